@@ -1,0 +1,318 @@
+"""The words of a call: what a client asked, what was tried, what came back, what it cost.
+
+Values are frozen; a lever that changes a call passes on `dataclasses.replace(call, ...)`. Two
+things are shared by every version of one call on purpose: its `trace` and its `sink`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+Headers = tuple[tuple[str, str], ...]
+"""Header names in lower case, in the order they came; a name may stand twice."""
+
+Purpose = Literal["client", "audit", "shadow", "warm"]
+Operation = Literal["chat", "count_tokens", "passthrough"]
+Framing = Literal["json", "sse"]
+Finish = Literal["complete", "tool_calls", "truncated", "refused", "unknown"]
+Outcome = Literal["ok", "rejected", "failed", "cut", "cancelled", "unsent"]
+"""ok: a whole 2xx reply · rejected: the provider's own 4xx/5xx · failed: no usable reply ·
+cut: broke after the first byte · cancelled: the client left · unsent: never left this machine."""
+
+CostBasis = Literal["usage", "estimate", "unknown", "free"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one attempt in disjoint buckets: no token stands in two of them.
+
+    `input_tokens` is fresh text input (neither cached nor audio), `output_tokens` is visible text
+    (neither reasoning nor audio). `cache_write_5m_tokens` also takes the write of a provider
+    that has one kind only. `suspect` holds both numbers when the provider's own total does not
+    add up; nothing is ever clamped.
+    """
+
+    input_tokens: int = 0
+    cache_read_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    input_audio_tokens: int = 0
+    cache_read_audio_tokens: int = 0
+    output_audio_tokens: int = 0
+    input_image_tokens: int = 0
+    output_image_tokens: int = 0
+    web_search_requests: int = 0
+    suspect: str = ""
+
+    @property
+    def total_input_tokens(self) -> int:
+        """All tokens that went in, cached ones and cache writes included."""
+        return (
+            self.input_tokens
+            + self.cache_read_tokens
+            + self.cache_write_5m_tokens
+            + self.cache_write_1h_tokens
+            + self.input_audio_tokens
+            + self.cache_read_audio_tokens
+            + self.input_image_tokens
+        )
+
+    @property
+    def total_output_tokens(self) -> int:
+        """All tokens that came out, reasoning included."""
+        return (
+            self.output_tokens
+            + self.reasoning_tokens
+            + self.output_audio_tokens
+            + self.output_image_tokens
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line item of a price: what, how many units, at how many pico-dollars each."""
+
+    what: str
+    quantity: int
+    pico_per_unit: int
+    nanousd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What an attempt cost, in nano-dollars.
+
+    `basis` says how it is known: `usage` (exact: low = high = nanousd), `estimate` (the truth is
+    inside [low, high]), `free` (the provider does not charge for it), `unknown` (all three are
+    None: never to be read as $0).
+    """
+
+    nanousd: int | None
+    low_nanousd: int | None
+    high_nanousd: int | None
+    basis: CostBasis
+    price_version: str = ""
+    lines: tuple[Line, ...] = ()
+
+    @classmethod
+    def exact(cls, nanousd: int, *, price_version: str, lines: tuple[Line, ...]) -> Cost:
+        """A cost computed from the usage that the provider itself reported."""
+        return cls(nanousd, nanousd, nanousd, "usage", price_version, lines)
+
+
+UNKNOWN_COST = Cost(None, None, None, "unknown")
+FREE_COST = Cost(0, 0, 0, "free")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a call goes: a configured provider and the model id that it is sent there."""
+
+    provider: str
+    model: str
+    dialect: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One try upstream, paid or not.
+
+    `status` is the provider's HTTP status, 0 when none arrived. `usage` is None when the provider
+    did not say. `partial` is what had arrived of a broken reply, kept only until it is priced.
+    """
+
+    target: Target
+    outcome: Outcome
+    status: int
+    started_at: datetime
+    latency_ms: float
+    ttft_ms: float | None = None
+    usage: Usage | None = None
+    service_tier: str = ""
+    request_id: str = ""
+    reported_model: str = ""
+    partial: bytes = b""
+    cost: Cost = UNKNOWN_COST
+
+
+@dataclass(frozen=True, slots=True)
+class TraceLine:
+    """What one lever did with one call: its verdict in one word, and the numbers behind it."""
+
+    lever: str
+    verdict: str
+    numbers: tuple[tuple[str, int | float | str], ...] = ()
+
+
+@dataclass(slots=True, eq=False)
+class Trace:
+    """The log of one call, shared by all its versions: lines of levers, attempts upstream."""
+
+    lines: list[TraceLine] = field(default_factory=list)
+    attempts: list[Attempt] = field(default_factory=list)
+
+    def note(
+        self, lever: str, verdict: str, numbers: Mapping[str, int | float | str] | None = None
+    ) -> None:
+        """Leave one line."""
+        self.lines.append(TraceLine(lever, verdict, tuple(numbers.items()) if numbers else ()))
+
+
+class Sink(Protocol):
+    """Where live chunks go. `begun` is the commit point: afterwards nobody calls `next` again."""
+
+    @property
+    def live(self) -> bool:
+        """False for a draft that must be held back: the reply is only returned."""
+        ...
+
+    @property
+    def begun(self) -> bool:
+        """True once bytes have left for the client."""
+        ...
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send the status and the provider's headers. Called once, before the first chunk."""
+        ...
+
+    async def write(self, chunk: bytes) -> None:
+        """Send one piece of the body; waits while the client's socket is full."""
+        ...
+
+
+class HeldSink:
+    """A sink that nobody listens to: drafts, audits, background calls."""
+
+    live = False
+    begun = False
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Do nothing."""
+
+    async def write(self, chunk: bytes) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """The task type of a call and who said so: header, metadata, key, or classifier."""
+
+    name: str
+    source: Literal["header", "metadata", "key", "classifier", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class CacheControl:
+    """What one request asks of the caches (`x-scrimp-cache`, `x-scrimp-ttl`).
+
+    `no-store` neither reads nor writes, `refresh` does not read but writes, `only` answers from
+    the cache or not at all. `ttl_s` overrides the time to live of the task type.
+    """
+
+    mode: Literal["default", "no-store", "refresh", "only"] = "default"
+    ttl_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """On whose behalf a call is made.
+
+    `tenant` separates whatever must never be shared (caches above all). `credential` is the
+    provider credential that the client brought, sent on only where settings allow it; it is
+    never logged, stored or compared except through its HMAC.
+    """
+
+    tenant: str
+    key: str = ""
+    team: str = ""
+    user: str = ""
+    tags: tuple[str, ...] = ()
+    session: str = ""
+    credential: tuple[str, str] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a dialect read from a client's body.
+
+    `fields` is the whole JSON object, unknown fields included: read it, never change it. `stateful`
+    marks calls whose answer depends on state at the provider, `side_effects` calls that answer
+    for tool results or ask the provider to act. `max_output_tokens` is None when the client set
+    no limit.
+    """
+
+    body: bytes = field(repr=False)
+    fields: Mapping[str, Any] = field(repr=False)
+    model: str
+    stream: bool = False
+    include_usage: bool = False
+    max_output_tokens: int | None = None
+    n: int = 1
+    stateful: bool = False
+    side_effects: bool = False
+    user: str = ""
+    metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One client request on its way through the levers.
+
+    `headers` are the client's end-to-end headers without its credentials and without ours.
+    """
+
+    id: str
+    purpose: Purpose
+    operation: Operation
+    method: str
+    path: str
+    headers: Headers = field(repr=False)
+    request: Request
+    target: Target
+    caller: Caller
+    task: Task
+    cache: CacheControl
+    started_at: datetime
+    sink: Sink = field(repr=False)
+    trace: Trace = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFacts:
+    """What a dialect can tell about a whole reply, or about as much of a stream as it has seen.
+
+    `complete` is true once the dialect's own end marker was seen and no error event. `error` is
+    the provider's in-stream error message, empty when there was none.
+    """
+
+    usage: Usage | None = None
+    model: str = ""
+    finish: Finish = "unknown"
+    complete: bool = False
+    service_tier: str = ""
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer, whether or not its chunks have already gone to the client.
+
+    `body` is as the provider sent it: a JSON document or an event stream, as `framing` says. It is
+    None when the reply was too large to keep (it has then streamed on). `cost` is what this call
+    paid for it, over all attempts. `saved` is what levers saved, by lever, in nano-dollars, and
+    may be negative; `served_by` names the lever or `upstream`.
+    """
+
+    status: int
+    headers: Headers = field(repr=False)
+    body: bytes | None = field(repr=False)
+    framing: Framing
+    facts: ReplyFacts
+    cacheable: bool
+    served_by: str = "upstream"
+    baseline: Cost | None = None

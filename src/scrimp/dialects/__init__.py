@@ -1,0 +1,1 @@
+"""Wire APIs of vendors, sans-IO: bytes to words and back."""

@@ -1,0 +1,94 @@
+"""Every error that Scrimp raises on purpose: one root, two levels, no more.
+
+Only the gateway turns these into HTTP, in the dialect that the client speaks. A message says
+what was wrong, with both numbers where there are two, and the way out; it never holds a prompt
+or a provider's key.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ScrimpError(Exception):
+    """Root of everything that Scrimp raises on purpose."""
+
+
+class ConfigError(ScrimpError):
+    """The settings cannot be used. Shells print it in one line and end with exit code 2."""
+
+
+class Rejected(ScrimpError):
+    """Scrimp itself refuses the call; nothing was sent to a provider."""
+
+    status: ClassVar[int] = 400
+
+
+class InvalidRequest(Rejected):
+    """The request cannot be read, or asks for something that cannot be done."""
+
+    status: ClassVar[int] = 400
+
+
+class Unauthenticated(Rejected):
+    """No key, or one that Scrimp does not know."""
+
+    status: ClassVar[int] = 401
+
+
+class UnknownModel(Rejected):
+    """No configured provider serves the model that the call names."""
+
+    status: ClassVar[int] = 404
+
+
+class BudgetExceeded(Rejected):
+    """The call may cost more than a budget has left. `soft` breaches may be degraded instead."""
+
+    status: ClassVar[int] = 429
+
+    def __init__(self, message: str, *, soft: bool = False) -> None:
+        super().__init__(message)
+        self.soft = soft
+
+
+class RateLimited(Rejected):
+    """Too many requests or tokens in the window."""
+
+    status: ClassVar[int] = 429
+
+    def __init__(self, message: str, *, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class UpstreamError(ScrimpError):
+    """The provider failed or refused. Its status, headers and body are preserved.
+
+    `status` is the provider's own, or 502 (no usable answer) or 504 (too late) when it gave none.
+    `body` is the provider's own, or empty when the gateway has to word the error itself.
+    `sent` is false only when the request provably never left (nothing can have been billed).
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        headers: tuple[tuple[str, str], ...] = (),
+        body: bytes = b"",
+        sent: bool = True,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.sent = sent
+
+
+class StoreError(ScrimpError):
+    """A store (cache, ledger, keys) cannot do its work now."""
+
+
+class PriceUnknown(ScrimpError):
+    """No price is known for this model, usage or time. Never treated as $0."""

@@ -1,0 +1,1 @@
+"""The HTTP shell: translates a call, runs the pipeline, delivers the reply."""

@@ -1,0 +1,1 @@
+"""Pure shaping of ledger entries: booking, rollups, reports, explanations."""

@@ -1,0 +1,1 @@
+"""Ways to spend less, one file each. ORDER (in `order.py`) is the way of a call."""

@@ -1,0 +1,308 @@
+"""The ports: what levers and shells need from the outside, as small protocols.
+
+Values in and out are words of this floor. Adapters are on floor 4; only `app.py` joins the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import ClassVar, Protocol
+
+from scrimp.calls import Attempt, Call, Cost, Headers, Reply, TraceLine, Usage
+
+Next = Callable[[Call], Awaitable[Reply]]
+"""The rest of the way: give it a call, get the complete reply."""
+
+
+class Lever(Protocol):
+    """One way to spend less, or one guard: answers, changes, or passes a call on.
+
+    `fail_closed` tells the lever guard what to do when the lever itself breaks: skip it (False)
+    or let the call fail (True: budgets, keys).
+    """
+
+    name: ClassVar[str]
+    fail_closed: ClassVar[bool]
+
+    async def __call__(self, call: Call, next: Next) -> Reply:
+        """Answer the call, or `await next(call)` for the complete reply from below."""
+        ...
+
+
+class Clock(Protocol):
+    """Time as an argument, so that tests and backtests can bring their own."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that never step back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """Counters of one cache engine since it was opened."""
+
+    entries: int
+    size_bytes: int
+    max_bytes: int
+    evicted: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReply:
+    """A remembered reply with the usage that it cost when it was fresh."""
+
+    reply: Reply
+    stored_at: datetime
+    expires_at: datetime
+
+
+class ReplyStore(Protocol):
+    """Remembered replies by key. A reply past its time is never returned. Raises StoreError."""
+
+    async def get(self, key: bytes) -> StoredReply | None:
+        """The reply, or None."""
+        ...
+
+    async def put(self, key: bytes, stored: StoredReply) -> bool:
+        """Remember it. False when it is too large to be kept at all."""
+        ...
+
+    async def delete(self, key: bytes) -> bool:
+        """Forget it. False when it was not there."""
+        ...
+
+    async def clear(self) -> int:
+        """Forget all; how many there were."""
+        ...
+
+    async def stats(self) -> StoreStats:
+        """Counters."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One call in the ledger: append-only, money in integer nano-dollars, times aware UTC.
+
+    `cost_nanousd` is None when no price is known (never 0). low and high bound the truth; all
+    three are equal when the provider's own usage priced every attempt. `baseline_nanousd` is what
+    the call would have cost untouched; `baseline - cost = sum(saved)` whenever both are known.
+    `content` stays None unless settings ask for it.
+    """
+
+    id: str
+    at: datetime
+    purpose: str
+    operation: str
+    dialect: str
+    provider: str
+    model_requested: str
+    model: str
+    status: int
+    outcome: str
+    served_by: str
+    stream: bool
+    usage: Usage
+    cost_basis: str
+    cost_nanousd: int | None
+    cost_low_nanousd: int | None
+    cost_high_nanousd: int | None
+    baseline_nanousd: int | None
+    saved: tuple[tuple[str, int], ...]
+    price_version: str
+    latency_ms: float
+    upstream_ms: float
+    ttft_ms: float | None
+    tenant: str
+    key: str
+    team: str
+    user: str
+    task: str
+    task_source: str
+    tags: tuple[str, ...]
+    session: str
+    trace: tuple[TraceLine, ...]
+    attempts: tuple[Attempt, ...]
+    request_content: str | None = field(default=None, repr=False)
+    reply_content: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerHealth:
+    """How the ledger does: entries waiting, entries set aside in a spill file, last failure."""
+
+    ok: bool
+    pending: int
+    spilled: int
+    last_error: str = ""
+
+
+class Ledger(Protocol):
+    """The append-only truth of calls."""
+
+    def append(self, entry: Entry) -> None:
+        """Hand an entry over; returns at once, never raises, never blocks on the disk.
+
+        It is acknowledged (committed) within 50 ms while the store is well; `flush` waits for it.
+        """
+        ...
+
+    async def flush(self) -> None:
+        """Wait until everything appended so far is committed or set aside in the spill file."""
+        ...
+
+    async def find(self, call_id: str) -> Entry | None:
+        """One entry, or None. Raises StoreError."""
+        ...
+
+    def health(self) -> LedgerHealth:
+        """For readiness, the trace and `scrimp doctor`."""
+        ...
+
+    async def close(self) -> None:
+        """Commit what is pending and let go of the file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualKey:
+    """A key of ours as it is kept: never itself, only its SHA-256 (hex)."""
+
+    name: str
+    sha256: str
+    team: str = ""
+    user: str = ""
+    task: str = ""
+    tags: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+class KeyStore(Protocol):
+    """Virtual keys. Raises StoreError; callers fail closed."""
+
+    async def find(self, sha256: str) -> VirtualKey | None:
+        """The key with this digest, or None."""
+        ...
+
+    async def any(self) -> bool:
+        """True when at least one key exists: from then on every call needs one."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of files and connections."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRequest:
+    """Bytes for a provider: `path` starts with a slash and is joined to its base URL."""
+
+    provider: str
+    method: str
+    path: str
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+class Exchange(Protocol):
+    """An answer whose status and headers have arrived. Close it exactly once, by either way."""
+
+    @property
+    def status(self) -> int:
+        """The provider's HTTP status."""
+        ...
+
+    @property
+    def headers(self) -> Headers:
+        """End-to-end headers, names in lower case."""
+        ...
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Pieces of the body as they arrive. Raises UpstreamError when it breaks or idles."""
+        ...
+
+    def release(self) -> None:
+        """The body was read to its end: give the connection back to the pool."""
+        ...
+
+    def abort(self) -> None:
+        """Close the connection now, so that the provider stops producing. Never waits."""
+        ...
+
+
+class Upstream(Protocol):
+    """Sends bytes to providers. Knows base URLs, credentials, pools and time limits."""
+
+    async def open(
+        self, request: UpstreamRequest, *, credential: tuple[str, str] | None
+    ) -> Exchange:
+        """Send; returns when status and headers are here.
+
+        `credential` (header name, value) replaces the provider's own. Raises UpstreamError, with
+        `sent=False` when the request provably never left. Cancelling closes the connection.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close all pools."""
+        ...
+
+
+class Encoder(Protocol):
+    """Tokenizers. Loaded on first use, off the event loop; offline."""
+
+    async def count(self, model: str, texts: tuple[str, ...]) -> Count:
+        """Tokens of each text added up, with bounds and the method used."""
+        ...
+
+    def ready(self, model: str) -> bool:
+        """True when counting for this model would load nothing."""
+        ...
+
+    async def close(self) -> None:
+        """Drop the vocabularies."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """A number of tokens. The truth is inside [low, high]; exact when all three are equal."""
+
+    tokens: int
+    low: int
+    high: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """A finished call whose entry still needs work that may wait: counting, pricing a rest."""
+
+    call: Call
+    entry: Entry
+
+
+class Outbox(Protocol):
+    """The app's queue of settlements. `put` never waits, so a `finally` may use it."""
+
+    def put(self, settlement: Settlement) -> None:
+        """Hand it over; it is drained at shutdown."""
+        ...
+
+
+Pricer = Callable[[Attempt, Call], Cost]
+"""Prices one attempt from its usage; UNKNOWN_COST where usage or price is missing."""

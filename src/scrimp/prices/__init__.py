@@ -1,0 +1,1 @@
+"""The price book and exact pricing: integers only, time is an argument."""

@@ -1,0 +1,1 @@
+"""Adapters that remember: caches, ledgers, keys."""
