@@ -1,0 +1,60 @@
+"""Usage of Anthropic messages in disjoint buckets.
+
+Source: the `Usage` schema of Anthropic's API reference (checked 2026-11). There, `input_tokens`
+excludes cache reads and cache writes, `output_tokens` includes thinking. Cache writes without a
+breakdown by time to live are five-minute ones, the default.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scrimp.calls import Usage
+from scrimp.dialects.counts import NotACountError, count, details, part, rest
+
+
+def read_usage(reported: object) -> Usage | None:
+    """The usage that a reply reports; None when it reports none that can be read."""
+    if not isinstance(reported, dict):
+        return None
+    try:
+        return _usage(reported)
+    except NotACountError:
+        return None
+
+
+def read_tier(reported: object) -> str:
+    """The service tier inside a usage; empty when there is none."""
+    tier = reported.get("service_tier") if isinstance(reported, dict) else None
+    return tier if isinstance(tier, str) else ""
+
+
+def _usage(reported: Mapping[str, Any]) -> Usage:
+    thinking = part(details(reported, "output_tokens_details"), "thinking_tokens")
+    visible, output_note = rest(count(reported, "output_tokens"), thinking, "output")
+    short, long, write_note = _cache_writes(reported)
+    return Usage(
+        input_tokens=count(reported, "input_tokens"),
+        cache_read_tokens=part(reported, "cache_read_input_tokens"),
+        cache_write_5m_tokens=short,
+        cache_write_1h_tokens=long,
+        output_tokens=visible,
+        reasoning_tokens=thinking,
+        web_search_requests=part(details(reported, "server_tool_use"), "web_search_requests"),
+        suspect="; ".join(note for note in (output_note, write_note) if note),
+    )
+
+
+def _cache_writes(reported: Mapping[str, Any]) -> tuple[int, int, str]:
+    """Five-minute and one-hour writes. Writes that no breakdown covers are five-minute ones."""
+    by_ttl = details(reported, "cache_creation")
+    short = part(by_ttl, "ephemeral_5m_input_tokens")
+    long = part(by_ttl, "ephemeral_1h_input_tokens")
+    if reported.get("cache_creation_input_tokens") is None:
+        return short, long, ""
+    total = count(reported, "cache_creation_input_tokens")
+    if not by_ttl or total == short + long:
+        return total - long, long, ""
+    note = f"cache writes: {total} tokens reported, {short} + {long} by time to live"
+    return short + max(0, total - short - long), long, note
