@@ -1,0 +1,181 @@
+"""The price book: compiled price data of many providers, looked up by provider and model.
+
+The package data is read once, on the first `load_book()`; each provider's models are decoded when
+one of them is first asked for.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import msgspec
+
+from scrimp.prices.match import matches, spellings
+from scrimp.prices.rates import ModelPrice, PriceRow, Rates
+
+_FIND_LIMIT = 4096
+_COMMON = ("openai", "anthropic", "google", "deepseek", "mistral", "x-ai", "groq", "cohere")
+
+
+@dataclass(frozen=True, slots=True)
+class _ProviderData:
+    """One provider as it stands in the file; `models` stays undecoded."""
+
+    models: msgspec.Raw
+    model_match: tuple[str | tuple[str, ...], ...] = ()
+    fallback: tuple[str, ...] = ()
+    same_price_tiers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _BookData:
+    """The file."""
+
+    version: str
+    source: str
+    licence: str
+    compiled_on: str
+    aliases: Mapping[str, str]
+    providers: Mapping[str, _ProviderData]
+    notes: tuple[str, ...] = ()
+
+
+_MODELS = msgspec.json.Decoder(tuple[ModelPrice, ...])
+
+
+class PriceBook:
+    """Dated prices of models. Lookups are remembered, so a book is shared, not copied.
+
+    `resolved` is the memory of `pricing.resolve`: rates or a refusal by provider, model and tier.
+    """
+
+    def __init__(
+        self, data: _BookData, overrides: Mapping[str, tuple[PriceRow, ...]] | None = None
+    ) -> None:
+        self._data = data
+        self._overrides = dict(overrides or {})
+        self._models: dict[str, tuple[ModelPrice, ...]] = {}
+        self._found: dict[tuple[str | None, str], ModelPrice | None] = {}
+        self.resolved: dict[tuple[str, str, str], Rates | str] = {}
+        self.version = data.version + _fingerprint(self._overrides)
+
+    @property
+    def source(self) -> str:
+        """Package, version and date that the book was compiled from."""
+        return f"{self._data.source}, compiled {self._data.compiled_on}"
+
+    def providers(self) -> tuple[str, ...]:
+        """Ids of all providers in the book."""
+        return tuple(self._data.providers)
+
+    def provider_id(self, name: str) -> str:
+        """The book's id of a provider: its aliases (`gemini`, `xai`, ...) resolved."""
+        known = name.lower()
+        return self._data.aliases.get(known, known)
+
+    def models(self, provider: str) -> tuple[str, ...]:
+        """Ids of a provider's models; empty for an unknown provider."""
+        return tuple(model.id for model in self._of(self.provider_id(provider)))
+
+    def same_price(self, provider: str, tier: str) -> bool:
+        """Whether the provider sells this service tier at its standard price."""
+        data = self._data.providers.get(self.provider_id(provider))
+        return data is not None and tier in data.same_price_tiers
+
+    def find(self, model: str, provider: str | None = None) -> ModelPrice | None:
+        """The model's prices, or None.
+
+        Without a provider the one that is known for such ids is taken, else the part before the
+        first slash. An override wins by `provider/model`, then by `model` alone.
+        """
+        key = (provider, model)
+        try:
+            return self._found[key]
+        except KeyError:
+            pass
+        found = self._override(model.lower(), provider) or self._search(model.lower(), provider)
+        if len(self._found) >= _FIND_LIMIT:
+            self._found.clear()
+        self._found[key] = found
+        return found
+
+    def with_overrides(self, rows: Mapping[str, PriceRow | tuple[PriceRow, ...]]) -> PriceBook:
+        """A new book where these rows replace all prices of a `model` or `provider/model`.
+
+        Nothing is mixed: a kind of usage that the rows do not price is unknown, except reasoning
+        (at the output rate) and image input (at the input rate).
+        """
+        merged = dict(self._overrides)
+        for name, given in rows.items():
+            merged[name.lower()] = (given,) if isinstance(given, PriceRow) else given
+        return PriceBook(self._data, merged)
+
+    def suggest(self, model: str, provider: str | None = None) -> str | None:
+        """The known model id that looks most like this one, for error messages. Slow (~10 ms)."""
+        names = (self.provider_id(provider),) if provider else _COMMON
+        known = [one for name in names for one in self.models(name)]
+        known += [name for name in self._overrides if "/" not in name]
+        close = difflib.get_close_matches(model.lower(), known, n=1, cutoff=0.6)
+        return close[0] if close and self.find(close[0], provider) else None
+
+    def _of(self, provider: str) -> tuple[ModelPrice, ...]:
+        models = self._models.get(provider)
+        if models is None:
+            data = self._data.providers.get(provider)
+            models = _MODELS.decode(data.models) if data else ()
+            self._models[provider] = models
+        return models
+
+    def _override(self, model: str, provider: str | None) -> ModelPrice | None:
+        if not self._overrides:
+            return None
+        name = self.provider_id(provider) if provider else ""
+        rows = self._overrides.get(f"{name}/{model}") or self._overrides.get(model)
+        if rows is None:
+            return None
+        known = self._search(model, provider)
+        if known is None:
+            return ModelPrice(model, (), rows, {}, provider=name)
+        return replace(known, rows=rows, tiers={})
+
+    def _search(self, model: str, provider: str | None) -> ModelPrice | None:
+        if provider is not None:
+            return self._search_in(self.provider_id(provider), model)
+        for name, data in self._data.providers.items():
+            if matches(data.model_match, model):
+                found = self._search_in(name, model)
+                if found is not None:
+                    return found
+        prefix, _, rest = model.partition("/")
+        return self._search_in(self.provider_id(prefix), rest) if rest else None
+
+    def _search_in(self, provider: str, model: str) -> ModelPrice | None:
+        data = self._data.providers.get(provider)
+        for spelling in spellings(model):
+            for name in (provider, *(data.fallback if data else ())):
+                for one in self._of(name):
+                    if matches(one.match, spelling):
+                        return replace(one, provider=name)
+        return None
+
+
+@lru_cache(maxsize=1)
+def load_book() -> PriceBook:
+    """The book that ships with the package; read on the first call, then shared."""
+    raw = pkgutil.get_data("scrimp.prices", "book.json")
+    if raw is None:  # pragma: no cover - the file is part of the package
+        msg = "scrimp/prices/book.json is missing: the installation is damaged"
+        raise FileNotFoundError(msg)
+    return PriceBook(msgspec.json.decode(raw, type=_BookData))
+
+
+def _fingerprint(overrides: Mapping[str, tuple[PriceRow, ...]]) -> str:
+    if not overrides:
+        return ""
+    canonical = msgspec.json.encode(sorted(overrides.items()), order="deterministic")
+    return "+" + hashlib.sha256(canonical).hexdigest()[:8]

@@ -1,0 +1,248 @@
+"""What usage costs: the rates that hold for a model at a time, and the bill made from them.
+
+A bucket without a certain rate is never guessed and never free: it raises PriceUnknown. Two rates
+are certain without being listed, because providers bill so: reasoning tokens are output tokens
+(OpenAI reasoning guide, Anthropic extended thinking), and image input tokens are input tokens
+(OpenAI and Anthropic vision guides) unless the list has a rate of their own.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from operator import attrgetter
+
+from scrimp.calls import Cost, Line, Usage
+from scrimp.errors import PriceUnknown
+from scrimp.money import line_nanousd
+from scrimp.ports import Count
+from scrimp.prices.book import PriceBook
+from scrimp.prices.rates import BUCKETS, ModelPrice, PriceRow, Rate, Rates, rate_at, span
+
+STANDARD_TIERS = frozenset({"", "default", "standard", "on_demand"})
+"""Words of providers for their ordinary service tier."""
+
+_PRICED_ALIKE = frozenset(
+    {"input", "output", "cache_read", "cache_write_5m", "cache_write_1h", "web_search"}
+)
+"""Kinds whose standard price stays in force in a tier that lists no other. The rest do not."""
+
+_FALLBACK = {"reasoning": "output", "input_image": "input"}
+_MEMO_LIMIT = 4096
+_SPLIT_NANOUSD = 4
+"""A bill of the same tokens may be split into four input and two output lines, each rounded up."""
+
+_quantities = attrgetter(
+    "input_tokens",
+    "cache_read_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "input_audio_tokens",
+    "cache_read_audio_tokens",
+    "output_audio_tokens",
+    "input_image_tokens",
+    "output_image_tokens",
+    "web_search_requests",
+)
+
+
+def resolve(
+    model: str, provider: str, at: datetime, *, book: PriceBook, service_tier: str = ""
+) -> Rates:
+    """The rates in force at an aware time. Raises PriceUnknown with the way out.
+
+    `service_tier` is the one that the provider reports in its reply; `batch` prices its batch API.
+    """
+    memo = book.resolved
+    key = (provider, model, service_tier)
+    known = memo.get(key)
+    if known is not None:
+        if isinstance(known, str):
+            raise PriceUnknown(known)
+        if (known.since is None or known.since <= at) and (known.until is None or at < known.until):
+            return known
+    if at.tzinfo is None:
+        msg = f"a price needs an aware time, got {at.isoformat()} without a zone"
+        raise ValueError(msg)
+    if len(memo) >= _MEMO_LIMIT:
+        memo.clear()
+    found = book.find(model, provider)
+    if found is None:
+        # Only this refusal holds at all times; the others depend on the row in force.
+        memo[key] = message = _unknown(model, provider, "the price book does not know the model")
+        raise PriceUnknown(message)
+    rates = _rates(found, (model, provider, service_tier), at.astimezone(UTC), book)
+    memo[key] = rates
+    return rates
+
+
+def price(
+    usage: Usage,
+    model: str,
+    provider: str,
+    at: datetime,
+    *,
+    book: PriceBook,
+    service_tier: str = "",
+) -> Cost:
+    """The exact cost of usage that the provider reported, one line per bucket that is not empty.
+
+    Usage that is `suspect` is priced as it stands. Raises PriceUnknown.
+    """
+    return price_with(usage, resolve(model, provider, at, book=book, service_tier=service_tier))
+
+
+def price_with(usage: Usage, rates: Rates) -> Cost:
+    """The exact cost at rates that were resolved before. Raises PriceUnknown."""
+    prompt_tokens = usage.total_input_tokens if rates.tiered else 0
+    lines: list[Line] = []
+    total = 0
+    for what, quantity, rate in zip(BUCKETS, _quantities(usage), rates.plan, strict=True):
+        if not quantity:
+            continue
+        if rate is None or quantity < 0:
+            raise PriceUnknown(_refusal(rates, what, quantity))
+        pico = rate_at(rate, prompt_tokens)
+        nanousd = line_nanousd(quantity, pico)
+        total += nanousd
+        lines.append(Line(what, quantity, pico, nanousd))
+    return Cost.exact(total, price_version=rates.version, lines=tuple(lines))
+
+
+def bounds(inputs: Count, outputs: Count, rates: Rates) -> Cost:
+    """The cost of a call whose final usage never came: an estimate inside [low, high].
+
+    The estimate takes `tokens` of both counts as fresh input and text output. Low reads the whole
+    prompt from the provider's prefix cache, high writes it there at the dearest rate; outputs are
+    `outputs.low` and `outputs.high` (the caller's max_tokens, or the model's own limit). Raises
+    PriceUnknown when input or output has no rate.
+    """
+    lows, highs = [], []
+    for what in ("input", "cache_read", "cache_write_5m", "cache_write_1h"):
+        rate = rates.of(what)
+        if rate is not None:
+            cheap, dear = span(rate, inputs.low, inputs.high)
+            lows.append(cheap)
+            highs.append(dear)
+    fresh, text = _known(rates, "input"), _known(rates, "output")
+    thought = rates.of("reasoning")
+    outs = [span(one, inputs.low, inputs.high) for one in (text, thought) if one is not None]
+    lines = tuple(
+        Line(what, tokens, pico, line_nanousd(tokens, pico))
+        for what, tokens, pico in (
+            ("input", inputs.tokens, rate_at(fresh, inputs.tokens)),
+            ("output", outputs.tokens, rate_at(text, inputs.tokens)),
+        )
+    )
+    low = line_nanousd(inputs.low, min(lows)) + line_nanousd(
+        outputs.low, min(out[0] for out in outs)
+    )
+    high = line_nanousd(inputs.high, max(highs)) + line_nanousd(
+        outputs.high, max(out[1] for out in outs)
+    )
+    high += _SPLIT_NANOUSD if high else 0
+    middle = sum(line.nanousd for line in lines)
+    return Cost(middle, low, high, "estimate", rates.version, lines)
+
+
+def explain(
+    model: str, provider: str, at: datetime, book: PriceBook
+) -> tuple[tuple[str, int], ...]:
+    """What each unit costs at a time, in pico-dollars, for people; long-context rates apart.
+
+    Raises PriceUnknown.
+    """
+    found: list[tuple[str, int]] = []
+    for what, rate in zip(BUCKETS, resolve(model, provider, at, book=book).plan, strict=True):
+        if rate is None:
+            continue
+        steps = (rate,) if isinstance(rate, int) else rate
+        found.append((what, steps[0]))
+        found += [
+            (f"{what} over {steps[index]:,} input tokens", steps[index + 1])
+            for index in range(1, len(steps), 2)
+        ]
+    return tuple(found)
+
+
+def _rates(found: ModelPrice, asked: tuple[str, str, str], at: datetime, book: PriceBook) -> Rates:
+    model, provider, tier = asked
+    row = next((one for one in reversed(found.rows) if one.holds(at)), None)
+    if row is None or row.unpriced:
+        why = row.unpriced if row else f"no price is known for {at:%Y-%m-%d}"
+        raise PriceUnknown(_unknown(model, provider, why))
+    table: dict[str, Rate | None] = dict(row.rates)
+    overlays = _overlays(found, asked, book)
+    if overlays:
+        active = [one for one in overlays if one.holds(at)]
+        if not active:
+            why = f"no price is known for service tier {tier!r} at {at:%Y-%m-%d}"
+            raise PriceUnknown(_unknown(model, provider, why))
+        table = _overlaid(table, active)
+    for what, like in _FALLBACK.items():
+        if what not in table:
+            table[what] = table.get(like)
+    plan = tuple(table.get(what) for what in BUCKETS)
+    since, until = _interval((*found.rows, *overlays), at)
+    version = f"{book.version}~scheduled" if row.scheduled else book.version
+    tiered = any(isinstance(rate, tuple) for rate in plan)
+    return Rates(provider, model, version, plan, tiered, since, until)
+
+
+def _overlays(
+    found: ModelPrice, asked: tuple[str, str, str], book: PriceBook
+) -> tuple[PriceRow, ...]:
+    """Rows of the asked tier; empty for the standard one. Raises PriceUnknown for a strange one."""
+    model, provider, given = asked
+    tier = given.lower()
+    if tier in STANDARD_TIERS or book.same_price(provider, tier):
+        return ()
+    rows = found.tiers.get(tier)
+    if rows is None:
+        raise PriceUnknown(_unknown(model, provider, f"service tier {given!r} has no known price"))
+    return rows
+
+
+def _overlaid(table: dict[str, Rate | None], active: list[PriceRow]) -> dict[str, Rate | None]:
+    """Tier rates over standard ones; of several, the first that names a kind prices it."""
+    merged: dict[str, Rate | None] = {
+        what: rate if what in _PRICED_ALIKE else None for what, rate in table.items()
+    }
+    named: set[str] = set()
+    for row in active:
+        for what, rate in row.rates.items():
+            if what not in named:
+                named.add(what)
+                merged[what] = rate
+    return merged
+
+
+def _interval(rows: tuple[PriceRow, ...], at: datetime) -> tuple[datetime | None, datetime | None]:
+    """The time around `at` in which no row begins or ceases to hold."""
+    edges = [edge for row in rows for edge in row.edges(at.date())]
+    since = max((edge for edge in edges if edge <= at), default=None)
+    until = min((edge for edge in edges if edge > at), default=None)
+    return since, until
+
+
+def _known(rates: Rates, what: str) -> Rate:
+    rate = rates.of(what)
+    if rate is None:
+        raise PriceUnknown(_refusal(rates, what, 0))
+    return rate
+
+
+def _refusal(rates: Rates, what: str, quantity: int) -> str:
+    if quantity < 0:
+        why = f"the usage reported has {quantity} units of {what!r}"
+    else:
+        why = f"no rate is known for {what!r}"
+    return _unknown(rates.model, rates.provider, why)
+
+
+def _unknown(model: str, provider: str, why: str) -> str:
+    return (
+        f"no price for model {model!r} at provider {provider!r}: {why} "
+        f'(add a [prices."{model}"] table to scrimp.toml)'
+    )

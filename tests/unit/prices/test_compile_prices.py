@@ -1,0 +1,90 @@
+"""The committed book is what the compiler makes of the pinned source."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, time
+from decimal import Decimal
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.importorskip("genai_prices", reason="the source of the prices is a development dependency")
+
+from genai_prices import types as source_types
+
+from tools import compile_prices
+
+BOOK = Path(compile_prices.PRICES) / "book.json"
+RUN = compile_prices.Compiled(date(2026, 1, 1))
+
+
+def _committed() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(BOOK.read_bytes())
+    return found
+
+
+def test_compiling_again_gives_the_same_bytes() -> None:
+    """The book is not edited by hand, and the compiler is deterministic."""
+    head = _committed()
+    installed = f"genai-prices {version('genai-prices')}"
+    if head["source"] != installed:
+        pytest.skip(f"the book is from {head['source']}, installed is {installed}")
+    again = compile_prices.compile_book(date.fromisoformat(head["compiled_on"]))
+    assert again == BOOK.read_bytes()
+
+
+def test_the_date_does_not_change_the_version() -> None:
+    """The version is a hash of prices; only a price that came into force can change it."""
+    day = date.fromisoformat(_committed()["compiled_on"])
+    first = json.loads(compile_prices.compile_book(day))
+    assert json.loads(compile_prices.compile_book(day))["version"] == first["version"]
+
+
+def test_rates_that_are_not_whole_are_rounded_up_and_listed() -> None:
+    """A twelfth of a dollar is rounded up; the dust of a binary float is swept."""
+    run = compile_prices.Compiled(date(2026, 1, 1))
+    assert compile_prices.pico("input_mtok", Decimal("0.08333333333333334"), "x", run) == 83_334
+    dust = Decimal("0.18000000000000002")
+    assert compile_prices.pico("input_mtok", dust, "x", run) == 180_000
+    assert compile_prices.pico("web_searches_kcount", Decimal(10), "x", run) == 10**10
+    assert len(run.notes) == 2
+
+
+def test_rules_become_alternatives() -> None:
+    """`and` over `or` is multiplied out."""
+    both = source_types.ClauseAnd(
+        and_=[
+            source_types.ClauseContains(contains="A"),
+            source_types.ClauseOr(
+                or_=[
+                    source_types.ClauseStartsWith(starts_with="b"),
+                    source_types.ClauseRegex(regex=r"^\d"),
+                ]
+            ),
+        ]
+    )
+    assert compile_prices.rule(both) == [["*a", "^b"], ["*a", r"~^\d"]]
+
+
+def test_conditions() -> None:
+    """Dates after the compile date are marked as scheduled; hours become minutes."""
+    since = source_types.StartDateConstraint(date(2026, 2, 1))
+    assert compile_prices.condition(since, RUN) == {"since": "2026-02-01", "scheduled": True}
+    hours = source_types.TimeOfDateConstraint(time(1, 30), time(16, 0))
+    assert compile_prices.condition(hours, RUN) == {"minutes": [90, 960]}
+    with pytest.raises(TypeError):
+        compile_prices.condition("weekdays", RUN)
+
+
+def test_an_override_that_meets_nothing_is_an_error() -> None:
+    """When the source drops or mends a model, the override must be looked at again."""
+    book: dict[str, dict[str, Any]] = {"openai": {"models": []}}
+    gone = {"replace": [{"provider": "openai", "model": "gone", "row": []}]}
+    with pytest.raises(LookupError, match="gone"):
+        compile_prices.apply_overrides(book, gone)
+    lost = {"unpriced": [{"provider": "openai", "model": "gone", "why": "x"}]}
+    with pytest.raises(LookupError, match="gone"):
+        compile_prices.apply_overrides(book, lost)
