@@ -143,12 +143,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class LedgerHealth:
-    """How the ledger does: entries waiting, entries set aside in a spill file, last failure."""
+    """How the ledger does: entries waiting, entries set aside in a spill file, last failure.
+
+    `dropped` counts entries that could neither be written nor set aside; it should be 0 for ever.
+    """
 
     ok: bool
     pending: int
     spilled: int
     last_error: str = ""
+    dropped: int = 0
 
 
 class Ledger(Protocol):

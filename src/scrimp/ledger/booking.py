@@ -1,0 +1,179 @@
+"""From a finished call to its ledger entry: costs, baseline and savings that add up.
+
+Pure. `baseline - cost = sum(saved)` holds to the nano-dollar in every entry whose baseline is
+known. What cannot be known stays None; it is never booked as $0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+
+from scrimp.calls import (
+    FREE_COST,
+    UNKNOWN_COST,
+    Attempt,
+    Booked,
+    Call,
+    Cost,
+    CostBasis,
+    Reply,
+    Usage,
+)
+from scrimp.errors import Rejected, UpstreamError
+from scrimp.ports import Entry, Pricer
+
+CLIENT_CLOSED = 499  # nginx's word for a client that left; no RFC has one
+_TOKEN_FIELDS = tuple(field.name for field in fields(Usage) if field.name != "suspect")
+_NEVER_BILLED = ("unsent", "rejected")
+_RETRY = "retry"
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a call ended: with a reply, an error, or neither (the client left)."""
+
+    reply: Reply | None
+    error: BaseException | None
+    latency_ms: float
+
+
+def priced(attempt: Attempt, call: Call, pricer: Pricer) -> Attempt:
+    """The attempt with its cost, as far as it is known without counting.
+
+    A provider bills neither what never reached it nor what it refused, and OpenAI's and
+    Anthropic's token counting is free (their pricing pages, checked 2026-11-22).
+    """
+    if attempt.outcome in _NEVER_BILLED or call.operation == "count_tokens":
+        return replace(attempt, cost=FREE_COST)
+    if attempt.usage is None:
+        return attempt
+    return replace(attempt, cost=pricer(attempt, call))
+
+
+def needs_estimate(attempt: Attempt, call: Call) -> bool:
+    """True when the provider may have billed the attempt but did not say how much it used."""
+    return (
+        call.operation == "chat"
+        and attempt.usage is None
+        and attempt.outcome not in _NEVER_BILLED
+        and attempt.cost.basis == "unknown"
+    )
+
+
+def total_cost(costs: Sequence[Cost]) -> Cost:
+    """All attempts of a call together: unknown as soon as one is, else exact only if all are."""
+    if not costs:
+        return FREE_COST
+    if len(costs) == 1:
+        return costs[0]
+    nano = low = high = 0
+    for cost in costs:
+        if cost.nanousd is None or cost.low_nanousd is None or cost.high_nanousd is None:
+            return UNKNOWN_COST
+        nano += cost.nanousd
+        low += cost.low_nanousd
+        high += cost.high_nanousd
+    versions = {cost.price_version for cost in costs if cost.price_version}
+    lines = tuple(line for cost in costs for line in cost.lines)
+    return Cost(nano, low, high, _basis(costs), ",".join(sorted(versions)), lines)
+
+
+def _basis(costs: Sequence[Cost]) -> CostBasis:
+    bases = {cost.basis for cost in costs}
+    if "estimate" in bases:
+        return "estimate"
+    return "usage" if "usage" in bases else "free"
+
+
+def booked(reply: Reply | None, attempts: Sequence[Attempt], untouched: Cost) -> Booked:
+    """What the call cost, what it would have cost untouched, and which lever made the difference.
+
+    `untouched` is the price of the remembered usage when a lever answered; it is not read when
+    the upstream did. Attempts before the last one are the price of retrying: a negative saving.
+    """
+    cost = total_cost([attempt.cost for attempt in attempts])
+    if reply is not None and reply.served_by != "upstream" and not attempts:
+        if untouched.nanousd is None:
+            return Booked(cost, None)
+        return Booked(cost, untouched.nanousd, ((reply.served_by, untouched.nanousd),))
+    if cost.nanousd is None or not attempts:
+        return Booked(cost, cost.nanousd)
+    last = attempts[-1].cost.nanousd or 0
+    extra = cost.nanousd - last
+    return Booked(cost, last, ((_RETRY, -extra),) if extra else ())
+
+
+def total_usage(attempts: Sequence[Attempt]) -> Usage:
+    """Tokens that the call used upstream, over all attempts that reported them."""
+    usages = [attempt.usage for attempt in attempts if attempt.usage is not None]
+    if len(usages) == 1:
+        return usages[0]
+    sums = {name: sum(getattr(usage, name) for usage in usages) for name in _TOKEN_FIELDS}
+    suspects = "; ".join(usage.suspect for usage in usages if usage.suspect)
+    return Usage(**sums, suspect=suspects)
+
+
+def entry_of(call: Call, ending: Ending, *, keep_content: bool) -> Entry:
+    """The ledger entry of a call whose trace is booked."""
+    trace, caller, cost_of = call.trace, call.caller, call.trace.booked
+    cost = cost_of.cost if cost_of else UNKNOWN_COST
+    status, outcome = _status(call, ending)
+    reply, attempts = ending.reply, trace.attempts
+    return Entry(
+        id=call.id,
+        at=call.started_at,
+        purpose=call.purpose,
+        operation=call.operation,
+        dialect=call.target.dialect,
+        provider=call.target.provider,
+        model_requested=call.request.model,
+        model=call.target.model,
+        status=status,
+        outcome=outcome,
+        served_by=reply.served_by if reply else "none",
+        stream=call.request.stream,
+        usage=total_usage(attempts),
+        cost_basis=cost.basis,
+        cost_nanousd=cost.nanousd,
+        cost_low_nanousd=cost.low_nanousd,
+        cost_high_nanousd=cost.high_nanousd,
+        baseline_nanousd=cost_of.baseline_nanousd if cost_of else None,
+        saved=cost_of.saved if cost_of else (),
+        price_version=cost.price_version,
+        latency_ms=ending.latency_ms,
+        upstream_ms=sum(attempt.latency_ms for attempt in attempts),
+        ttft_ms=attempts[-1].ttft_ms if attempts else None,
+        tenant=caller.tenant,
+        key=caller.key,
+        team=caller.team,
+        user=caller.user,
+        task=call.task.name,
+        task_source=call.task.source,
+        tags=caller.tags,
+        session=caller.session,
+        trace=tuple(trace.lines),
+        attempts=tuple(attempts),
+        request_content=_text(call.request.body) if keep_content else None,
+        reply_content=_text(reply.body) if keep_content and reply and reply.body else None,
+    )
+
+
+def _status(call: Call, ending: Ending) -> tuple[int, str]:
+    """The HTTP status that the client saw (499: it left first) and the outcome in one word."""
+    error, reply = ending.error, ending.reply
+    if reply is not None:
+        return reply.status, "cut" if reply.facts.error else "ok"
+    if isinstance(error, UpstreamError):
+        if call.sink.begun:
+            return error.status, "cut"
+        return error.status, "rejected" if error.body else "failed"
+    if isinstance(error, Rejected):
+        return error.status, "refused"
+    if isinstance(error, Exception):
+        return 500, "failed"
+    return CLIENT_CLOSED, "cancelled"
+
+
+def _text(body: bytes) -> str:
+    return body.decode("utf-8", "replace")
