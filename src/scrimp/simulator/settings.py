@@ -1,0 +1,21 @@
+"""How the simulated provider behaves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Times of 0 are for tests; `BELIEVABLE` is for people who watch.
+
+    `jitter` is the share by which times vary from call to call, a function of the conversation.
+    """
+
+    first_token_ms: float = 0.0
+    per_token_ms: float = 0.0
+    jitter: float = 0.0
+    kept_requests: int = 1000
+
+
+BELIEVABLE = Settings(first_token_ms=250.0, per_token_ms=8.0, jitter=0.2)
