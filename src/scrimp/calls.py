@@ -149,12 +149,28 @@ class TraceLine:
     numbers: tuple[tuple[str, int | float | str], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What the ledger says of one call: cost, baseline (None: unknown), savings by lever.
+
+    `baseline - cost = sum(saved)` to the nano-dollar whenever both are known.
+    """
+
+    cost: Cost
+    baseline_nanousd: int | None
+    saved: tuple[tuple[str, int], ...] = ()
+
+
 @dataclass(slots=True, eq=False)
 class Trace:
-    """The log of one call, shared by all its versions: lines of levers, attempts upstream."""
+    """The log of one call, shared by all its versions: lines of levers, attempts upstream.
+
+    `booked` is set once, by the record lever, when the call is over.
+    """
 
     lines: list[TraceLine] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
+    booked: Booked | None = None
 
     def note(
         self, lever: str, verdict: str, numbers: Mapping[str, int | float | str] | None = None
@@ -303,9 +319,8 @@ class Reply:
     """A whole answer, whether or not its chunks have already gone to the client.
 
     `body` is as the provider sent it: a JSON document or an event stream, as `framing` says. It is
-    None when the reply was too large to keep (it has then streamed on). `cost` is what this call
-    paid for it, over all attempts. `saved` is what levers saved, by lever, in nano-dollars, and
-    may be negative; `served_by` names the lever or `upstream`.
+    None when the reply was too large to keep (it has then streamed on). `served_by` names the
+    lever that answered, or `upstream`.
     """
 
     status: int
@@ -315,4 +330,3 @@ class Reply:
     facts: ReplyFacts
     cacheable: bool
     served_by: str = "upstream"
-    baseline: Cost | None = None

@@ -1,0 +1,273 @@
+"""The assembly: the only file where adapters meet levers.
+
+An `App` is one engine: targets, levers in their order, upstream, ledger, outbox. Shells open it,
+give it calls, and close it; closing drains what is pending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import uuid_utils
+
+from scrimp.calls import UNKNOWN_COST, Attempt, Call, Cost, Reply
+from scrimp.clock import SystemClock
+from scrimp.dialects import DIALECTS
+from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
+from scrimp.errors import ConfigError
+from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
+from scrimp.levers.order import ORDER
+from scrimp.levers.record import Record
+from scrimp.levers.retry import Retry, RetrySettings
+from scrimp.pipeline.attempt import AttemptSettings, UpstreamAttempt
+from scrimp.pipeline.chain import chain
+from scrimp.pipeline.outbox import SettlementOutbox
+from scrimp.pipeline.settle import Settler
+from scrimp.ports import (
+    Clock,
+    Encoder,
+    KeyStore,
+    Ledger,
+    Lever,
+    Next,
+    Pricer,
+    ReplyStore,
+    Upstream,
+    VirtualKey,
+)
+from scrimp.prices.book import PriceBook, load_book
+from scrimp.prices.pricing import price
+from scrimp.prices.rates import PriceRow
+from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl_seconds
+from scrimp.stores.memory_replies import MemoryReplies
+from scrimp.stores.settings_keys import SettingsKeys
+from scrimp.stores.sqlite_ledger import SqliteLedger
+from scrimp.stores.sqlite_ledger_read import LedgerReader
+from scrimp.targets import ModelEntry, Provider, Targets
+from scrimp.upstreams.http import Endpoint, HttpUpstream, Timeouts
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The adapters of one engine. Tests and backtests bring their own."""
+
+    clock: Clock
+    upstream: Upstream
+    ledger: Ledger
+    replies: ReplyStore
+    keys: KeyStore
+    encoder: Encoder
+
+
+class App:
+    """One engine. Open it with `open_app`."""
+
+    def __init__(self, settings: Settings, parts: Parts, book: PriceBook) -> None:
+        self.settings = settings
+        self.clock = parts.clock
+        self.ledger = parts.ledger
+        self.keys = parts.keys
+        self.book = book
+        self.dialects = DIALECTS
+        self.targets = targets_of(settings, book)
+        self.replies = parts.replies
+        names = price_names(settings)
+        settler = Settler(parts.ledger, parts.encoder, DIALECTS, book, names)
+        self.outbox = SettlementOutbox(settler.settle, parts.ledger.append)
+        end = UpstreamAttempt(parts.upstream, DIALECTS, parts.clock, _attempt_settings(settings))
+        levers = _levers(settings, parts, self.outbox, pricer(book, names))
+        self._full = chain([levers[place.name] for place in ORDER if place.name in levers], end)
+        self._guards = chain([levers[place.name] for place in ORDER if place.guard], end)
+
+    async def handle(self, call: Call) -> Reply:
+        """The complete reply to a call; its live chunks have gone to `call.sink`.
+
+        Calls that no client made take the guards only. Raises Rejected and UpstreamError.
+        """
+        return await self._way(call)(call)
+
+    def new_id(self) -> str:
+        """A call id: UUIDv7 (RFC 9562), so that ids sort by time."""
+        return str(uuid_utils.uuid7())
+
+    def _way(self, call: Call) -> Next:
+        return self._full if call.purpose == "client" else self._guards
+
+
+@asynccontextmanager
+async def open_app(loaded: Loaded) -> AsyncIterator[App]:
+    """An engine over the real adapters; drained and closed at the end. Raises ConfigError."""
+    settings, clock = loaded.settings, SystemClock()
+    book = book_of(settings)
+    ledger = SqliteLedger.open(settings.ledger_path)
+    upstream = HttpUpstream(endpoints_of(loaded))
+    parts = Parts(
+        clock=clock,
+        upstream=upstream,
+        ledger=ledger,
+        replies=MemoryReplies(clock, max_bytes=settings.exact_cache.max_bytes),
+        keys=SettingsKeys(_virtual_key(key) for key in settings.keys),
+        encoder=TiktokenEncoder(),
+    )
+    try:
+        app = App(settings, parts, book)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(app.outbox.run(), name="scrimp outbox")
+            try:
+                yield app
+            finally:
+                app.outbox.stop()
+    finally:
+        await upstream.close()
+        await parts.replies.close()
+        await parts.encoder.close()
+        await ledger.close()
+
+
+def open_ledger_reader(settings: Settings) -> LedgerReader:
+    """The ledger's read side, for shells that only look. Raises StoreError."""
+    return LedgerReader(settings.ledger_path)
+
+
+def book_of(settings: Settings) -> PriceBook:
+    """The price book that ships, with the prices of the settings over it. Raises ConfigError."""
+    rows: dict[str, PriceRow] = {}
+    for model, prices in settings.prices.items():
+        given = {
+            field: value for field in prices.__struct_fields__ if (value := getattr(prices, field))
+        }
+        try:
+            rows[model] = PriceRow.usd(given)
+        except (ValueError, ArithmeticError) as error:
+            raise ConfigError(f"prices.{model}: {error}") from error
+    return load_book().with_overrides(rows) if rows else load_book()
+
+
+def price_names(settings: Settings) -> dict[str, str]:
+    """For each configured provider, the name under which the price book knows it."""
+    return {name: provider.prices_as or name for name, provider in settings.providers.items()}
+
+
+def pricer(book: PriceBook, names: Mapping[str, str]) -> Pricer:
+    """Prices attempts by this book."""
+
+    def price_attempt(attempt: Attempt, call: Call) -> Cost:
+        if attempt.usage is None or call.operation != "chat":
+            return UNKNOWN_COST
+        provider = attempt.target.provider
+        return price(
+            attempt.usage,
+            attempt.target.model,
+            names.get(provider, provider),
+            attempt.started_at,
+            book=book,
+            service_tier=attempt.service_tier,
+        )
+
+    return price_attempt
+
+
+def targets_of(settings: Settings, book: PriceBook) -> Targets:
+    """Which provider serves which model. Raises ConfigError."""
+    names = price_names(settings)
+
+    def knows(name: str) -> Callable[[str], bool]:
+        return lambda model: book.find(model, names[name]) is not None
+
+    providers = [
+        Provider(
+            name=name,
+            dialects=_spoken(provider),
+            knows=knows(name),
+            known_models=book.models(names[name]),
+            any_model=provider.any_model,
+        )
+        for name, provider in settings.providers.items()
+    ]
+    models = {
+        name: ModelEntry(entry.provider, entry.model or name)
+        for name, entry in settings.models.items()
+    }
+    return Targets(providers, models, settings.aliases)
+
+
+def _spoken(provider: ProviderSettings) -> frozenset[str]:
+    """The dialects of a provider; who speaks Anthropic's messages also counts tokens for them."""
+    spoken = frozenset[str](provider.dialects)
+    return spoken | {"anthropic.count_tokens"} if "anthropic.messages" in spoken else spoken
+
+
+def endpoints_of(loaded: Loaded) -> dict[str, Endpoint]:
+    """Where each provider is, with its credential in the header that its dialect reads."""
+    return {
+        name: Endpoint(
+            base_url=provider.base_url,
+            headers=_headers_of(provider, loaded.secrets.get(name, "")),
+            timeouts=Timeouts(
+                connect_s=provider.timeouts.connect_s,
+                first_byte_s=provider.timeouts.first_byte_s,
+                idle_s=provider.timeouts.idle_s,
+                total_s=provider.timeouts.total_s,
+            ),
+        )
+        for name, provider in loaded.settings.providers.items()
+    }
+
+
+def _headers_of(provider: ProviderSettings, secret: str) -> tuple[tuple[str, str], ...]:
+    own = [(name.lower(), value) for name, value in provider.headers.items()]
+    if secret and "anthropic.messages" in provider.dialects:
+        own.append(("x-api-key", secret))
+    if secret and "openai.chat" in provider.dialects:
+        own.append(("authorization", f"Bearer {secret}"))
+    return tuple(own)
+
+
+def _levers(
+    settings: Settings, parts: Parts, outbox: SettlementOutbox, priced: Pricer
+) -> dict[str, Lever]:
+    """Every lever that the settings switch on, by name."""
+    keep = settings.ledger.keep_content
+    section, retry = settings.exact_cache, settings.retry
+    levers: list[Lever] = [
+        Record(parts.ledger, outbox, parts.clock, priced, keep_content=keep),
+        Retry(
+            parts.clock,
+            random.random,
+            RetrySettings(
+                attempts=retry.attempts,
+                base_s=retry.base_s,
+                max_wait_s=retry.max_wait_s,
+                max_retry_after_s=retry.max_retry_after_s,
+            ),
+        ),
+    ]
+    if section.enabled:
+        cache = ExactCacheSettings(
+            ttl_s={task: ttl_seconds(text) for task, text in section.ttl.items()},
+            max_reply_bytes=section.max_reply_bytes,
+            max_temperature=section.max_temperature,
+        )
+        levers.append(ExactCache(parts.replies, parts.clock, DIALECTS, cache))
+    return {lever.name: lever for lever in levers}
+
+
+def _attempt_settings(settings: Settings) -> AttemptSettings:
+    asked = (name for name, provider in settings.providers.items() if provider.ask_usage)
+    return AttemptSettings(ask_usage=frozenset(asked))
+
+
+def _virtual_key(key: KeySettings) -> VirtualKey:
+    return VirtualKey(
+        name=key.name,
+        sha256=key.sha256,
+        team=key.team,
+        user=key.user,
+        task=key.task,
+        tags=key.tags,
+        models=key.models,
+    )

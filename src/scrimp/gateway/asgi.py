@@ -1,0 +1,214 @@
+"""The ASGI callable: routes a request, runs its call beside a watcher, delivers what comes back.
+
+One of the two places where a broad `except` is allowed: whatever was not foreseen becomes a 500 in
+the client's dialect, and one line in the log without its content.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scrimp.app import App
+from scrimp.calls import Call, Headers, Reply, Trace
+from scrimp.dialects.base import Dialect
+from scrimp.errors import Rejected, ScrimpError, UpstreamError
+from scrimp.gateway import deliver, wire
+from scrimp.gateway.body import ClientGoneError, read_body, until_gone
+from scrimp.gateway.intake import Asked, Intake, Route
+from scrimp.gateway.refusal import Refusal, refusal_of, wrong_method
+from scrimp.gateway.sink import HttpSink, Receive, Send
+from scrimp.gateway.views import Views
+from scrimp.gateway.web_guard import declares_json, refusal
+
+log = logging.getLogger("scrimp.gateway")
+
+ROUTES: Mapping[str, Route] = {
+    "/v1/chat/completions": Route("openai.chat", "chat"),
+    "/v1/messages": Route("anthropic.messages", "chat"),
+    "/v1/messages/count_tokens": Route("anthropic.count_tokens", "count_tokens"),
+}
+_PASSTHROUGH = Route("", "passthrough", method="")
+
+Scope = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What all requests share."""
+
+    app: App
+    intake: Intake
+    views: Views
+    allowed_hosts: frozenset[str]
+    max_body_bytes: int
+    write_timeout_s: float
+
+
+class Gateway:
+    """An ASGI application over one `App`."""
+
+    def __init__(self, app: App, *, tenant_secret: bytes = b"") -> None:
+        server = app.settings.server
+        intake = Intake(app, tenant_secret=tenant_secret)
+        self._shared = _Shared(
+            app=app,
+            intake=intake,
+            views=Views(app, intake),
+            allowed_hosts=frozenset(host.lower() for host in server.allowed_hosts),
+            max_body_bytes=server.max_body_bytes,
+            write_timeout_s=server.write_timeout_s,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        if scope["type"] != "http":
+            return
+        one = _One(self._shared, scope, send)
+        try:
+            await one.serve(receive)
+        except ClientGoneError:
+            return
+        except asyncio.CancelledError:
+            if not one.sink.stuck:
+                raise
+        except Exception as error:
+            log.error("call %s failed: %s", one.id, _where(error))  # noqa: TRY400 (its message may hold a prompt)
+            if one.sink.begun:
+                raise
+            text = "Scrimp failed on this call; its log has the reason"
+            await one.refuse(Refusal(500, "internal", text, ()))
+
+
+def _where(error: Exception) -> str:
+    """The kind of an error and its place, without its message."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
+
+
+class _One:
+    """One request being served."""
+
+    def __init__(self, shared: _Shared, scope: Scope, send: Send) -> None:
+        self._shared = shared
+        self.id = shared.app.new_id()
+        self._scope = scope
+        self._trace = Trace()
+        self.sink = HttpSink(send, self._live_headers, write_timeout_s=shared.write_timeout_s)
+        self._raw: list[tuple[bytes, bytes]] = scope["headers"]
+        self._headers = dict(self._raw)
+        self._route = ROUTES.get(scope["path"], _PASSTHROUGH)
+        self._dialect = self._error_dialect()
+
+    def _live_headers(self) -> Headers:
+        return wire.trace_headers(self.id, self._trace)
+
+    def _error_dialect(self) -> Dialect:
+        """Whose words an error is put in: the route's, else the client's by its headers."""
+        dialects = self._shared.app.dialects
+        if self._route.dialect:
+            return dialects[self._route.dialect]
+        spoken = "anthropic.messages" if b"anthropic-version" in self._headers else "openai.chat"
+        return dialects[spoken]
+
+    async def serve(self, receive: Receive) -> None:
+        answer = await self._answer(receive)
+        if isinstance(answer, Refusal):
+            await self.refuse(answer)
+
+    async def refuse(self, refused: Refusal) -> None:
+        headers = wire.id_headers(self.id)
+        await deliver.refuse(self.sink, self._dialect, refused, headers)
+
+    async def _answer(self, receive: Receive) -> Refusal | None:
+        shared, scope = self._shared, self._scope
+        method: str = scope["method"]
+        path: str = scope["path"]
+        if reason := refusal(self._headers, shared.allowed_hosts):
+            return Refusal(403, "forbidden", reason)
+        if (view := shared.views.find(method, path)) is not None:
+            return await self._show(view)
+        if not path.startswith("/v1/"):
+            text = f"nothing is served at {path[:80]} (the API is under /v1/)"
+            return Refusal(404, "not_found", text)
+        if self._route.method and method != self._route.method:
+            return wrong_method(method, path, self._route.method)
+        return await self._serve_call(receive)
+
+    async def _show(self, view: Any) -> Refusal | None:
+        try:
+            status, body = await view(self._headers)
+        except Rejected as error:
+            return refusal_of(error)
+        await self.sink.whole(status, (*deliver.JSON, *wire.id_headers(self.id)), body)
+        return None
+
+    async def _serve_call(self, receive: Receive) -> Refusal | None:
+        shared = self._shared
+        declared = self._headers.get(b"content-length", b"")
+        body = await read_body(receive, shared.max_body_bytes, int(declared) if declared else None)
+        if isinstance(body, Refusal):
+            return body
+        if not declares_json(self._headers) and (self._route.dialect or b"origin" in self._headers):
+            text = "the body must be sent as content-type: application/json"
+            return Refusal(415, "invalid_request", text)
+        asked = self._asked(body)
+        try:
+            if self._route.dialect:
+                call = await shared.intake.call(asked, self._route)
+            else:
+                call = await shared.intake.passthrough(asked)
+            outcome = await self._run(call, receive)
+        except Rejected as error:
+            return refusal_of(error)
+        return await self._deliver(call, outcome)
+
+    def _asked(self, body: bytes) -> Asked:
+        scope = self._scope
+        query: bytes = scope["query_string"]
+        path = scope["raw_path"].decode("latin-1")
+        return Asked(
+            id=self.id,
+            method=scope["method"],
+            path=f"{path}?{query.decode('latin-1')}" if query else path,
+            headers=self._headers,
+            raw=self._raw,
+            body=body,
+            sink=self.sink,
+            trace=self._trace,
+        )
+
+    async def _run(self, call: Call, receive: Receive) -> Reply | ScrimpError:
+        """The pipeline beside a watcher, because only `receive` tells that the client has left."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                watcher = group.create_task(until_gone(receive))
+                try:
+                    outcome: Reply | ScrimpError = await self._shared.app.handle(call)
+                except ScrimpError as error:
+                    outcome = error  # carried out by hand: a task group would wrap it
+                watcher.cancel()
+        except* ClientGoneError:
+            raise ClientGoneError from None
+        return outcome
+
+    async def _deliver(self, call: Call, outcome: Reply | ScrimpError) -> Refusal | None:
+        match outcome:
+            case Reply():
+                await deliver.deliver(self.sink, self._dialect, outcome, call)
+            case UpstreamError() if self.sink.begun:
+                if not await deliver.break_off(self.sink, self._dialect, outcome, call):
+                    raise outcome
+            case UpstreamError():
+                await deliver.pass_on(self.sink, self._dialect, outcome, call)
+            case Rejected():
+                return refusal_of(outcome)
+            case _:
+                raise outcome
+        return None

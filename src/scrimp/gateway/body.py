@@ -1,0 +1,46 @@
+"""Reading a request's body, up to a limit; and noticing when its client has gone."""
+
+from __future__ import annotations
+
+from scrimp.gateway.refusal import Refusal, too_large
+from scrimp.gateway.sink import Receive
+
+_DRAIN_FACTOR = 4
+"""A body up to this many times the limit is read and dropped, so that its sender can read the
+refusal: a connection closed in the middle of an upload looks like a broken network."""
+
+
+class ClientGoneError(Exception):
+    """The client closed its connection."""
+
+
+async def read_body(receive: Receive, limit: int, declared: int | None) -> bytes | Refusal:
+    """The whole body, or why it is not taken. Raises ClientGoneError."""
+    if declared is not None and declared > limit * _DRAIN_FACTOR:
+        return too_large(declared, limit)
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body", False):
+        body: bytes = message.get("body", b"")
+        return body if len(body) <= limit else too_large(len(body), limit)
+    pieces: list[bytes] = []
+    size = 0
+    while True:
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size <= limit:
+            pieces.append(piece)
+        elif size > limit * _DRAIN_FACTOR:
+            return too_large(declared, limit)
+        if not message.get("more_body", False):
+            break
+        message = await receive()
+    return b"".join(pieces) if size <= limit else too_large(size, limit)
+
+
+async def until_gone(receive: Receive) -> None:
+    """Wait for the client to leave; then raise ClientGoneError."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+    raise ClientGoneError

@@ -1,0 +1,86 @@
+"""Replies and errors in the form that the client asked for and the dialect it speaks."""
+
+from __future__ import annotations
+
+from scrimp.calls import Call, Headers, Reply
+from scrimp.dialects.base import Dialect, ErrorKind
+from scrimp.errors import UpstreamError
+from scrimp.gateway import wire
+from scrimp.gateway.refusal import Refusal
+from scrimp.gateway.sink import HttpSink
+
+JSON = (("content-type", "application/json"),)
+SSE = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
+
+
+def present(dialect: Dialect, reply: Reply, call: Call) -> tuple[Headers, bytes]:
+    """Content headers and body of a whole reply: an event stream if asked for, else JSON."""
+    body, request = reply.body or b"", call.request
+    match reply.framing, request.stream:
+        case "sse", True:
+            reader = dialect.stream_reader(hide_usage=not request.include_usage)
+            return SSE, reader.feed(body) + reader.close()
+        case "sse", False:
+            return JSON, dialect.from_stream(body)
+        case "json", True if reply.facts.complete:
+            return SSE, dialect.to_stream(body, include_usage=request.include_usage)
+        case _:
+            kept = tuple(pair for pair in reply.headers if pair[0] == "content-type")
+            return kept or JSON, body
+
+
+async def deliver(sink: HttpSink, dialect: Dialect, reply: Reply, call: Call) -> None:
+    """Finish the stream that has begun, or send the whole reply now."""
+    if sink.begun:
+        await sink.finish()
+        return
+    content, body = present(dialect, reply, call)
+    extra = wire.trace_headers(call.id, call.trace, reply)
+    await sink.whole(reply.status, (*wire.returned(reply.headers), *content, *extra), body)
+
+
+async def refuse(sink: HttpSink, dialect: Dialect, refusal: Refusal, headers: Headers) -> None:
+    """Our own error, so that the client's SDK raises its own exception class."""
+    body = dialect.error_body(refusal.kind, refusal.message)
+    await sink.whole(refusal.status, (*JSON, *refusal.headers, *headers), body)
+
+
+async def pass_on(sink: HttpSink, dialect: Dialect, error: UpstreamError, call: Call) -> None:
+    """The provider's error as it came, or in our words when it gave none."""
+    extra = wire.trace_headers(call.id, call.trace)
+    if len(call.trace.attempts) > 1:
+        # the retry lever has tried: an SDK that repeats on top would multiply paid attempts
+        extra = (*extra, ("x-should-retry", "false"))
+    if error.body:
+        kept = tuple(pair for pair in error.headers if pair[0] == "content-type")
+        headers = (*wire.returned(error.headers), *(kept or JSON), *extra)
+        await sink.whole(error.status, headers, error.body)
+        return
+    body = dialect.error_body(_kind(error), str(error))
+    headers = (*wire.returned(error.headers), *JSON, *extra)
+    await sink.whole(error.status, headers, body)
+
+
+async def break_off(sink: HttpSink, dialect: Dialect, error: UpstreamError, call: Call) -> bool:
+    """An error after the first byte: in-stream where the form allows it. False when it does not."""
+    if call.operation == "passthrough" or not call.request.stream:
+        return False
+    await sink.write(dialect.error_event(_kind(error), str(error)))
+    await sink.finish()
+    return True
+
+
+def _kind(error: UpstreamError) -> ErrorKind:
+    match error.status:
+        case 401:
+            return "unauthenticated"
+        case 403:
+            return "forbidden"
+        case 404:
+            return "not_found"
+        case 429:
+            return "rate_limited"
+        case 408 | 504:
+            return "timeout"
+        case _:
+            return "upstream"

@@ -1,0 +1,193 @@
+"""From an HTTP request to a `Call`: who asks, in which dialect, for which target."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from scrimp.app import App
+from scrimp.calls import Call, Caller, Operation, Request, Sink, Target, Task, Trace
+from scrimp.dialects.base import Dialect
+from scrimp.errors import InvalidRequest, Unauthenticated, UnknownModel
+from scrimp.gateway import wire
+from scrimp.ports import VirtualKey
+from scrimp.tasks import task_of
+
+_NO_TASK = Task("general", "none")
+_MODEL_PEEK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One HTTP request, read. `headers` has each name once, for look-ups; `raw` has them all."""
+
+    id: str
+    method: str
+    path: str
+    headers: Mapping[bytes, bytes]
+    raw: list[tuple[bytes, bytes]]
+    body: bytes
+    sink: Sink
+    trace: Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a path of the API is for."""
+
+    dialect: str
+    operation: Operation
+    method: str = "POST"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks: a virtual key, a provider credential of its own, or this machine's user."""
+
+    key: VirtualKey | None = None
+    credential: tuple[str, str] | None = None
+    tenant: str = "local"
+
+
+class Intake:
+    """Builds calls. Raises Rejected for whatever must not go further."""
+
+    def __init__(self, app: App, *, tenant_secret: bytes) -> None:
+        self._app = app
+        self._passthrough = app.settings.auth.mode == "passthrough"
+        self._tenant_secret = tenant_secret
+
+    async def identify(self, headers: Mapping[bytes, bytes]) -> Identity:
+        """Check the key, where keys are in use. Raises Unauthenticated."""
+        given = wire.credential(headers)
+        if self._passthrough:
+            if given is None:
+                raise Unauthenticated("bring your provider's key: this gateway passes it on")
+            mac = hmac.new(self._tenant_secret, wire.secret_of(given).encode(), hashlib.sha256)
+            return Identity(credential=given, tenant=f"credential:{mac.hexdigest()[:32]}")
+        if not await self._app.keys.any():
+            return Identity()
+        secret = wire.secret_of(given)
+        if not secret:
+            raise Unauthenticated("no key (send yours as Authorization: Bearer … or x-api-key)")
+        key = await self._app.keys.find(wire.sha256_hex(secret))
+        if key is None:
+            raise Unauthenticated("this key is not known here (scrimp key makes one)")
+        return Identity(key=key, tenant=f"key:{key.name}")
+
+    async def call(self, asked: Asked, route: Route) -> Call:
+        """A call in a dialect that Scrimp reads."""
+        identity = await self.identify(asked.headers)
+        dialect = self._app.dialects[route.dialect]
+        request = dialect.read_request(asked.body)
+        _check_model_name(request.model)
+        target = self._app.targets.resolve(request.model, route.dialect)
+        _check_allowed(identity.key, request.model, target)
+        who = self._caller(asked, identity, request.user)
+        reads_task = route.operation == "chat"
+        task = self._task(asked, identity, request, dialect) if reads_task else _NO_TASK
+        return self._build(asked, route.operation, request, target, who, task=task)
+
+    async def passthrough(self, asked: Asked) -> Call:
+        """A call that Scrimp does not read: its bytes go on, its cost stays unknown."""
+        identity = await self.identify(asked.headers)
+        model = _peek_model(asked)
+        target = self._passthrough_target(asked, model)
+        _check_allowed(identity.key, model, target)
+        request = Request(body=asked.body, fields={}, model=model)
+        who = self._caller(asked, identity, "")
+        return self._build(asked, "passthrough", request, target, who, task=_NO_TASK)
+
+    def _build(
+        self,
+        asked: Asked,
+        operation: Operation,
+        request: Request,
+        target: Target,
+        who: Caller,
+        *,
+        task: Task,
+    ) -> Call:
+        return Call(
+            id=asked.id,
+            purpose="client",
+            operation=operation,
+            method=asked.method,
+            path=asked.path,
+            headers=wire.forwarded(asked.raw),
+            request=request,
+            target=target,
+            caller=who,
+            task=task,
+            cache=wire.cache_control(asked.headers),
+            started_at=self._app.clock.now(),
+            sink=asked.sink,
+            trace=asked.trace,
+        )
+
+    def _caller(self, asked: Asked, identity: Identity, body_user: str) -> Caller:
+        who = wire.caller(asked.headers, identity.key, body_user)
+        if identity.credential is None:
+            return who
+        return replace(who, tenant=identity.tenant, credential=identity.credential)
+
+    def _task(self, asked: Asked, identity: Identity, request: Request, dialect: Dialect) -> Task:
+        return task_of(
+            wire.task_header(asked.headers),
+            request.metadata,
+            identity.key.task if identity.key else "",
+            dialect.last_user_text(request),
+        )
+
+    def _passthrough_target(self, asked: Asked, model: str) -> Target:
+        """The provider of an unknown path: by header, by the model, by the client's dialect."""
+        targets = self._app.targets
+        spoken = "anthropic.messages" if b"anthropic-version" in asked.headers else "openai.chat"
+        named = asked.headers.get(b"x-scrimp-provider", b"").decode("latin-1")
+        if named:
+            if not targets.has(named):
+                raise InvalidRequest(f"x-scrimp-provider {named[:40]!r} is not configured")
+            return Target(named, model, spoken)
+        if model:
+            try:
+                return targets.resolve(model, spoken)
+            except UnknownModel:
+                pass
+        return Target(targets.default_provider(spoken), model, spoken)
+
+
+def _check_model_name(model: str) -> None:
+    if len(model) > 256 or not model.isprintable():
+        raise InvalidRequest(
+            f"'model' has {len(model)} characters or unprintable ones; at most 256"
+        )
+
+
+def _check_allowed(key: VirtualKey | None, model: str, target: Target) -> None:
+    """Raises UnknownModel when the key may not use the model."""
+    if key is None or not key.models or model in key.models or target.model in key.models:
+        return
+    raise UnknownModel(
+        f"key '{key.name}' may not use model '{model or '(none)'}' "
+        f"(allowed: {', '.join(key.models)})"
+    )
+
+
+class _Peek(msgspec.Struct):
+    model: str = ""
+
+
+def _peek_model(asked: Asked) -> str:
+    """The model of a JSON body that is otherwise not read; empty when there is none."""
+    if not asked.body or len(asked.body) > _MODEL_PEEK_BYTES:
+        return ""
+    try:
+        peek: Any = msgspec.json.decode(asked.body, type=_Peek)
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+    return str(peek.model)[:256]

@@ -1,0 +1,59 @@
+"""What the gateway itself refuses before there is a call: a status, a kind, the way out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scrimp.calls import Headers
+from scrimp.dialects.base import ErrorKind
+from scrimp.errors import (
+    BudgetExceeded,
+    InvalidRequest,
+    RateLimited,
+    Rejected,
+    Unauthenticated,
+    UnknownModel,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An HTTP error of ours. SDKs are told not to repeat it."""
+
+    status: int
+    kind: ErrorKind
+    message: str
+    headers: Headers = (("x-should-retry", "false"),)
+
+
+def refusal_of(error: Rejected) -> Refusal:
+    """A refusal of the pipeline, as HTTP."""
+    kind: ErrorKind
+    match error:
+        case InvalidRequest():
+            kind = "invalid_request"
+        case Unauthenticated():
+            kind = "unauthenticated"
+        case UnknownModel():
+            kind = "not_found"
+        case BudgetExceeded():
+            kind = "budget_exceeded"
+        case RateLimited(retry_after_s=wait_s):
+            headers = (("x-should-retry", "false"), ("retry-after", f"{wait_s:.0f}"))
+            return Refusal(error.status, "rate_limited", str(error), headers)
+        case _:
+            kind = "invalid_request"
+    return Refusal(error.status, kind, str(error))
+
+
+def too_large(size: int | None, limit: int) -> Refusal:
+    """The body is over the limit."""
+    given = f"{size} bytes" if size is not None else f"more than {limit} bytes"
+    text = f"the body has {given}, the limit is {limit} (raise it: server.max_body_bytes)"
+    return Refusal(413, "too_large", text)
+
+
+def wrong_method(method: str, path: str, allowed: str) -> Refusal:
+    """A path that exists, by another method."""
+    headers = (("allow", allowed), ("x-should-retry", "false"))
+    return Refusal(405, "invalid_request", f"{path} takes {allowed}, not {method}", headers)

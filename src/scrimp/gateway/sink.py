@@ -1,0 +1,71 @@
+"""Live chunks straight to the client's socket.
+
+The server's `send` waits while the socket is full, so back-pressure reaches the provider. A client
+that does not read for too long is treated as gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from scrimp.calls import Headers
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+RawHeaders = list[tuple[bytes, bytes]]
+
+
+class HttpSink:
+    """Implements `calls.Sink` for one request. `extra` headers are asked for when it starts.
+
+    When nobody reads, a write cancels the call (CancelledError) and `stuck` says why.
+    """
+
+    live = True
+
+    def __init__(self, send: Send, extra: Callable[[], Headers], *, write_timeout_s: float) -> None:
+        self._send = send
+        self._extra = extra
+        self._write_timeout_s = write_timeout_s
+        self.begun = False
+        self.stuck = False
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send status and headers."""
+        self.begun = True
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": raw((*headers, *self._extra())),
+            }
+        )
+
+    async def write(self, chunk: bytes) -> None:
+        """Send a piece of the body."""
+        await self._push({"type": "http.response.body", "body": chunk, "more_body": True})
+
+    async def finish(self) -> None:
+        """Send the end of the body."""
+        await self._push({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole answer at once."""
+        await self.start(status, (*headers, ("content-length", str(len(body)))))
+        await self._push({"type": "http.response.body", "body": body, "more_body": False})
+
+    async def _push(self, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._write_timeout_s):
+                await self._send(message)
+        except TimeoutError:
+            self.stuck = True
+            raise asyncio.CancelledError from None
+
+
+def raw(headers: Headers) -> RawHeaders:
+    """Headers as ASGI wants them."""
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]

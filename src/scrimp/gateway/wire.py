@@ -1,0 +1,184 @@
+"""Between HTTP headers and words: what of a request is ours, the provider's, or nobody's. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from urllib.parse import unquote
+
+from scrimp.calls import CacheControl, Caller, Headers, Reply, Trace
+from scrimp.errors import InvalidRequest
+from scrimp.money import decimal_usd
+from scrimp.ports import VirtualKey
+
+OURS = "x-scrimp-"
+_NOT_FORWARDED = frozenset(
+    {
+        # hop by hop (RFC 9110, section 7.6.1)
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        # set anew for the provider, or meant for the gateway alone
+        "host",
+        "content-length",
+        "accept-encoding",
+        "expect",
+        "cookie",
+        "origin",
+        "referer",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+        # credentials: the provider's own are added by the upstream
+        "authorization",
+        "x-api-key",
+        "api-key",
+    }
+)
+_NOT_RETURNED = frozenset({"content-length", "transfer-encoding", "date", "server", "content-type"})
+_MAX_TAGS = 16
+_MAX_LABEL = 128
+_CACHE_MODES: Mapping[str, CacheControl] = {
+    "": CacheControl(),
+    "default": CacheControl(),
+    "no-store": CacheControl("no-store"),
+    "refresh": CacheControl("refresh"),
+    "only": CacheControl("only"),
+}
+
+
+def forwarded(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    """The client's end-to-end headers: not ours, no credentials, nothing hop by hop."""
+    named = {
+        token.strip().lower()
+        for name, value in headers
+        if name == b"connection"
+        for token in value.decode("latin-1").split(",")
+    }
+    return tuple(
+        (name, value.decode("latin-1"))
+        for raw_name, value in headers
+        if (name := raw_name.decode("latin-1")) not in _NOT_FORWARDED
+        and not name.startswith(OURS)
+        and name not in named
+    )
+
+
+def credential(headers: Mapping[bytes, bytes]) -> tuple[str, str] | None:
+    """What the client authenticates with, as (header, value); None when it brings nothing."""
+    for name in ("authorization", "x-api-key"):
+        if value := headers.get(name.encode()):
+            return name, value.decode("latin-1")
+    return None
+
+
+def secret_of(given: tuple[str, str] | None) -> str:
+    """The bare key inside a credential."""
+    if given is None:
+        return ""
+    name, value = given
+    if name == "authorization":
+        scheme, _, token = value.partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+    return value.strip()
+
+
+def sha256_hex(secret: str) -> str:
+    """How a virtual key is looked up. Keys are 256 random bits, so a plain digest is enough."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def cache_control(headers: Mapping[bytes, bytes]) -> CacheControl:
+    """`x-scrimp-cache` and `x-scrimp-ttl`. Raises InvalidRequest."""
+    mode = _label(headers, b"x-scrimp-cache").lower()
+    control = _CACHE_MODES.get(mode)
+    if control is None:
+        raise InvalidRequest(f"x-scrimp-cache {mode[:40]!r} is none of no-store, refresh, only")
+    ttl = _label(headers, b"x-scrimp-ttl")
+    if not ttl:
+        return control
+    if not (ttl.isascii() and ttl.isdigit() and len(ttl) <= 9):
+        raise InvalidRequest(f"x-scrimp-ttl {ttl[:40]!r} is not a whole number of seconds")
+    return replace(control, ttl_s=int(ttl))
+
+
+def caller(headers: Mapping[bytes, bytes], key: VirtualKey | None, body_user: str) -> Caller:
+    """On whose behalf: team and default tags come from the key; user, tags, session by header.
+
+    The key's own user wins, then the header, then the body's user field.
+    """
+    tags = [
+        tag.strip() for tag in _label(headers, b"x-scrimp-tags", 2048).split(",") if tag.strip()
+    ]
+    if len(tags) > _MAX_TAGS or any(len(tag) > _MAX_LABEL for tag in tags):
+        raise InvalidRequest(
+            f"x-scrimp-tags holds {len(tags)} tags; at most {_MAX_TAGS} of {_MAX_LABEL} characters"
+        )
+    user = _label(headers, b"x-scrimp-user") or body_user[:_MAX_LABEL]
+    if key is None:
+        return Caller(
+            "local", user=user, tags=tuple(tags), session=_label(headers, b"x-scrimp-session")
+        )
+    return Caller(
+        tenant=f"key:{key.name}",
+        key=key.name,
+        team=key.team,
+        user=key.user or user,
+        tags=tuple(dict.fromkeys((*key.tags, *tags))),
+        session=_label(headers, b"x-scrimp-session"),
+    )
+
+
+def task_header(headers: Mapping[bytes, bytes]) -> str:
+    """`x-scrimp-task`, or nothing."""
+    return _label(headers, b"x-scrimp-task").lower()
+
+
+def returned(headers: Headers) -> Headers:
+    """The provider's headers that the client may see, framing apart."""
+    return tuple(pair for pair in headers if pair[0] not in _NOT_RETURNED and OURS not in pair[0])
+
+
+def id_headers(call_id: str) -> Headers:
+    """What every answer carries."""
+    return (("x-scrimp-id", call_id),)
+
+
+def trace_headers(call_id: str, trace: Trace, reply: Reply | None = None) -> Headers:
+    """The call's id, who served it, and its trace in short; cost and saving once it is booked."""
+    served_by = reply.served_by if reply is not None else "upstream"
+    found = [
+        ("x-scrimp-id", call_id),
+        ("x-scrimp-served-by", served_by),
+        ("x-scrimp-trace", ";".join(f"{line.lever}={line.verdict}" for line in trace.lines)),
+    ]
+    if (booked := trace.booked) is not None:
+        cost = booked.cost
+        found.append(
+            ("x-scrimp-cost-usd", "unknown" if cost.nanousd is None else decimal_usd(cost.nanousd))
+        )
+        saved = sum(nanousd for _, nanousd in booked.saved)
+        found.append(("x-scrimp-saved-usd", decimal_usd(saved)))
+    return tuple(found)
+
+
+def _label(headers: Mapping[bytes, bytes], name: bytes, limit: int = _MAX_LABEL) -> str:
+    """One of our headers as text (percent-encoding is how UTF-8 travels in a header)."""
+    value = headers.get(name)
+    if value is None:
+        return ""
+    text = unquote(value.decode("latin-1")).strip()
+    if len(text) > limit:
+        raise InvalidRequest(f"{name.decode()} has {len(text)} characters; at most {limit}")
+    if not text.isprintable():
+        raise InvalidRequest(f"{name.decode()} holds control characters")
+    return text

@@ -1,0 +1,142 @@
+"""Answer a call that was answered before, word for word.
+
+The key covers whatever can change the answer: tenant, target, the whole body (fields that Scrimp
+does not know too, the form of delivery apart) and the headers that providers read. When in doubt
+a call is not looked up, and the trace says why.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import ClassVar
+
+import msgspec
+
+from scrimp.calls import Call, Reply
+from scrimp.dialects.base import Dialect
+from scrimp.errors import InvalidRequest
+from scrimp.ports import Clock, Next, ReplyStore, StoredReply
+from scrimp.tasks import TTL_S
+
+_SORTED = msgspec.json.Encoder(order="sorted")
+
+
+@dataclass(frozen=True, slots=True)
+class ExactCacheSettings:
+    """`ttl_s` overrides the time to live by task type; 0 never remembers.
+
+    A call that asks for more variety than `max_temperature` wants a new answer each time.
+    """
+
+    ttl_s: Mapping[str, int] = field(default_factory=dict)
+    max_reply_bytes: int = 1024 * 1024
+    max_temperature: float = 1.0
+
+
+class ExactCache:
+    """Remembers whole successful replies by the fingerprint of their call."""
+
+    name: ClassVar[str] = "exact_cache"
+    fail_closed: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        store: ReplyStore,
+        clock: Clock,
+        dialects: Mapping[str, Dialect],
+        settings: ExactCacheSettings,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._dialects = dialects
+        self._settings = settings
+        self._ttl_s = {**TTL_S, **settings.ttl_s}
+
+    async def __call__(self, call: Call, next: Next) -> Reply:
+        """Serve a hit, or remember what comes from below. Raises InvalidRequest for `only`."""
+        ttl_s = time_to_live_s(call, self._ttl_s)
+        if reason := why_not(call, ttl_s, max_temperature=self._settings.max_temperature):
+            call.trace.note(self.name, "bypass", {"reason": reason})
+            return await self._only_from_below(call, next)
+        key = fingerprint(call, self._dialects[call.target.dialect])
+        if call.cache.mode != "refresh" and (stored := await self._store.get(key)) is not None:
+            age_s = int((self._clock.now() - stored.stored_at).total_seconds())
+            call.trace.note(self.name, "hit", {"key": key.hex()[:12], "age_s": age_s})
+            return replace(stored.reply, served_by=self.name, cacheable=False)
+        call.trace.note(self.name, "miss", {"key": key.hex()[:12], "ttl_s": ttl_s})
+        reply = await self._only_from_below(call, next)
+        if reply.cacheable and reply.body is not None:
+            await self._remember(call, key, reply, ttl_s=ttl_s)
+        return reply
+
+    async def _only_from_below(self, call: Call, next: Next) -> Reply:
+        if call.cache.mode == "only":
+            msg = "no remembered answer for this call, and x-scrimp-cache: only forbids a new one"
+            raise InvalidRequest(msg)
+        return await next(call)
+
+    async def _remember(self, call: Call, key: bytes, reply: Reply, *, ttl_s: int) -> None:
+        size, limit = len(reply.body or b""), self._settings.max_reply_bytes
+        if size > limit:
+            call.trace.note(self.name, "too_large", {"bytes": size, "limit_bytes": limit})
+            return
+        now = self._clock.now()
+        kept = replace(reply, headers=_remembered_headers(reply))
+        await self._store.put(key, StoredReply(kept, now, now + timedelta(seconds=ttl_s)))
+
+
+def time_to_live_s(call: Call, ttl_by_task_s: Mapping[str, int]) -> int:
+    """Seconds that an answer may be remembered: the request's word, else the task's."""
+    if call.cache.ttl_s is not None:
+        return call.cache.ttl_s
+    return ttl_by_task_s.get(call.task.name, ttl_by_task_s["general"])
+
+
+def why_not(call: Call, ttl_s: int, *, max_temperature: float) -> str:
+    """Why this call must not be answered from memory nor remembered; empty when it may."""
+    request = call.request
+    temperature = request.fields.get("temperature")
+    rules = (
+        (call.operation != "chat", "not_a_chat"),
+        (call.cache.mode == "no-store", "no_store"),
+        (request.stateful, "stateful"),
+        (request.side_effects, "side_effects"),
+        (ttl_s <= 0, "task_never_cached" if call.cache.ttl_s is None else "ttl_0"),
+        (request.n > 1, "several_choices"),
+        (
+            isinstance(temperature, int | float) and temperature > max_temperature,
+            "temperature",
+        ),
+    )
+    return next((reason for applies, reason in rules if applies), "")
+
+
+def fingerprint(call: Call, dialect: Dialect) -> bytes:
+    """SHA-256 over all that can change the answer, each part behind its length.
+
+    Two calls share it only when tenant, provider, model, dialect, answer-changing headers and
+    every field of the body are equal; the order of the body's fields does not matter.
+    """
+    target = call.target
+    fields = {**dialect.cache_fields(call.request), "model": target.model}
+    digest = hashlib.sha256()
+    for part in (
+        call.caller.tenant,
+        target.provider,
+        target.dialect,
+        *(f"{name}:{value}" for name, value in sorted(dialect.answer_headers(call.headers))),
+    ):
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    digest.update(b"|")
+    digest.update(_SORTED.encode(fields))
+    return digest.digest()
+
+
+def _remembered_headers(reply: Reply) -> tuple[tuple[str, str], ...]:
+    """What still holds of a provider's headers when its answer is served again."""
+    return tuple(pair for pair in reply.headers if pair[0] == "content-type")

@@ -1,0 +1,24 @@
+"""The way of a call: every lever, first to last, with the reason for its place.
+
+`guards` also stand in the short chain, which control traffic and background calls take.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One lever's place. `guard` is true for those that no call may go round."""
+
+    name: str
+    reason: str
+    guard: bool = False
+
+
+ORDER: tuple[Place, ...] = (
+    Place("record", "sees everything, books the call whatever happens below", guard=True),
+    Place("exact_cache", "a free answer before anything costs"),
+    Place("retry", "same target again, so that each attempt below is accounted", guard=True),
+)

@@ -1,0 +1,80 @@
+"""Write one ledger entry per call, whatever happened below.
+
+Never awaits on the way out: an entry goes to the ledger's queue, or, when its cost needs
+counting first, to the outbox.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from scrimp.calls import FREE_COST, UNKNOWN_COST, Attempt, Call, Cost, Reply
+from scrimp.errors import PriceUnknown
+from scrimp.ledger.booking import Ending, booked, entry_of, needs_estimate, priced
+from scrimp.ports import Clock, Ledger, Next, Outbox, Pricer, Settlement
+
+
+class Record:
+    """The outermost lever: sees everything, decides nothing."""
+
+    name: ClassVar[str] = "record"
+    fail_closed: ClassVar[bool] = True
+
+    def __init__(
+        self, ledger: Ledger, outbox: Outbox, clock: Clock, pricer: Pricer, *, keep_content: bool
+    ) -> None:
+        self._ledger = ledger
+        self._outbox = outbox
+        self._clock = clock
+        self._pricer = pricer
+        self._keep_content = keep_content
+
+    async def __call__(self, call: Call, next: Next) -> Reply:
+        """Pass the call on; book it however it ends."""
+        started = self._clock.monotonic()
+        reply: Reply | None = None
+        failure: BaseException | None = None
+        try:
+            reply = await next(call)
+        except BaseException as error:
+            failure = error
+            raise
+        finally:
+            latency_ms = (self._clock.monotonic() - started) * 1000
+            self._book(call, Ending(reply, failure, latency_ms))
+        return reply
+
+    def _book(self, call: Call, ending: Ending) -> None:
+        trace, reply = call.trace, ending.reply
+        attempts = [priced(attempt, call, self._price) for attempt in trace.attempts]
+        trace.attempts[:] = attempts
+        trace.booked = booked(reply, attempts, self._untouched(call, reply, attempts))
+        if not (health := self._ledger.health()).ok:
+            trace.note(self.name, "ledger_behind", {"pending": health.pending})
+        entry = entry_of(call, ending, keep_content=self._keep_content)
+        if any(needs_estimate(attempt, call) for attempt in attempts):
+            self._outbox.put(Settlement(call, entry))
+        else:
+            self._ledger.append(entry)
+
+    def _price(self, attempt: Attempt, call: Call) -> Cost:
+        try:
+            return self._pricer(attempt, call)
+        except PriceUnknown as error:
+            call.trace.note(self.name, "price_unknown", {"why": str(error)})
+            return UNKNOWN_COST
+
+    def _untouched(self, call: Call, reply: Reply | None, attempts: list[Attempt]) -> Cost:
+        """What a remembered reply would cost fresh, at today's price."""
+        if reply is None or attempts or reply.served_by == "upstream" or reply.facts.usage is None:
+            return FREE_COST
+        fresh = Attempt(
+            target=call.target,
+            outcome="ok",
+            status=reply.status,
+            started_at=call.started_at,
+            latency_ms=0.0,
+            usage=reply.facts.usage,
+            service_tier=reply.facts.service_tier,
+        )
+        return self._price(fresh, call)

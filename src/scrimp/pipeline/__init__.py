@@ -1,0 +1,1 @@
+"""What joins levers to a way: the chain with its guard, the attempt at its end, the outbox."""

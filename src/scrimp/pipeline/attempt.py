@@ -1,0 +1,278 @@
+"""The end of the way: one attempt upstream, live chunks to the sink, the complete reply back.
+
+Each attempt leaves an `Attempt` in the trace, however it ends. A connection that is not read to
+its end is closed at once, so that the provider stops producing. Nothing is sent to the client
+before the provider's first byte is here: until then a retry is still possible.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scrimp.calls import Attempt, Call, Framing, Headers, Outcome, Reply, ReplyFacts
+from scrimp.dialects.base import Dialect, StreamReader
+from scrimp.errors import UpstreamError
+from scrimp.ports import Clock, Exchange, Upstream, UpstreamRequest
+
+NO_FACTS = ReplyFacts()
+_ERROR_BODY_BYTES = 1 << 20
+_REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+_STREAM_SUBTYPE = "text/event-stream"
+_OWN_FRAMING = ("content-length", "transfer-encoding")
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptSettings:
+    """`max_kept_bytes`: a larger reply streams on to the client and is not kept whole.
+
+    `ask_usage`: providers that are asked for usage at the end of a stream when the client did not.
+    """
+
+    max_kept_bytes: int = 16 * 1024 * 1024
+    ask_usage: frozenset[str] = frozenset()
+
+
+class UpstreamAttempt:
+    """Sends a call to its target. Implements `ports.Next`."""
+
+    def __init__(
+        self,
+        upstream: Upstream,
+        dialects: Mapping[str, Dialect],
+        clock: Clock,
+        settings: AttemptSettings,
+    ) -> None:
+        self._upstream = upstream
+        self._dialects = dialects
+        self._clock = clock
+        self._settings = settings
+
+    async def __call__(self, call: Call) -> Reply:
+        """Make one attempt. Raises UpstreamError with the provider's status, headers and body."""
+        log = _AttemptLog(call, self._clock)
+        try:
+            exchange = await self._upstream.open(
+                self._request(call), credential=call.caller.credential
+            )
+        except UpstreamError as error:
+            log.end("failed" if error.sent else "unsent")
+            raise
+        except asyncio.CancelledError:
+            log.end("cancelled")
+            raise
+        log.answered(exchange)
+        try:
+            reply = await self._read(call, exchange, log)
+        except UpstreamError as error:
+            exchange.abort()
+            log.end("rejected" if error.status == exchange.status else "cut")
+            raise
+        except BaseException:
+            exchange.abort()
+            log.end("cancelled")
+            raise
+        exchange.release()
+        return reply
+
+    def _request(self, call: Call) -> UpstreamRequest:
+        target, body = call.target, call.request.body
+        if call.operation != "passthrough":
+            want_usage = call.request.stream and target.provider in self._settings.ask_usage
+            body = self._dialects[target.dialect].upstream_body(
+                call.request, model=target.model, want_usage=want_usage
+            )
+        return UpstreamRequest(target.provider, call.method, call.path, call.headers, body)
+
+    async def _read(self, call: Call, exchange: Exchange, log: _AttemptLog) -> Reply:
+        if exchange.status >= 400:
+            raise await _refusal(exchange)
+        if call.operation == "passthrough":
+            return await self._pass(call, exchange, log)
+        if _STREAM_SUBTYPE in _header(exchange.headers, "content-type"):
+            return await self._stream(call, exchange, log)
+        return await self._whole(call, exchange, log)
+
+    async def _whole(self, call: Call, exchange: Exchange, log: _AttemptLog) -> Reply:
+        """A reply that is one document: kept back until it is here, unless it is too large."""
+        body = await self._keep_or_pass(call, exchange, log)
+        facts = NO_FACTS if body is None else self._dialects[call.target.dialect].read_reply(body)
+        log.end("ok", facts, body=b"" if facts.complete else body or b"")
+        return _reply(exchange, body, "json", facts)
+
+    async def _pass(self, call: Call, exchange: Exchange, log: _AttemptLog) -> Reply:
+        """A reply that Scrimp does not read: bytes go on as they come."""
+        await _pipe(call, exchange, log, b"")
+        log.end("ok")
+        return _reply(exchange, None, "json", NO_FACTS)
+
+    async def _keep_or_pass(self, call: Call, exchange: Exchange, log: _AttemptLog) -> bytes | None:
+        kept = bytearray()
+        async for chunk in exchange.chunks():
+            log.first_byte()
+            kept += chunk
+            if len(kept) > self._settings.max_kept_bytes:
+                if not call.sink.live:
+                    msg = f"reply over {self._settings.max_kept_bytes} bytes cannot be held back"
+                    raise UpstreamError(msg, status=502)
+                await _pipe(call, exchange, log, bytes(kept))
+                return None
+        return bytes(kept)
+
+    async def _stream(self, call: Call, exchange: Exchange, log: _AttemptLog) -> Reply:
+        """An event stream: whole events go to the sink while they arrive, and are kept."""
+        dialect = self._dialects[call.target.dialect]
+        reader = dialect.stream_reader(hide_usage=not call.request.include_usage)
+        kept = _Kept(self._settings.max_kept_bytes)
+        log.partial = kept
+        log.reader = reader
+        sink = call.sink if call.sink.live else None
+        async for chunk in exchange.chunks():
+            log.first_byte()
+            kept.add(chunk)
+            ready = reader.feed(chunk)
+            if sink is not None and ready:
+                if not sink.begun:
+                    await sink.start(exchange.status, _without_length(exchange.headers))
+                await sink.write(ready)
+        rest = reader.close()
+        facts = reader.facts
+        if not facts.complete and not facts.error:
+            raise UpstreamError("the provider ended the stream before its end marker", status=502)
+        if sink is not None:
+            if not sink.begun:
+                await sink.start(exchange.status, _without_length(exchange.headers))
+            if rest:
+                await sink.write(rest)
+        log.end("ok" if facts.complete else "cut")
+        return _reply(exchange, kept.whole, "sse", facts)
+
+
+async def _refusal(exchange: Exchange) -> UpstreamError:
+    """The provider's own error, read as far as it is reasonable."""
+    body = bytearray()
+    async for chunk in exchange.chunks():
+        body += chunk
+        if len(body) > _ERROR_BODY_BYTES:
+            break
+    return UpstreamError(
+        f"the provider answered {exchange.status}",
+        status=exchange.status,
+        headers=exchange.headers,
+        body=bytes(body),
+    )
+
+
+async def _pipe(call: Call, exchange: Exchange, log: _AttemptLog, first: bytes) -> None:
+    sink = call.sink
+    if not sink.begun:
+        await sink.start(exchange.status, exchange.headers)
+    if first:
+        await sink.write(first)
+    async for chunk in exchange.chunks():
+        log.first_byte()
+        await sink.write(chunk)
+
+
+def _reply(exchange: Exchange, body: bytes | None, framing: Framing, facts: ReplyFacts) -> Reply:
+    whole = body is not None and facts.complete and facts.finish in ("complete", "tool_calls")
+    return Reply(
+        status=exchange.status,
+        headers=_without_length(exchange.headers),
+        body=body,
+        framing=framing,
+        facts=facts,
+        cacheable=whole and exchange.status == 200 and facts.usage is not None,
+    )
+
+
+def _header(headers: Headers, name: str) -> str:
+    return next((value for key, value in headers if key == name), "")
+
+
+def _without_length(headers: Headers) -> Headers:
+    return tuple(pair for pair in headers if pair[0] not in _OWN_FRAMING)
+
+
+class _Kept:
+    """Chunks of a stream up to a limit; `whole` is None once the limit was passed."""
+
+    __slots__ = ("_chunks", "_limit", "_size")
+
+    def __init__(self, limit: int) -> None:
+        self._chunks: list[bytes] = []
+        self._limit = limit
+        self._size = 0
+
+    def add(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._size <= self._limit:
+            self._chunks.append(chunk)
+
+    @property
+    def whole(self) -> bytes | None:
+        return b"".join(self._chunks) if self._size <= self._limit else None
+
+    @property
+    def seen(self) -> bytes:
+        return b"".join(self._chunks)
+
+
+class _AttemptLog:
+    """What is known of the attempt in the air; `end` puts it in the trace, once."""
+
+    __slots__ = (
+        "_at",
+        "_call",
+        "_clock",
+        "_ended",
+        "_exchange",
+        "_start",
+        "_ttft_ms",
+        "partial",
+        "reader",
+    )
+
+    def __init__(self, call: Call, clock: Clock) -> None:
+        self._call = call
+        self._clock = clock
+        self._at = clock.now()
+        self._start = clock.monotonic()
+        self._exchange: Exchange | None = None
+        self._ttft_ms: float | None = None
+        self._ended = False
+        self.partial: _Kept | None = None
+        self.reader: StreamReader | None = None
+
+    def answered(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+
+    def first_byte(self) -> None:
+        if self._ttft_ms is None:
+            self._ttft_ms = (self._clock.monotonic() - self._start) * 1000
+
+    def end(self, outcome: Outcome, facts: ReplyFacts | None = None, *, body: bytes = b"") -> None:
+        if self._ended:
+            return
+        self._ended = True
+        if facts is None:
+            facts = self.reader.facts if self.reader is not None else NO_FACTS
+            body = self.partial.seen if self.partial is not None else b""
+        exchange = self._exchange
+        headers = exchange.headers if exchange is not None else ()
+        self._call.trace.attempts.append(
+            Attempt(
+                target=self._call.target,
+                outcome=outcome,
+                status=exchange.status if exchange is not None else 0,
+                started_at=self._at,
+                latency_ms=(self._clock.monotonic() - self._start) * 1000,
+                ttft_ms=self._ttft_ms,
+                usage=facts.usage,
+                service_tier=facts.service_tier,
+                request_id=next((v for k, v in headers if k in _REQUEST_ID_HEADERS), ""),
+                reported_model=facts.model,
+                partial=b"" if facts.usage is not None else body,
+            )
+        )

@@ -1,0 +1,95 @@
+"""The rest of an entry that may wait: what a broken call probably cost, with bounds.
+
+Without the provider's final usage the truth cannot be known. The input is counted (upper and lower
+estimate), the output lies between what was seen and the most that the call allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from scrimp.calls import Attempt, Call, Cost
+from scrimp.dialects.base import Dialect
+from scrimp.errors import PriceUnknown
+from scrimp.ledger.booking import booked, needs_estimate
+from scrimp.ports import Count, Encoder, Entry, Ledger, Settlement
+from scrimp.prices.book import PriceBook
+from scrimp.prices.pricing import bounds, resolve
+
+_NO_LIMIT_TOKENS = 131_072
+"""The most that any model is assumed to write when neither call nor price book sets a limit."""
+
+
+class Settler:
+    """Completes entries and hands them to the ledger."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        encoder: Encoder,
+        dialects: Mapping[str, Dialect],
+        book: PriceBook,
+        price_names: Mapping[str, str],
+    ) -> None:
+        self._ledger = ledger
+        self._encoder = encoder
+        self._dialects = dialects
+        self._book = book
+        self._price_names = price_names
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Estimate every attempt that needs it, then book the call."""
+        call = settlement.call
+        attempts = [
+            replace(attempt, cost=await self._estimate(attempt, call), partial=b"")
+            if needs_estimate(attempt, call)
+            else attempt
+            for attempt in call.trace.attempts
+        ]
+        self._ledger.append(_with_attempts(settlement.entry, attempts))
+
+    async def _estimate(self, attempt: Attempt, call: Call) -> Cost:
+        dialect = self._dialects[attempt.target.dialect]
+        model, provider = attempt.target.model, attempt.target.provider
+        try:
+            rates = resolve(
+                model,
+                self._price_names.get(provider, provider),
+                attempt.started_at,
+                book=self._book,
+                service_tier=attempt.service_tier,
+            )
+            inputs = await self._encoder.count_request(model, call.request, attempt.target.dialect)
+            seen = await self._encoder.count(model, dialect.reply_texts(attempt.partial))
+            return bounds(inputs, self._outputs(call, attempt, seen), rates)
+        except PriceUnknown:
+            return attempt.cost
+
+    def _outputs(self, call: Call, attempt: Attempt, seen: Count) -> Count:
+        limit = call.request.max_output_tokens
+        if limit is None:
+            known = self._book.find(
+                attempt.target.model,
+                self._price_names.get(attempt.target.provider, attempt.target.provider),
+            )
+            limit = (known.max_output_tokens if known else None) or _NO_LIMIT_TOKENS
+        most = max(limit * call.request.n, seen.high)
+        low = 0 if attempt.status == 0 else seen.low
+        return Count(seen.tokens, low, most, seen.method)
+
+
+def _with_attempts(entry: Entry, attempts: list[Attempt]) -> Entry:
+    result = booked(None, attempts, attempts[-1].cost)
+    cost = result.cost
+    return replace(
+        entry,
+        attempts=tuple(attempts),
+        cost_basis=cost.basis,
+        cost_nanousd=cost.nanousd,
+        cost_low_nanousd=cost.low_nanousd,
+        cost_high_nanousd=cost.high_nanousd,
+        baseline_nanousd=result.baseline_nanousd,
+        saved=result.saved,
+        price_version=cost.price_version,
+    )

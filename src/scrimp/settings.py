@@ -1,0 +1,253 @@
+"""What `scrimp.toml` may say, checked; and what holds when there is no file.
+
+Reading the environment and the file happens only in `load`. Secrets are read from the variables
+that the file names; they are never written in it and never shown in a repr.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import platformdirs
+from msgspec import Meta
+
+from scrimp.errors import ConfigError
+from scrimp.providers import DEFAULT_PROVIDERS
+from scrimp.tasks import TTL_S
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+_UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class _Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A table of the file: a field that Scrimp does not know is an error, not a silent nothing."""
+
+
+class ServerSettings(_Section, frozen=True):
+    """Where the gateway listens and how long it waits for clients."""
+
+    host: str = "127.0.0.1"
+    port: Port = 4141
+    allowed_hosts: tuple[str, ...] = ()
+    max_body_bytes: Count = 32 * 1024 * 1024
+    write_timeout_s: Positive = 60.0
+    drain_s: Positive = 30.0
+
+
+class AuthSettings(_Section, frozen=True):
+    """`keys`: virtual keys once there are any; `passthrough`: clients bring provider keys."""
+
+    mode: Literal["keys", "passthrough"] = "keys"
+
+
+class TimeoutSettings(_Section, frozen=True):
+    """Seconds to connect, to the first byte, between two bytes, and in all."""
+
+    connect_s: Positive = 10.0
+    first_byte_s: Positive = 300.0
+    idle_s: Positive = 120.0
+    total_s: Positive = 1800.0
+
+
+class ProviderSettings(_Section, frozen=True):
+    """One provider. `base_url` ends where `/chat/completions` or `/messages` begins.
+
+    `prices_as` names the provider of the price book whose prices hold (its own name by default).
+    """
+
+    base_url: str
+    dialects: tuple[Literal["openai.chat", "anthropic.messages"], ...]
+    key_env: str = ""
+    prices_as: str = ""
+    any_model: bool = False
+    ask_usage: bool = True
+    headers: dict[str, str] = {}
+    timeouts: TimeoutSettings = TimeoutSettings()
+
+
+class ModelSettings(_Section, frozen=True):
+    """A model by the name that clients use."""
+
+    provider: str
+    model: str = ""
+
+
+class PriceSettings(_Section, frozen=True):
+    """Prices in US dollars per million tokens, as decimal text so that they are exact."""
+
+    input: str
+    output: str
+    cache_read: str = ""
+    cache_write_5m: str = ""
+    cache_write_1h: str = ""
+
+
+class ExactCacheSection(_Section, frozen=True):
+    """The exact cache. `ttl` by task type, such as `"24h"`; `"0"` is never."""
+
+    enabled: bool = True
+    max_bytes: Count = 256 * 1024 * 1024
+    max_reply_bytes: Count = 1024 * 1024
+    max_temperature: Annotated[float, Meta(ge=0)] = 1.0
+    ttl: dict[str, str] = {}
+
+
+class RetrySection(_Section, frozen=True):
+    """Attempts count the first one; 1 never retries."""
+
+    attempts: Annotated[int, Meta(ge=1, le=10)] = 3
+    base_s: Positive = 0.25
+    max_wait_s: Positive = 8.0
+    max_retry_after_s: Positive = 20.0
+
+
+class LedgerSection(_Section, frozen=True):
+    """The ledger's file (in the state folder by default). Content is kept only when asked for."""
+
+    path: str = ""
+    keep_content: bool = False
+
+
+class KeySettings(_Section, frozen=True):
+    """A virtual key by its SHA-256 in hex; `scrimp key` makes one and shows it once."""
+
+    name: Name
+    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    team: str = ""
+    user: str = ""
+    task: str = ""
+    tags: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+class Settings(_Section, frozen=True):
+    """The whole file."""
+
+    server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
+    state_dir: str = ""
+    providers: dict[Name, ProviderSettings] = {}
+    models: dict[str, ModelSettings] = {}
+    aliases: dict[str, str] = {}
+    prices: dict[str, PriceSettings] = {}
+    exact_cache: ExactCacheSection = ExactCacheSection()
+    retry: RetrySection = RetrySection()
+    ledger: LedgerSection = LedgerSection()
+    keys: tuple[KeySettings, ...] = ()
+
+    @property
+    def state_path(self) -> Path:
+        """The folder of the ledger and other state."""
+        return Path(self.state_dir or platformdirs.user_state_dir("scrimp")).expanduser()
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ledger's file."""
+        path = self.ledger.path
+        return Path(path).expanduser() if path else self.state_path / "ledger.sqlite"
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Settings with where they came from and the secrets that they name (provider → key)."""
+
+    settings: Settings
+    source: str
+    secrets: dict[str, str]
+
+    def __repr__(self) -> str:
+        """Without secrets."""
+        return f"Loaded(source={self.source!r}, secrets of {sorted(self.secrets)})"
+
+
+def load(environ: Mapping[str, str], path: Path | None = None) -> Loaded:
+    """Settings from `path`, else SCRIMP_CONFIG, ./scrimp.toml, the user's folder, else defaults.
+
+    Without a table of providers, those whose key is in the environment are configured. Raises
+    ConfigError in one line that names the file and the field.
+    """
+    found = _find(environ, path)
+    settings = Settings() if found is None else parse(found.read_bytes(), source=str(found))
+    if not settings.providers:
+        settings = msgspec.structs.replace(settings, providers=_from_environment(environ))
+    if (state := environ.get("SCRIMP_STATE")) and not settings.state_dir:
+        settings = msgspec.structs.replace(settings, state_dir=state)
+    secrets = {
+        name: environ[provider.key_env]
+        for name, provider in settings.providers.items()
+        if provider.key_env and environ.get(provider.key_env)
+    }
+    return Loaded(settings, str(found) if found else "the environment", secrets)
+
+
+def parse(data: bytes, *, source: str) -> Settings:
+    """Settings from TOML. Raises ConfigError."""
+    try:
+        settings = msgspec.convert(tomllib.loads(data.decode()), Settings, strict=True)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{source}: not valid TOML: {error}") from error
+    except msgspec.ValidationError as error:
+        raise ConfigError(f"{source}: {_in_words(str(error))}") from error
+    _check(settings, source)
+    return settings
+
+
+def ttl_seconds(text: str) -> int:
+    """Seconds of a time such as `90`, `30m`, `24h` or `7d`. Raises ConfigError."""
+    match = re.fullmatch(r"(\d{1,9})([smhd]?)", text.strip())
+    if match is None:
+        raise ConfigError(f"not a time: {text!r} (write it like 90s, 30m, 24h or 7d)")
+    return int(match[1]) * _UNITS_S[match[2] or "s"]
+
+
+def _find(environ: Mapping[str, str], path: Path | None) -> Path | None:
+    named = path or (Path(environ["SCRIMP_CONFIG"]) if environ.get("SCRIMP_CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise ConfigError(f"no such file: {named} (scrimp init writes one)")
+        return named
+    usual = (Path("scrimp.toml"), Path(platformdirs.user_config_dir("scrimp")) / "scrimp.toml")
+    return next((place for place in usual if place.is_file()), None)
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, ProviderSettings]:
+    return {
+        default.name: ProviderSettings(
+            base_url=default.base_url,
+            dialects=default.dialects,
+            key_env=default.key_env,
+        )
+        for default in DEFAULT_PROVIDERS
+        if environ.get(default.key_env)
+    }
+
+
+def _check(settings: Settings, source: str) -> None:
+    for name, provider in settings.providers.items():
+        if not provider.base_url.startswith(("http://", "https://")):
+            raise ConfigError(f"{source}: providers.{name}.base_url must be an http(s) address")
+        if not provider.dialects:
+            raise ConfigError(f"{source}: providers.{name}.dialects is empty")
+    for task, text in settings.exact_cache.ttl.items():
+        if task not in TTL_S:
+            names = ", ".join(TTL_S)
+            raise ConfigError(f"{source}: exact_cache.ttl.{task} is no task type ({names})")
+        ttl_seconds(text)
+    for key in settings.keys:
+        if key.task and key.task not in TTL_S:
+            raise ConfigError(f"{source}: key '{key.name}' has an unknown task '{key.task}'")
+
+
+def _in_words(message: str) -> str:
+    """The library's `Expected int, got str - at $.server.port`, with the place first."""
+    what, _, place = message.partition(" - at ")
+    where = place.strip("`").removeprefix("$.")
+    said = what[:1].lower() + what[1:]
+    return f"{where}: {said}" if where else said

@@ -1,0 +1,141 @@
+"""From the model that a client names to the provider that serves it. Pure; answers are memoised.
+
+The first that knows the name wins: an alias, a model of the settings, `provider/model`, the price
+lists of the configured providers in their order, a provider that takes any model.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from scrimp.calls import Target
+from scrimp.errors import ConfigError, InvalidRequest, UnknownModel
+
+_MEMORY = 4096  # names come from clients: remember the usual ones only
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """One configured provider: what it speaks, whose prices it charges, whether it takes any model.
+
+    `known_models` lists what its price list names; `knows` also follows the list's match rules.
+    """
+
+    name: str
+    dialects: frozenset[str]
+    knows: Callable[[str], bool]
+    known_models: tuple[str, ...] = ()
+    any_model: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A model of the settings: the provider that serves it, under which id."""
+
+    provider: str
+    model: str
+
+
+class Targets:
+    """Resolves names. Raises ConfigError when the settings name a provider that is not there."""
+
+    def __init__(
+        self,
+        providers: Sequence[Provider],
+        models: Mapping[str, ModelEntry],
+        aliases: Mapping[str, str],
+    ) -> None:
+        self._providers = {provider.name: provider for provider in providers}
+        self._models = dict(models)
+        self._aliases = dict(aliases)
+        self._resolved: dict[tuple[str, str], Target] = {}
+        for name, entry in models.items():
+            if entry.provider not in self._providers:
+                msg = (
+                    f"model '{name}' is served by provider '{entry.provider}', which is not "
+                    f"configured (configured: {', '.join(self._providers) or 'none'})"
+                )
+                raise ConfigError(msg)
+
+    def resolve(self, model: str, dialect: str) -> Target:
+        """Where the call goes. Raises UnknownModel, or InvalidRequest for the wrong dialect."""
+        if (target := self._resolved.get((model, dialect))) is not None:
+            return target
+        target = self._find(model, dialect)
+        if len(self._resolved) < _MEMORY:
+            self._resolved[model, dialect] = target
+        return target
+
+    def default_provider(self, dialect: str) -> str:
+        """The first provider that speaks a dialect. Raises InvalidRequest when there is none."""
+        for provider in self._providers.values():
+            if dialect in provider.dialects:
+                return provider.name
+        raise InvalidRequest(self._nobody_speaks(dialect))
+
+    def has(self, provider: str) -> bool:
+        """True when a provider of this name is configured."""
+        return provider in self._providers
+
+    def listed(self) -> tuple[tuple[str, str], ...]:
+        """Every model that can be asked for by name, with its provider, aliases first."""
+        seen: dict[str, str] = {}
+        for alias, name in self._aliases.items():
+            seen[alias] = self._models[name].provider if name in self._models else "alias"
+        for name, entry in self._models.items():
+            seen.setdefault(name, entry.provider)
+        for provider in self._providers.values():
+            for name in provider.known_models:
+                seen.setdefault(name, provider.name)
+        return tuple(seen.items())
+
+    def _find(self, model: str, dialect: str) -> Target:
+        name = self._aliases.get(model, model)
+        if (entry := self._models.get(name)) is not None:
+            return self._target(self._providers[entry.provider], entry.model, dialect)
+        prefix, slash, rest = name.partition("/")
+        if slash and rest and prefix in self._providers:
+            return self._target(self._providers[prefix], rest, dialect)
+        knowing = [p for p in self._providers.values() if p.knows(name)]
+        for provider in knowing:
+            if dialect in provider.dialects:
+                return Target(provider.name, name, dialect)
+        for provider in self._providers.values():
+            if provider.any_model and dialect in provider.dialects:
+                return Target(provider.name, name, dialect)
+        if knowing:
+            return self._target(knowing[0], name, dialect)
+        raise UnknownModel(self._unknown(model))
+
+    def _target(self, provider: Provider, model: str, dialect: str) -> Target:
+        if dialect not in provider.dialects:
+            spoken = ", ".join(sorted(provider.dialects))
+            msg = (
+                f"model '{model}' is served by provider '{provider.name}', which speaks {spoken}; "
+                f"this call speaks {dialect} (use a client of that dialect, or another model)"
+            )
+            raise InvalidRequest(msg)
+        return Target(provider.name, model, dialect)
+
+    def _unknown(self, model: str) -> str:
+        if not self._providers:
+            return (
+                "no provider is configured (set OPENAI_API_KEY or ANTHROPIC_API_KEY, or write a "
+                "scrimp.toml: scrimp init)"
+            )
+        shown = model[:80]
+        names = [name for name, _ in self.listed()]
+        near = difflib.get_close_matches(shown, names, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        return (
+            f"model '{shown}' is not known to any configured provider "
+            f'({", ".join(self._providers)}){hint} (to add it: [models."{shown}"] in scrimp.toml)'
+        )
+
+    def _nobody_speaks(self, dialect: str) -> str:
+        return (
+            f"no configured provider speaks {dialect} "
+            f"(configured: {', '.join(self._providers) or 'none'}; scrimp doctor shows why)"
+        )

@@ -1,0 +1,173 @@
+"""Providers over HTTP by aiohttp: raw bytes, pooled connections, four time limits.
+
+aiohttp closes a connection at once when its call is cancelled, which is what makes a provider
+stop producing; faster clients do not. Bodies are passed as they are, redirects are not followed
+(a redirect would carry a provider's key to a host that nobody configured).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+
+import aiohttp
+from yarl import URL
+
+from scrimp.calls import Headers
+from scrimp.errors import UpstreamError
+from scrimp.ports import Exchange, UpstreamRequest
+
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "trailers",
+        "transfer-encoding",
+        "upgrade",
+        "set-cookie",  # a provider's session cookie belongs to the gateway, not to its client
+    }
+)
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, to the first byte of the answer, between two bytes, for all of it."""
+
+    connect_s: float = 10.0
+    first_byte_s: float = 300.0
+    idle_s: float = 120.0
+    total_s: float = 1800.0
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one provider is. `headers` carry its credential and never show in a repr."""
+
+    base_url: str
+    headers: Headers = field(default=(), repr=False)
+    timeouts: Timeouts = field(default_factory=Timeouts)
+
+
+class HttpUpstream:
+    """Implements `ports.Upstream`. Open it inside a running event loop; close it once."""
+
+    def __init__(
+        self, endpoints: Mapping[str, Endpoint], *, idle_connection_s: float = 60.0
+    ) -> None:
+        self._endpoints = dict(endpoints)
+        self._urls: dict[tuple[str, str], URL] = {}
+        self._limits = {
+            name: aiohttp.ClientTimeout(
+                total=endpoint.timeouts.total_s,
+                connect=endpoint.timeouts.connect_s,
+                sock_read=endpoint.timeouts.idle_s,
+            )
+            for name, endpoint in endpoints.items()
+        }
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=idle_connection_s),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+
+    async def open(
+        self, request: UpstreamRequest, *, credential: tuple[str, str] | None
+    ) -> Exchange:
+        """Send; returns when status and headers are here. Raises UpstreamError."""
+        endpoint = self._endpoints[request.provider]
+        own = (credential,) if credential is not None else endpoint.headers
+        first_byte_s = endpoint.timeouts.first_byte_s
+        try:
+            async with asyncio.timeout(first_byte_s):
+                response = await self._session.request(
+                    request.method,
+                    self._url(request, endpoint),
+                    data=request.body or None,
+                    headers=(*_merged(request.headers, own),),
+                    allow_redirects=False,
+                    timeout=self._limits[request.provider],
+                )
+        except _NEVER_SENT as error:
+            msg = f"provider '{request.provider}' cannot be reached: {_why(error)}"
+            raise UpstreamError(msg, status=502, sent=False) from error
+        except TimeoutError as error:
+            msg = f"provider '{request.provider}' sent no answer within {first_byte_s:g} s"
+            raise UpstreamError(msg, status=504) from error
+        except aiohttp.ClientError as error:
+            msg = f"provider '{request.provider}' hung up before answering"
+            raise UpstreamError(msg, status=502) from error
+        return HttpExchange(request.provider, response, endpoint.timeouts)
+
+    async def close(self) -> None:
+        """Close all pools."""
+        await self._session.close()
+
+    def _url(self, request: UpstreamRequest, endpoint: Endpoint) -> URL:
+        key = (request.provider, request.path)
+        if (url := self._urls.get(key)) is None:
+            url = URL(endpoint.base_url.rstrip("/") + request.path, encoded=True)
+            if len(self._urls) < 1024:  # paths come from clients: remember the usual ones only
+                self._urls[key] = url
+        return url
+
+
+class HttpExchange:
+    """One answer in the air. Implements `ports.Exchange`."""
+
+    def __init__(self, provider: str, response: aiohttp.ClientResponse, timeouts: Timeouts) -> None:
+        self._provider = provider
+        self._response = response
+        self._timeouts = timeouts
+        self.status = response.status
+        coding = response.headers.get("Content-Encoding", "").lower()
+        self._inflate = zlib.decompressobj(wbits=47) if coding in ("gzip", "deflate") else None
+        self.headers: Headers = tuple(
+            (name, value)
+            for raw_name, value in response.headers.items()
+            if (name := raw_name.lower()) not in _HOP_BY_HOP
+            and not (self._inflate and name in ("content-encoding", "content-length"))
+        )
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """Pieces of the body as they arrive. Raises UpstreamError when it breaks or idles."""
+        try:
+            async for chunk in self._response.content.iter_any():
+                yield chunk if self._inflate is None else self._inflate.decompress(chunk)
+        except TimeoutError as error:
+            msg = (
+                f"provider '{self._provider}' was silent for {self._timeouts.idle_s:g} s, or not "
+                f"done within {self._timeouts.total_s:g} s"
+            )
+            raise UpstreamError(msg, status=504) from error
+        except (aiohttp.ClientError, zlib.error) as error:
+            msg = f"provider '{self._provider}' broke off in the middle of its answer"
+            raise UpstreamError(msg, status=502) from error
+
+    def release(self) -> None:
+        """The body was read to its end: give the connection back to the pool."""
+        self._response.release()
+
+    def abort(self) -> None:
+        """Close the connection now."""
+        self._response.close()
+
+
+def _merged(headers: Headers, own: Headers) -> Headers:
+    if not own:
+        return headers
+    names = {name for name, _ in own}
+    return (*(pair for pair in headers if pair[0] not in names), *own)
+
+
+def _why(error: Exception) -> str:
+    """The system's reason, without addresses that the configuration may hide."""
+    os_error = getattr(error, "os_error", None)
+    return getattr(os_error, "strerror", None) or type(error).__name__
