@@ -33,9 +33,9 @@ def entries(draw: st.DrawFn) -> Entry:
     return replace(
         entry(number),
         at=BEGIN + timedelta(minutes=draw(st.integers(-300, 300))),
-        status=draw(st.sampled_from([0, 200, 429, 500])),
+        status=draw(st.sampled_from([0, 200, 429, 499, 500])),
         outcome=draw(st.sampled_from(["ok", "rejected", "cut", "cancelled"])),
-        served_by=draw(st.sampled_from(["upstream", "exact_cache", "coalesce", ""])),
+        served_by=draw(st.sampled_from(["upstream", "exact_cache", "coalesce", "none", ""])),
         usage=draw(_usages),
         cost_nanousd=draw(_amounts),
         cost_low_nanousd=draw(_amounts),

@@ -40,6 +40,9 @@ SINGLE = ("total", "model", "key", "task", "provider", "user", "team", "served_b
 Counts = tuple[int, ...]
 """One number per name in COUNTERS."""
 
+NOT_HITS = frozenset({"upstream", "none", ""})
+"""What `served_by` says when no lever answered."""
+
 RollupKey = tuple[str, int, str, str]
 """Dimension, hour since 1970 UTC, tenant, value."""
 
@@ -50,13 +53,19 @@ def hour_of(at: datetime) -> int:
 
 
 def is_hit(served_by: str) -> bool:
-    """True when a lever answered, and not a provider (a refused call is served by nobody)."""
-    return served_by not in {"upstream", ""}
+    """True when a lever answered: not a provider, and not nobody (refused, failed, cancelled)."""
+    return served_by not in NOT_HITS
 
 
 def is_error(entry: Entry) -> bool:
     """True when the client did not get a whole good answer; a client that left is no error."""
-    return entry.status >= 400 or entry.outcome not in {"ok", "cancelled"}
+    match entry.outcome:
+        case "ok":
+            return entry.status >= 400
+        case "cancelled":
+            return False
+        case _:
+            return True
 
 
 def counters(entry: Entry) -> Counts:

@@ -27,8 +27,8 @@ _MICROSECOND = timedelta(microseconds=1)
 
 _CALL_SUMS = """
 SELECT at_us / 3600000000 AS hour, tenant, count(*),
-  sum(served_by NOT IN ('upstream', '')),
-  sum(status >= 400 OR outcome NOT IN ('ok', 'cancelled')),
+  sum(served_by NOT IN ('upstream', 'none', '')),
+  sum(outcome <> 'cancelled' AND (status >= 400 OR outcome <> 'ok')),
   sum(cost_nanousd IS NULL),
   sum(coalesce(cost_nanousd, 0)), sum(coalesce(cost_low_nanousd, 0)),
   sum(coalesce(cost_high_nanousd, 0)), sum(coalesce(baseline_nanousd, 0)),

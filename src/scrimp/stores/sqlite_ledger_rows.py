@@ -50,7 +50,7 @@ UNFIT = (
 """What a single entry that no row can hold raises; anything else is the store's own trouble."""
 
 _MICROSECOND = timedelta(microseconds=1)
-_SIZES = (64, 16, 4, 1)
+_SIZES = (128, 64, 32, 16, 8, 4, 2, 1)
 _encode = msgspec.json.Encoder().encode
 _pairs = msgspec.json.Decoder(tuple[tuple[str, int], ...]).decode
 _texts = msgspec.json.Decoder(tuple[str, ...]).decode

@@ -72,10 +72,9 @@ class Writer:
         self._told_dropping = False
 
     def health(self) -> LedgerHealth:
-        """What is true now; safe from any thread."""
-        well = self._failing_since is None and not self._spilled and not self._dropped
+        """What is true now; safe from any thread. What was dropped is past: it has its count."""
         return LedgerHealth(
-            ok=well,
+            ok=self._failing_since is None and not self._spilled,
             pending=self.queue.qsize() + len(self._buffer),
             spilled=self._spilled,
             last_error=self._last_error,
