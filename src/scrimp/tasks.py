@@ -79,6 +79,32 @@ _SIGNS: tuple[tuple[str, tuple[frozenset[str], ...]], ...] = (
 )
 
 
+def _bits() -> dict[str, int]:
+    """Each word of a sign with the bits of the groups that it stands in."""
+    bits: dict[str, int] = {}
+    shift = 0
+    for _, groups in _SIGNS:
+        for group in groups:
+            for word in group:
+                bits[word] = bits.get(word, 0) | 1 << shift
+            shift += 1
+    return bits
+
+
+def _needed() -> tuple[tuple[str, int], ...]:
+    """Each sign with the bits that must all be set for it."""
+    needed: list[tuple[str, int]] = []
+    shift = 0
+    for name, groups in _SIGNS:
+        needed.append((name, (1 << len(groups)) - 1 << shift))
+        shift += len(groups)
+    return tuple(needed)
+
+
+_BITS = _bits()
+_NEEDED = _needed()
+
+
 def classify(text: str) -> str:
     """The likely task type of what a person asked, by its words; `general` when nothing tells.
 
@@ -89,10 +115,14 @@ def classify(text: str) -> str:
     if "```" in text:
         return "code_review" if "review" in text else "code_generation"
     words = _WORD.findall(text.lower())
-    vocabulary = frozenset(words)
-    for name, groups in _SIGNS:
-        if all(not group.isdisjoint(vocabulary) for group in groups):
-            return name
+    found = 0
+    for word in words:
+        if word in _BITS:
+            found |= _BITS[word]
+    if found:
+        for name, needed in _NEEDED:
+            if found & needed == needed:
+                return name
     opening = next((word for word in words if word not in _GREETINGS), "")
     return "factual_qa" if "?" in text and opening in _QUESTION_WORDS else "general"
 

@@ -20,6 +20,7 @@ from scrimp.dialects.base import Dialect
 from scrimp.errors import Rejected, ScrimpError, UpstreamError
 from scrimp.gateway import deliver, wire
 from scrimp.gateway.body import ClientGoneError, read_body, until_gone
+from scrimp.gateway.eager import Started
 from scrimp.gateway.intake import Asked, Intake, Route
 from scrimp.gateway.refusal import Refusal, refusal_of, wrong_method
 from scrimp.gateway.sink import HttpSink, Receive, Send
@@ -185,18 +186,25 @@ class _One:
         )
 
     async def _run(self, call: Call, receive: Receive) -> Reply | ScrimpError:
-        """The pipeline beside a watcher, because only `receive` tells that the client has left."""
+        """The pipeline; a watcher beside it once it waits (only `receive` tells of a leaving)."""
+        handled = Started(self._handled(call))
+        if handled.done:
+            return handled.result
         try:
             async with asyncio.TaskGroup() as group:
                 watcher = group.create_task(until_gone(receive))
-                try:
-                    outcome: Reply | ScrimpError = await self._shared.app.handle(call)
-                except ScrimpError as error:
-                    outcome = error  # carried out by hand: a task group would wrap it
+                outcome = await handled
                 watcher.cancel()
         except* ClientGoneError:
             raise ClientGoneError from None
         return outcome
+
+    async def _handled(self, call: Call) -> Reply | ScrimpError:
+        """Errors are carried out by hand: a task group would wrap them."""
+        try:
+            return await self._shared.app.handle(call)
+        except ScrimpError as error:
+            return error
 
     async def _deliver(self, call: Call, outcome: Reply | ScrimpError) -> Refusal | None:
         match outcome:

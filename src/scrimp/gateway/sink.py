@@ -7,19 +7,20 @@ that does not read for too long is treated as gone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
 from scrimp.calls import Headers
+from scrimp.gateway.eager import Started
 
 Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
+Send = Callable[[Message], Coroutine[Any, Any, None]]
 Receive = Callable[[], Awaitable[Message]]
 RawHeaders = list[tuple[bytes, bytes]]
 
 
 class HttpSink:
-    """Implements `calls.Sink` for one request. `extra` headers are asked for when it starts.
+    """Implements `calls.Sink` for one request. `extra` headers go with a live reply.
 
     When nobody reads, a write cancels the call (CancelledError) and `stuck` says why.
     """
@@ -34,15 +35,8 @@ class HttpSink:
         self.stuck = False
 
     async def start(self, status: int, headers: Headers) -> None:
-        """Send status and headers."""
-        self.begun = True
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": raw((*headers, *self._extra())),
-            }
-        )
+        """Send status and headers of a live reply, with what is known of the call so far."""
+        await self._start(status, (*headers, *self._extra()))
 
     async def write(self, chunk: bytes) -> None:
         """Send a piece of the body."""
@@ -54,13 +48,20 @@ class HttpSink:
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer at once."""
-        await self.start(status, (*headers, ("content-length", str(len(body)))))
+        await self._start(status, (*headers, ("content-length", str(len(body)))))
         await self._push({"type": "http.response.body", "body": body, "more_body": False})
 
+    async def _start(self, status: int, headers: Headers) -> None:
+        self.begun = True
+        await self._send({"type": "http.response.start", "status": status, "headers": raw(headers)})
+
     async def _push(self, message: Message) -> None:
+        sent = Started(self._send(message))
+        if sent.done:
+            return
         try:
             async with asyncio.timeout(self._write_timeout_s):
-                await self._send(message)
+                await sent
         except TimeoutError:
             self.stuck = True
             raise asyncio.CancelledError from None

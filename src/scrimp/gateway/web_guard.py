@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
+from functools import lru_cache
 
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _OWN_SITE = frozenset({"same-origin", "none"})
@@ -30,15 +31,25 @@ def refusal(headers: Mapping[bytes, bytes], allowed_hosts: frozenset[str]) -> st
 
     `allowed_hosts` are configured names (without port); `*` allows any.
     """
-    authority = headers.get(b"host", b"").decode("latin-1").lower()
+    return _judge(
+        headers.get(b"host", b""),
+        headers.get(b"sec-fetch-site"),
+        headers.get(b"origin"),
+        allowed_hosts,
+    )
+
+
+@lru_cache(maxsize=256)
+def _judge(
+    raw_host: bytes, site: bytes | None, origin: bytes | None, allowed_hosts: frozenset[str]
+) -> str:
+    authority = raw_host.decode("latin-1").lower()
     host = _name(authority)
     if host not in _LOCAL_NAMES and host not in allowed_hosts and "*" not in allowed_hosts:
         shown = host[:80] or "(none)"
         return f"Host {shown!r} is not served here (allow it: server.allowed_hosts in scrimp.toml)"
-    site = headers.get(b"sec-fetch-site")
     if site is not None and site.decode("latin-1") not in _OWN_SITE:
         return "requests from other web sites are refused"
-    origin = headers.get(b"origin")
     if origin is not None and origin.decode("latin-1").lower() not in (
         f"http://{authority}",
         f"https://{authority}",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from urllib.parse import unquote
 
 from scrimp.calls import CacheControl, Caller, Headers, Reply, Trace
@@ -56,21 +57,27 @@ _CACHE_MODES: Mapping[str, CacheControl] = {
 }
 
 
-def forwarded(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+@lru_cache(maxsize=1024)
+def _end_to_end(name: bytes) -> str:
+    """A header's name when it is the provider's to see, else nothing."""
+    text = name.decode("latin-1")
+    return "" if text in _NOT_FORWARDED or text.startswith(OURS) else text
+
+
+def forwarded(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
     """The client's end-to-end headers: not ours, no credentials, nothing hop by hop."""
-    named = {
-        token.strip().lower()
-        for name, value in headers
-        if name == b"connection"
-        for token in value.decode("latin-1").split(",")
-    }
-    return tuple(
-        (name, value.decode("latin-1"))
-        for raw_name, value in headers
-        if (name := raw_name.decode("latin-1")) not in _NOT_FORWARDED
-        and not name.startswith(OURS)
-        and name not in named
+    kept = tuple(
+        [
+            (name, value.decode("latin-1"))
+            for raw_name, value in headers
+            if (name := _end_to_end(raw_name))
+        ]
     )
+    named = [value for name, value in headers if name == b"connection"]
+    if not named or named == [b"keep-alive"]:
+        return kept
+    dropped = {token.strip().lower() for token in b",".join(named).decode("latin-1").split(",")}
+    return tuple(pair for pair in kept if pair[0] not in dropped)
 
 
 def credential(headers: Mapping[bytes, bytes]) -> tuple[str, str] | None:

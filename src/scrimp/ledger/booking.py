@@ -27,6 +27,7 @@ CLIENT_CLOSED = 499  # nginx's word for a client that left; no RFC has one
 _TOKEN_FIELDS = tuple(field.name for field in fields(Usage) if field.name != "suspect")
 _NEVER_BILLED = ("unsent", "rejected")
 _RETRY = "retry"
+_NOTHING = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,8 @@ def booked(reply: Reply | None, attempts: Sequence[Attempt], untouched: Cost) ->
 def total_usage(attempts: Sequence[Attempt]) -> Usage:
     """Tokens that the call used upstream, over all attempts that reported them."""
     usages = [attempt.usage for attempt in attempts if attempt.usage is not None]
+    if not usages:
+        return _NOTHING
     if len(usages) == 1:
         return usages[0]
     sums = {name: sum(getattr(usage, name) for usage in usages) for name in _TOKEN_FIELDS}
