@@ -82,7 +82,9 @@ def _opening(message: dict[str, Any]) -> dict[str, Any]:
     usage = message.get("usage")
     if isinstance(usage, dict):
         opening["usage"] = {
-            name: value for name, value in usage.items() if name not in _ONLY_AT_THE_END
+            name: value
+            for name, value in usage.items()
+            if value is None or name not in _ONLY_AT_THE_END
         }
         if type(usage.get("output_tokens")) is int:
             opening["usage"]["output_tokens"] = min(1, usage["output_tokens"])

@@ -81,7 +81,4 @@ def mapping(fields: Fields, name: str) -> dict[str, Any]:
 
 def names_any(fields: Fields, names: frozenset[str]) -> bool:
     """Whether one of these fields, or a `previous_*` one, has a value that says anything."""
-    return any(
-        value not in (None, False, "", [], {}) and (name in names or name.startswith("previous_"))
-        for name, value in fields.items()
-    )
+    return any((name in names or name.startswith("previous_")) and fields[name] for name in fields)

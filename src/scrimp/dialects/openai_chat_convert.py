@@ -64,10 +64,14 @@ def _is_reply(fields: dict[str, Any]) -> bool:
 def _choice_chunks(choice: dict[str, Any], position: int) -> Iterator[dict[str, Any]]:
     """One choice as parts of chunks, in the order in which a model would have said it."""
     index = choice.get("index", position)
-    for number, delta in enumerate(_deltas(choice["message"])):
+    deltas = list(_deltas(choice["message"]))
+    # Log probabilities stand beside the text that they are about.
+    spoken = (place for place, delta in enumerate(deltas) if delta.keys() & {"content", "refusal"})
+    with_logprobs = max(spoken, default=0)
+    for number, delta in enumerate(deltas):
         part = {"index": index, "delta": delta, "finish_reason": None}
         if "logprobs" in choice:
-            part["logprobs"] = choice["logprobs"] if number == 0 else None
+            part["logprobs"] = choice["logprobs"] if number == with_logprobs else None
         yield part
     last = {name: value for name, value in choice.items() if name not in _CHOICE_KEYS}
     if "logprobs" in choice:
