@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import Final, Self
 
@@ -182,11 +183,28 @@ class Simulator:
         return self._provider.in_flight
 
     def quiet(self, timeout_s: float = 5.0) -> Bill:
-        """Wait until no call is in flight, and return the bill. Raises TimeoutError."""
-        for _ in _until(timeout_s):
-            if not self._provider.in_flight:
-                return self.bill
-        raise TimeoutError(f"{self._provider.in_flight} calls in flight after {timeout_s:g} s")
+        """Wait until no call is in flight, and return the bill. Raises TimeoutError.
+
+        It blocks; a client on an event loop of the same thread cannot close its connections
+        meanwhile, so use `aquiet` there.
+        """
+        end_s = time.monotonic() + timeout_s
+        while self._provider.in_flight:
+            self._check_limit(end_s)
+            time.sleep(_POLL_S)
+        return self.bill
+
+    async def aquiet(self, timeout_s: float = 5.0) -> Bill:
+        """`quiet` for coroutines."""
+        end_s = time.monotonic() + timeout_s
+        while self._provider.in_flight:
+            self._check_limit(end_s)
+            await asyncio.sleep(_POLL_S)  # the calls are on another loop
+        return self.bill
+
+    def _check_limit(self, end_s: float) -> None:
+        if time.monotonic() > end_s:
+            raise TimeoutError(f"{self._provider.in_flight} calls are still in flight")
 
     def fault(
         self,
@@ -210,10 +228,3 @@ class Simulator:
     def reset(self) -> None:
         """Forget bill, requests, faults and ended connections."""
         self._provider.reset()
-
-
-def _until(timeout_s: float) -> Iterator[None]:
-    end_s = time.monotonic() + timeout_s
-    while time.monotonic() < end_s:
-        yield
-        time.sleep(_POLL_S)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 _TOKEN: Final = re.compile(
     r"'(?:s|t|re|ve|m|ll|d)\b"  # contractions
-    r"| ?[A-Z]?[a-z]{1,9}"  # a word, or the first part of a long one
+    r"|[ _.]?[A-Z]?[a-z]{1,9}"  # a word, or the first part of a long one
     r"| ?[A-Z]{1,4}"  # capitals
     r"|[0-9]{1,3}"  # digits by threes
     r"| ?[^\W\d_A-Za-z]{1,3}"  # other alphabets

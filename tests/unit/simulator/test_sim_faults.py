@@ -1,0 +1,58 @@
+"""Fault texts and plans: what they mean and when they strike."""
+
+from __future__ import annotations
+
+import pytest
+
+from scrimp.simulator.faults import Plan, Rule, parse
+
+
+def test_a_fault_text_has_a_kind_a_number_and_options() -> None:
+    """Written as in the header `x-sim-fault`."""
+    fault = parse("429:retry-after=2:retry-after-ms=1500")
+    assert (fault.kind, fault.status) == ("429", 429)
+    assert fault.options == {"retry-after": "2", "retry-after-ms": "1500"}
+    assert parse("cut=120").number == 120
+    assert parse("500:work").worked
+    assert parse("hangup").kind == "cut-before-headers"
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "cut", "cut=-1", "cut=many", "418"])
+def test_a_wrong_fault_text_is_an_error(text: str) -> None:
+    """A misspelt fault must not pass as no fault."""
+    with pytest.raises(ValueError, match="fault"):
+        parse(text)
+
+
+def struck(rule: Rule, calls: int = 12) -> list[int]:
+    """The numbers of the calls that a rule strikes, from 1."""
+    plan = Plan()
+    plan.add(rule)
+    return [number for number in range(1, calls + 1) if plan.next("/v1/messages")]
+
+
+def test_a_plan_strikes_the_next_or_every_kth_or_all_or_by_path() -> None:
+    """Four ways to say when."""
+    fault = parse("500")
+    assert struck(Rule(fault, count=2)) == [1, 2]
+    assert struck(Rule(fault, every=5)) == [5, 10]
+    assert struck(Rule(fault)) == list(range(1, 13))
+    assert struck(Rule(fault, path="/v1/chat")) == []
+
+
+def test_chance_repeats_for_the_same_seed() -> None:
+    """About a third of 900 calls, the same ones each time, others for another seed."""
+    rule = Rule(parse("503"), probability=1 / 3, seed=7)
+    first = struck(rule, 900)
+    assert 250 < len(first) < 350
+    assert struck(rule, 900) == first
+    assert struck(Rule(parse("503"), probability=1 / 3, seed=8), 900) != first
+
+
+def test_the_first_rule_that_strikes_wins() -> None:
+    """And a rule that is used up lets the next one speak."""
+    plan = Plan()
+    plan.add(Rule(parse("429"), count=1))
+    plan.add(Rule(parse("500"), count=2))
+    kinds = [fault.kind if (fault := plan.next("/v1/x")) else None for _ in range(4)]
+    assert kinds == ["429", "500", "500", None]
