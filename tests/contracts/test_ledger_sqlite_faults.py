@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import shutil
 import sqlite3
 import stat
@@ -225,6 +226,22 @@ async def test_a_torn_line_of_a_spill_file_is_kept_aside(tmp_path: Path) -> None
     assert check.calls == 2
     assert "unreadable" in check.problems[0]
     assert spill.unreadable_path(path).read_bytes() == b'{"id": "torn'
+
+
+def test_a_spill_file_that_cannot_grow_is_left_whole(tmp_path: Path) -> None:
+    """Half a group of lines is taken back, so that what was set aside before stays readable."""
+    path = tmp_path / "ledger.db"
+    spill.set_aside(path, [entry(1)], sync=True)
+    before = spill.spill_path(path).read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, hard))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            spill.set_aside(path, [entry(2), entry(3)], sync=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert spill.spill_path(path).read_bytes() == before
+    assert list(spill.entries_in(path)) == [kept(entry(1))]
 
 
 async def test_two_processes_may_write_one_file(tmp_path: Path) -> None:
