@@ -1,1 +1,5 @@
-"""Adapters that count tokens."""
+"""Tokenizers behind the Encoder port."""
+
+from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
+
+__all__ = ["TiktokenEncoder"]

@@ -1,0 +1,50 @@
+"""Adding up a request: texts in raw tokens, and everything else as (low, tokens, high)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scrimp.ports import Count
+from scrimp.tokens.encodings import EncodingChoice, scale
+
+CountText = Callable[[str], int]
+Range = tuple[int, int, int]
+"""Low, best guess, high."""
+
+
+def exactly(tokens: int) -> Range:
+    """A number that is known."""
+    return tokens, tokens, tokens
+
+
+@dataclass(slots=True)
+class Tally:
+    """A sum being made. `raw` is scaled to the model's tokenizer at the end, the rest is not."""
+
+    count_text: CountText
+    raw: int = 0
+    low: int = 0
+    tokens: int = 0
+    high: int = 0
+
+    def text(self, value: object) -> None:
+        """Count a text; anything else counts nothing."""
+        if isinstance(value, str) and value:
+            self.raw += self.count_text(value)
+
+    def add(self, amount: Range) -> None:
+        """Add tokens that are no text: framing, images."""
+        self.low += amount[0]
+        self.tokens += amount[1]
+        self.high += amount[2]
+
+    def total(self, choice: EncodingChoice, method: str) -> Count:
+        """The sum in tokens of the model."""
+        text = scale(self.raw, choice)
+        return Count(
+            text.tokens + self.tokens,
+            max(0, text.low + self.low),
+            text.high + self.high,
+            f"{text.method}, {method}",
+        )
