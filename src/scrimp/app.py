@@ -11,10 +11,11 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 import uuid_utils
 
-from scrimp.calls import UNKNOWN_COST, Attempt, Call, Cost, Reply
+from scrimp.calls import Call, Cost, Reply, Target, Usage
 from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
@@ -40,7 +41,7 @@ from scrimp.ports import (
     VirtualKey,
 )
 from scrimp.prices.book import PriceBook, load_book
-from scrimp.prices.pricing import price
+from scrimp.prices.pricing import price_with, resolve
 from scrimp.prices.rates import PriceRow
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl_seconds
 from scrimp.stores.memory_replies import MemoryReplies
@@ -78,8 +79,11 @@ class App:
         names = price_names(settings)
         settler = Settler(parts.ledger, parts.encoder, DIALECTS, book, names)
         self.outbox = SettlementOutbox(settler.settle, parts.ledger.append)
-        end = UpstreamAttempt(parts.upstream, DIALECTS, parts.clock, _attempt_settings(settings))
-        levers = _levers(settings, parts, self.outbox, pricer(book, names))
+        priced = pricer(book, names)
+        end = UpstreamAttempt(
+            parts.upstream, DIALECTS, parts.clock, priced, _attempt_settings(settings)
+        )
+        levers = _levers(settings, parts, self.outbox, priced)
         self._full = chain([levers[place.name] for place in ORDER if place.name in levers], end)
         self._guards = chain([levers[place.name] for place in ORDER if place.guard], end)
 
@@ -153,22 +157,14 @@ def price_names(settings: Settings) -> dict[str, str]:
 
 
 def pricer(book: PriceBook, names: Mapping[str, str]) -> Pricer:
-    """Prices attempts by this book."""
+    """Prices usage by this book; `names` as `price_names` gives them."""
 
-    def price_attempt(attempt: Attempt, call: Call) -> Cost:
-        if attempt.usage is None or call.operation != "chat":
-            return UNKNOWN_COST
-        provider = attempt.target.provider
-        return price(
-            attempt.usage,
-            attempt.target.model,
-            names.get(provider, provider),
-            attempt.started_at,
-            book=book,
-            service_tier=attempt.service_tier,
-        )
+    def price_usage(usage: Usage, target: Target, at: datetime, service_tier: str) -> Cost:
+        provider = names.get(target.provider, target.provider)
+        rates = resolve(target.model, provider, at, book=book, service_tier=service_tier)
+        return price_with(usage, rates)
 
-    return price_attempt
+    return price_usage
 
 
 def targets_of(settings: Settings, book: PriceBook) -> Targets:

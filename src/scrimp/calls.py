@@ -22,6 +22,9 @@ Outcome = Literal["ok", "rejected", "failed", "cut", "cancelled", "unsent"]
 """ok: a whole 2xx reply · rejected: the provider's own 4xx/5xx · failed: no usable reply ·
 cut: broke after the first byte · cancelled: the client left · unsent: never left this machine."""
 
+NEVER_BILLED: tuple[Outcome, ...] = ("unsent", "rejected")
+"""Outcomes that no provider bills: it never saw the request, or refused it."""
+
 CostBasis = Literal["usage", "estimate", "unknown", "free"]
 
 

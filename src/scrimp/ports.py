@@ -5,12 +5,12 @@ Values in and out are words of this floor. Adapters are on floor 4; only `app.py
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
-from scrimp.calls import Attempt, Call, Cost, Headers, Reply, TraceLine, Usage
+from scrimp.calls import Attempt, Call, Cost, Headers, Reply, Target, TraceLine, Usage
 
 Next = Callable[[Call], Awaitable[Reply]]
 """The rest of the way: give it a call, get the complete reply."""
@@ -173,6 +173,11 @@ class Ledger(Protocol):
         """One entry, or None. Raises StoreError."""
         ...
 
+    @property
+    def ok(self) -> bool:
+        """True while entries are committed as they come; cheap enough for every call."""
+        ...
+
     def health(self) -> LedgerHealth:
         """For readiness, the trace and `scrimp doctor`."""
         ...
@@ -273,6 +278,10 @@ class Encoder(Protocol):
         """Tokens of each text added up, with bounds and the method used."""
         ...
 
+    async def count_request(self, model: str, fields: Mapping[str, Any], dialect: str) -> Count:
+        """Prompt tokens of a whole request body: texts, framing, tools, images."""
+        ...
+
     def ready(self, model: str) -> bool:
         """True when counting for this model would load nothing."""
         ...
@@ -308,5 +317,9 @@ class Outbox(Protocol):
         ...
 
 
-Pricer = Callable[[Attempt, Call], Cost]
-"""Prices one attempt from its usage; UNKNOWN_COST where usage or price is missing."""
+class Pricer(Protocol):
+    """Prices usage that a provider reported."""
+
+    def __call__(self, usage: Usage, target: Target, at: datetime, service_tier: str) -> Cost:
+        """The exact cost. Raises PriceUnknown."""
+        ...

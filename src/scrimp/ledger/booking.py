@@ -7,10 +7,11 @@ known. What cannot be known stays None; it is never booked as $0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 from scrimp.calls import (
     FREE_COST,
+    NEVER_BILLED,
     UNKNOWN_COST,
     Attempt,
     Booked,
@@ -21,11 +22,10 @@ from scrimp.calls import (
     Usage,
 )
 from scrimp.errors import Rejected, UpstreamError
-from scrimp.ports import Entry, Pricer
+from scrimp.ports import Entry
 
 CLIENT_CLOSED = 499  # nginx's word for a client that left; no RFC has one
 _TOKEN_FIELDS = tuple(field.name for field in fields(Usage) if field.name != "suspect")
-_NEVER_BILLED = ("unsent", "rejected")
 _RETRY = "retry"
 _NOTHING = Usage()
 
@@ -39,25 +39,12 @@ class Ending:
     latency_ms: float
 
 
-def priced(attempt: Attempt, call: Call, pricer: Pricer) -> Attempt:
-    """The attempt with its cost, as far as it is known without counting.
-
-    A provider bills neither what never reached it nor what it refused, and OpenAI's and
-    Anthropic's token counting is free (their pricing pages, checked 2026-11-22).
-    """
-    if attempt.outcome in _NEVER_BILLED or call.operation == "count_tokens":
-        return replace(attempt, cost=FREE_COST)
-    if attempt.usage is None:
-        return attempt
-    return replace(attempt, cost=pricer(attempt, call))
-
-
 def needs_estimate(attempt: Attempt, call: Call) -> bool:
     """True when the provider may have billed the attempt but did not say how much it used."""
     return (
         call.operation == "chat"
         and attempt.usage is None
-        and attempt.outcome not in _NEVER_BILLED
+        and attempt.outcome not in NEVER_BILLED
         and attempt.cost.basis == "unknown"
     )
 

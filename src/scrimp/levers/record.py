@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from scrimp.calls import FREE_COST, UNKNOWN_COST, Attempt, Call, Cost, Reply
+from scrimp.calls import FREE_COST, UNKNOWN_COST, Call, Cost, Reply
 from scrimp.errors import PriceUnknown
-from scrimp.ledger.booking import Ending, booked, entry_of, needs_estimate, priced
+from scrimp.ledger.booking import Ending, booked, entry_of, needs_estimate
 from scrimp.ports import Clock, Ledger, Next, Outbox, Pricer, Settlement
 
 
@@ -45,36 +45,23 @@ class Record:
         return reply
 
     def _book(self, call: Call, ending: Ending) -> None:
-        trace, reply = call.trace, ending.reply
-        attempts = [priced(attempt, call, self._price) for attempt in trace.attempts]
-        trace.attempts[:] = attempts
-        trace.booked = booked(reply, attempts, self._untouched(call, reply, attempts))
-        if not (health := self._ledger.health()).ok:
-            trace.note(self.name, "ledger_behind", {"pending": health.pending})
+        trace = call.trace
+        trace.booked = booked(ending.reply, trace.attempts, self._untouched(call, ending.reply))
+        if not self._ledger.ok:
+            trace.note(self.name, "ledger_behind", {"pending": self._ledger.health().pending})
         entry = entry_of(call, ending, keep_content=self._keep_content)
-        if any(needs_estimate(attempt, call) for attempt in attempts):
+        if any(needs_estimate(attempt, call) for attempt in trace.attempts):
             self._outbox.put(Settlement(call, entry))
         else:
             self._ledger.append(entry)
 
-    def _price(self, attempt: Attempt, call: Call) -> Cost:
+    def _untouched(self, call: Call, reply: Reply | None) -> Cost:
+        """What a remembered reply would cost fresh, at today's price."""
+        if reply is None or call.trace.attempts or reply.facts.usage is None:
+            return FREE_COST
+        facts, usage = reply.facts, reply.facts.usage
         try:
-            return self._pricer(attempt, call)
+            return self._pricer(usage, call.target, call.started_at, facts.service_tier)
         except PriceUnknown as error:
             call.trace.note(self.name, "price_unknown", {"why": str(error)})
             return UNKNOWN_COST
-
-    def _untouched(self, call: Call, reply: Reply | None, attempts: list[Attempt]) -> Cost:
-        """What a remembered reply would cost fresh, at today's price."""
-        if reply is None or attempts or reply.served_by == "upstream" or reply.facts.usage is None:
-            return FREE_COST
-        fresh = Attempt(
-            target=call.target,
-            outcome="ok",
-            status=reply.status,
-            started_at=call.started_at,
-            latency_ms=0.0,
-            usage=reply.facts.usage,
-            service_tier=reply.facts.service_tier,
-        )
-        return self._price(fresh, call)

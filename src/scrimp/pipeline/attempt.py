@@ -11,10 +11,22 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scrimp.calls import Attempt, Call, Framing, Headers, Outcome, Reply, ReplyFacts
+from scrimp.calls import (
+    FREE_COST,
+    NEVER_BILLED,
+    UNKNOWN_COST,
+    Attempt,
+    Call,
+    Cost,
+    Framing,
+    Headers,
+    Outcome,
+    Reply,
+    ReplyFacts,
+)
 from scrimp.dialects.base import Dialect, StreamReader
-from scrimp.errors import UpstreamError
-from scrimp.ports import Clock, Exchange, Upstream, UpstreamRequest
+from scrimp.errors import PriceUnknown, UpstreamError
+from scrimp.ports import Clock, Exchange, Pricer, Upstream, UpstreamRequest
 
 NO_FACTS = ReplyFacts()
 _ERROR_BODY_BYTES = 1 << 20
@@ -42,16 +54,18 @@ class UpstreamAttempt:
         upstream: Upstream,
         dialects: Mapping[str, Dialect],
         clock: Clock,
+        pricer: Pricer,
         settings: AttemptSettings,
     ) -> None:
         self._upstream = upstream
         self._dialects = dialects
         self._clock = clock
+        self._pricer = pricer
         self._settings = settings
 
     async def __call__(self, call: Call) -> Reply:
         """Make one attempt. Raises UpstreamError with the provider's status, headers and body."""
-        log = _AttemptLog(call, self._clock)
+        log = _AttemptLog(call, self._clock, self._pricer)
         try:
             exchange = await self._upstream.open(
                 self._request(call), credential=call.caller.credential
@@ -228,15 +242,17 @@ class _AttemptLog:
         "_clock",
         "_ended",
         "_exchange",
+        "_pricer",
         "_start",
         "_ttft_ms",
         "partial",
         "reader",
     )
 
-    def __init__(self, call: Call, clock: Clock) -> None:
+    def __init__(self, call: Call, clock: Clock, pricer: Pricer) -> None:
         self._call = call
         self._clock = clock
+        self._pricer = pricer
         self._at = clock.now()
         self._start = clock.monotonic()
         self._exchange: Exchange | None = None
@@ -259,11 +275,11 @@ class _AttemptLog:
         if facts is None:
             facts = self.reader.facts if self.reader is not None else NO_FACTS
             body = self.partial.seen if self.partial is not None else b""
-        exchange = self._exchange
+        exchange, call = self._exchange, self._call
         headers = exchange.headers if exchange is not None else ()
-        self._call.trace.attempts.append(
+        call.trace.attempts.append(
             Attempt(
-                target=self._call.target,
+                target=call.target,
                 outcome=outcome,
                 status=exchange.status if exchange is not None else 0,
                 started_at=self._at,
@@ -274,5 +290,23 @@ class _AttemptLog:
                 request_id=next((v for k, v in headers if k in _REQUEST_ID_HEADERS), ""),
                 reported_model=facts.model,
                 partial=b"" if facts.usage is not None else body,
+                cost=self._cost(outcome, facts),
             )
         )
+
+    def _cost(self, outcome: Outcome, facts: ReplyFacts) -> Cost:
+        """What is known of the cost now; the rest is estimated when the call is settled.
+
+        A provider bills neither what never reached it nor what it refused, and OpenAI's and
+        Anthropic's token counting is free (their pricing pages, checked 2026-11-22).
+        """
+        call = self._call
+        if outcome in NEVER_BILLED or call.operation == "count_tokens":
+            return FREE_COST
+        if facts.usage is None:
+            return UNKNOWN_COST
+        try:
+            return self._pricer(facts.usage, call.target, self._at, facts.service_tier)
+        except PriceUnknown as error:
+            call.trace.note("price", "unknown", {"why": str(error)})
+            return UNKNOWN_COST

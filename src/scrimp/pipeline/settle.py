@@ -60,7 +60,9 @@ class Settler:
                 book=self._book,
                 service_tier=attempt.service_tier,
             )
-            inputs = await self._encoder.count_request(model, call.request, attempt.target.dialect)
+            inputs = await self._encoder.count_request(
+                model, call.request.fields, attempt.target.dialect
+            )
             seen = await self._encoder.count(model, dialect.reply_texts(attempt.partial))
             return bounds(inputs, self._outputs(call, attempt, seen), rates)
         except PriceUnknown:

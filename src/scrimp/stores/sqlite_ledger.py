@@ -86,6 +86,11 @@ class SqliteLedger:
     def _find(self, call_id: str) -> Entry | None:
         return LedgerReader(self._path).find(call_id)
 
+    @property
+    def ok(self) -> bool:
+        """True while entries are committed as they come."""
+        return self._writer.ok and self._thread.is_alive()
+
     def health(self) -> LedgerHealth:
         """What is true now."""
         health = self._writer.health()

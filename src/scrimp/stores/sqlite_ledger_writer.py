@@ -71,10 +71,15 @@ class Writer:
         self._retry_s = 0.0
         self._told_dropping = False
 
+    @property
+    def ok(self) -> bool:
+        """True while entries are committed as they come."""
+        return self._failing_since is None and not self._spilled
+
     def health(self) -> LedgerHealth:
         """What is true now; safe from any thread. What was dropped is past: it has its count."""
         return LedgerHealth(
-            ok=self._failing_since is None and not self._spilled,
+            ok=self.ok,
             pending=self.queue.qsize() + len(self._buffer),
             spilled=self._spilled,
             last_error=self._last_error,
