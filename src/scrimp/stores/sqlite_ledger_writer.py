@@ -69,7 +69,6 @@ class Writer:
         self._failing_since: float | None = None
         self._retry_at = 0.0
         self._retry_s = 0.0
-        self._told_dropping = False
 
     @property
     def ok(self) -> bool:
