@@ -125,6 +125,9 @@ async def test_thinking_comes_first_and_is_paid_as_output(
     first = reply.content[0]
     assert first.type == "thinking"
     assert first.signature
+    details = reply.usage.output_tokens_details
+    assert details is not None
+    assert 0 < details.thinking_tokens < reply.usage.output_tokens
     assert reply.usage.output_tokens > plain.usage.output_tokens
 
 
@@ -176,3 +179,32 @@ def test_the_bill_is_the_usage_of_the_replies_times_the_table(
             bought = Usage(usage.input_tokens, output_tokens=usage.output_tokens)
             owed += billed_nanousd(bought, MODELS[name].price)
     assert sim.quiet().total_nanousd == owed > 0
+
+
+def test_marked_prompts_are_written_and_read_where_the_cache_is_on() -> None:
+    """The SDK sees both buckets by both ways, and the bill has them at their own rates."""
+    body = {
+        "model": MODEL,
+        "max_tokens": 50,
+        "system": [
+            {
+                "type": "text",
+                "text": "Parcels leave on weekdays. " * 300,
+                "cache_control": {"type": "ephemeral"},
+            }
+        ],
+        "messages": ASK,
+    }
+    with (
+        Simulator(prefix_cache=True) as sim,
+        anthropic.Anthropic(base_url=sim.url, api_key="k", max_retries=0) as client,
+    ):
+        first = client.messages.create(**body).usage  # type: ignore[call-overload]  # plain JSON
+        with client.messages.stream(**body) as stream:  # type: ignore[arg-type]  # plain JSON
+            second = stream.get_final_message().usage
+        rows = sim.bill.rows
+    assert first.cache_creation_input_tokens > 1000
+    assert second.cache_read_input_tokens == first.cache_creation_input_tokens
+    assert rows[0].usage.cache_write_5m_tokens == first.cache_creation_input_tokens
+    assert rows[1].usage.cache_read_tokens == second.cache_read_input_tokens
+    assert rows[1].billed_nanousd < rows[0].billed_nanousd

@@ -90,12 +90,13 @@ async def test_a_refusal_has_its_status_and_costs_nothing(
     assert (await sim.aquiet()).rows == ()
 
 
+@WAYS
 @VENDORS
 async def test_a_5xx_after_the_work_is_billed(
-    sim: Simulator, http: aiohttp.ClientSession, vendor: str
+    sim: Simulator, http: aiohttp.ClientSession, vendor: str, *, stream: bool
 ) -> None:
     """`500:work`: the answer was produced and lost."""
-    code, _, _ = await post(http, sim, vendor, "500:work", stream=False)
+    code, _, _ = await post(http, sim, vendor, "500:work", stream=stream)
     row = (await sim.aquiet()).rows[0]
     assert (code, row.delivered, row.fault) == (500, "broken", "500:work")
     assert row.usage.output_tokens > 0

@@ -47,7 +47,7 @@ class AnthropicReply:
         body["stop_reason"] = _FINISHES[self._choice.finish]
         body["stop_sequence"] = self._choice.stopped_by or None
         if self._mode != "no-usage":
-            body["usage"] = usage_body(self._production.usage())
+            body["usage"] = usage_body(self._production.usage()) | self._details()
         return _encode(body)
 
     def head(self) -> bytes:
@@ -85,6 +85,7 @@ class AnthropicReply:
                 "cache_creation_input_tokens": _written(usage),
                 "cache_read_input_tokens": usage.cache_read_tokens,
                 "output_tokens": usage.output_tokens,
+                **self._details(),
             }
         parts += [_event("message_delta", body), _event("message_stop", {})]
         return b"".join(parts)
@@ -99,6 +100,11 @@ class AnthropicReply:
             "stop_reason": None,
             "stop_sequence": None,
         }
+
+    def _details(self) -> dict[str, Any]:
+        """How much of the output was thinking; said only where there was any."""
+        thinking = self._production.thinking_tokens
+        return {"output_tokens_details": {"thinking_tokens": thinking}} if thinking else {}
 
     def _content(self) -> list[dict[str, Any]]:
         blocks: list[dict[str, Any]] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -19,7 +19,8 @@ def read(body: Mapping[str, Any], *, count_only: bool = False) -> Question:
     """Raises Refusal for what Anthropic would refuse. `count_only` needs no `max_tokens`."""
     model = _model(body)
     system, raw = _content(body.get("system"), "system") if body.get("system") else ("", 0)
-    turns, image_tokens = [Turn("system", system)] if system else [], 0
+    turns = [Turn("system", system, raw, _mark(body.get("system")))] if system else []
+    image_tokens = 0
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Refusal(400, "messages: at least one message is required")
@@ -79,7 +80,22 @@ def _message(message: Any, where: str) -> tuple[Turn, int]:
         isinstance(part, Mapping) and part.get("type") == "tool_result" for part in content
     ):
         role = "tool"
-    return Turn(role, text), raw + tokens.MESSAGE_OVERHEAD
+    raw += tokens.MESSAGE_OVERHEAD
+    return Turn(role, text, raw, _mark(content)), raw
+
+
+def _mark(content: Any) -> Literal["", "5m", "1h"]:
+    """The longest life that a `cache_control` in these blocks asks for."""
+    mark: Literal["", "5m", "1h"] = ""
+    for part in content if isinstance(content, list) else ():
+        match part:
+            case {"cache_control": {"ttl": "1h"}}:
+                return "1h"
+            case {"cache_control": {"type": "ephemeral"}}:
+                mark = "5m"
+            case _:
+                pass
+    return mark
 
 
 def _content(content: Any, where: str) -> tuple[str, int]:

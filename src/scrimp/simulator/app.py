@@ -34,6 +34,7 @@ from scrimp.simulator.faults import Fault, Plan, parse
 from scrimp.simulator.link import EXTENSION, Link, Links
 from scrimp.simulator.openai_replies import OpenAIReply
 from scrimp.simulator.others import OTHERS
+from scrimp.simulator.prefix import PrefixCache
 from scrimp.simulator.production import produce
 from scrimp.simulator.records import Recorded
 from scrimp.simulator.settings import Settings
@@ -73,6 +74,7 @@ class Provider:
         self.in_flight = 0
         self._rows: list[BillRow] = []
         self._numbers = itertools.count(1)
+        self._prefixes = PrefixCache()
         self._control = Control(self)
 
     @property
@@ -86,6 +88,7 @@ class Provider:
         self.requests.clear()
         self.plan.clear()
         self.links.forget()
+        self._prefixes.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -163,6 +166,8 @@ class Provider:
                 raise Refusal(404, message, kind="not_found")
 
     async def _reply(self, incoming: Incoming, question: Question) -> None:
+        if self.settings.prefix_cache:
+            question = self._prefixes.applied(question)
         try:
             production = produce(question)
         except (TypeError, ValueError, AttributeError) as error:
@@ -218,14 +223,16 @@ class Provider:
 
     async def _plain(self, incoming: Incoming, body: bytes) -> None:
         """Answer a request that is no conversation; the coarse faults apply to it too."""
-        out = incoming.out
-        match incoming.fault.kind if incoming.fault is not None else "":
+        out, fault = incoming.out, incoming.fault
+        match fault.kind if fault is not None else "":
+            case "429" | "500" | "502" | "503" | "529" as status:
+                raise server_error(int(status))
             case "timeout" | "stall":
                 await out.pause(None)
             case "cut-before-headers":
                 await out.hang_up()
             case "slow-first-byte":
-                await out.pause(incoming.fault.number / 1000 if incoming.fault else 0)
+                await out.pause(fault.number / 1000 if fault is not None else 0)
             case _:
                 pass
         await out.reply(200, (JSON, *self._headers(incoming, Pace(0, 0))), body)

@@ -149,7 +149,7 @@ async def deliver(out: Outlet, job: Job, book: Book) -> None:
         await _or_book(out.pause(out.fault.number / 1000), job, book)
     if out.fault is not None and out.fault.kind == "timeout":
         await _or_book(out.pause(None), job, book)
-    if job.production.question.stream:
+    if job.production.question.stream and not (out.fault is not None and out.fault.status):
         await _stream(out, job, book)
     else:
         await _whole(out, job, book)
@@ -171,7 +171,7 @@ async def _whole(out: Outlet, job: Job, book: Book) -> None:
     if fault is not None and (fault.status or fault.kind == "error-event"):
         book(usage, "broken")
         refusal = server_error(fault.status or 500)
-        await out.reply(refusal.status, job.headers, job.error(refusal))
+        await out.reply(refusal.status, (JSON, *job.headers), job.error(refusal))
         return
     if fault is not None and fault.kind == "cut-before-headers":
         book(usage, "broken")

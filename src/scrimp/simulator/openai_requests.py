@@ -101,7 +101,7 @@ def _message(message: Any, where: str) -> tuple[Turn, int]:
                 raw += tokens.count(f"{name} {arguments}") + 3
             case _:
                 raise Refusal(400, f"'{where}.tool_calls' is malformed.", param=where)
-    return Turn(role, text), raw
+    return Turn(role, text, raw), raw
 
 
 def _content(content: Any, where: str) -> tuple[str, int]:

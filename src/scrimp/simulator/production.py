@@ -79,11 +79,9 @@ def produce(question: Question) -> Production:
 def _choice(question: Question, given: Answer, number: int) -> tuple[Choice, list[Piece]]:
     text, stopped_by = _stopped(given.text, question.stop)
     whole = list(_pieces(replace(given, text=text), number))
-    limit = (
-        None
-        if question.max_tokens is None
-        else max(1, tokens.raw_limit(question.max_tokens, claude=question.claude))
-    )
+    limit = question.max_tokens
+    if limit is not None:
+        limit = tokens.raw_limit(limit, claude=question.claude)
     kept, cut = _cut(whole, limit)
     finish: Finish = "tool_calls" if given.calls else "stop_sequence" if stopped_by else "stop"
     if cut:

@@ -83,7 +83,8 @@ def run_simulator(
 ) -> None:
     """Serve until SIGINT or SIGTERM. Prints nothing; `on_ready` gets the URL.
 
-    Raises OSError for a port that is taken.
+    Once everything is closed the signal is raised again, as uvicorn does: SIGINT ends in a
+    KeyboardInterrupt. Raises OSError for a port that is taken.
     """
     bound = _listen(host, port)
     url = _url(bound)
@@ -107,9 +108,12 @@ class Simulator:
         first_token_ms: float = 0.0,
         per_token_ms: float = 0.0,
         jitter: float = 0.0,
+        prefix_cache: bool = False,
         settings: Settings | None = None,
     ) -> None:
-        chosen = settings or Settings(first_token_ms, per_token_ms, jitter)
+        chosen = settings or Settings(
+            first_token_ms, per_token_ms, jitter, prefix_cache=prefix_cache
+        )
         self._provider = Provider(chosen)
         self._ready = threading.Event()
         self._server = _Server(self._provider, self._ready.set)

@@ -40,14 +40,14 @@ def scaled(raw_tokens: int, *, claude: bool) -> int:
     """Tokens as the vendor counts them. Monotone, and 0 only for 0."""
     if not claude:
         return raw_tokens
-    return -(-raw_tokens * _CLAUDE_NUMERATOR // _CLAUDE_DENOMINATOR)
+    return raw_tokens * _CLAUDE_NUMERATOR // _CLAUDE_DENOMINATOR
 
 
 def raw_limit(vendor_tokens: int, *, claude: bool) -> int:
     """The largest raw count that is at most `vendor_tokens` when scaled."""
     if not claude:
         return vendor_tokens
-    return vendor_tokens * _CLAUDE_DENOMINATOR // _CLAUDE_NUMERATOR
+    return -(-(vendor_tokens + 1) * _CLAUDE_DENOMINATOR // _CLAUDE_NUMERATOR) - 1
 
 
 def count_schema(schema: Any) -> int:
