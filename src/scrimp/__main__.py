@@ -1,0 +1,6 @@
+"""`python -m scrimp` is the `scrimp` command."""
+
+from scrimp.cli.main import main
+
+if __name__ == "__main__":
+    main()
