@@ -11,23 +11,10 @@ from scrimp.tokens.images import claude_image, openai_image
 models = st.sampled_from(
     ["gpt-4", "gpt-4o", "gpt-5", "gpt-5-mini", "claude-sonnet-4-5", "claude-opus-5", "grok-4"]
 )
-KEYS = [
-    "role",
-    "content",
-    "name",
-    "type",
-    "text",
-    "tools",
-    "function",
-    "parameters",
-    "properties",
-    "enum",
-    "description",
-    "source",
-    "input",
-    "image_url",
-    "url",
-]
+KEYS = (
+    *("role", "content", "name", "type", "text", "tools", "function", "parameters"),
+    *("properties", "enum", "description", "source", "input", "image_url", "url"),
+)
 sides = st.integers(1, 20_000)
 
 

@@ -12,8 +12,9 @@ import gzip
 import hashlib
 import pkgutil
 import threading
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import tiktoken
 from cachetools import LRUCache
@@ -21,7 +22,7 @@ from cachetools import LRUCache
 from scrimp.encoders.pieces import MAX_PIECE, pieces
 from scrimp.errors import ConfigError
 from scrimp.ports import Count
-from scrimp.tokens import encoding_for, scale
+from scrimp.tokens import count_request, encoding_for, scale
 from scrimp.tokens.encodings import CL100K, O200K
 
 _OFF_LOOP_CHARS = 4096
@@ -162,14 +163,31 @@ class TiktokenEncoder:
             doubt += unsure
         return _bounded(tokens, doubt, model)
 
+    async def count_request(self, model: str, fields: Mapping[str, Any], dialect: str) -> Count:
+        """Prompt tokens of a whole request, off the event loop. Raises ConfigError.
+
+        Raises ValueError for a dialect that cannot be counted.
+        """
+        return await asyncio.to_thread(self.request_now, model, fields, dialect)
+
+    def request_now(self, model: str, fields: Mapping[str, Any], dialect: str) -> Count:
+        """The same in the calling thread."""
+        encoding = self._vocabulary(encoding_for(model).name)
+        doubts = [0]
+
+        def count_text(text: str) -> int:
+            tokens, doubt = count_tokens(encoding, text)
+            doubts.append(doubt)
+            return tokens
+
+        count = count_request(fields, dialect, model, count_text)
+        doubt = scale(sum(doubts), encoding_for(model)).high
+        return replace(count, low=max(0, count.low - doubt), high=count.high + doubt)
+
     def count_now(self, model: str, text: str) -> Count:
         """The same in the calling thread, for the command line. Raises ConfigError."""
         tokens, doubt = count_tokens(self._vocabulary(encoding_for(model).name), text)
         return _bounded(tokens, doubt, model)
-
-    def raw_now(self, model: str, text: str) -> int:
-        """Tokens in the vocabulary itself, as `tokens.count_request` needs them."""
-        return count_tokens(self._vocabulary(encoding_for(model).name), text)[0]
 
     def ready(self, model: str) -> bool:
         """True when counting for this model would load nothing."""

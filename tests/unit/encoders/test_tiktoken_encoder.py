@@ -91,6 +91,17 @@ async def test_long_texts_are_counted_alike_off_the_loop() -> None:
     assert await encoder.count("gpt-4o", (text,)) == first
 
 
+async def test_requests_are_counted_off_the_loop() -> None:
+    """The port's whole-request count is that of the calling thread, cuts widen its range."""
+    encoder: Encoder = shared_encoder()
+    fields = {"messages": [{"role": "user", "content": "Hello world"}]}
+    count = await encoder.count_request("gpt-4", fields, "openai.chat")
+    assert (count.low, count.tokens, count.high) == (9, 9, 9)
+    run = {"messages": [{"role": "user", "content": "a" * 400_000}]}
+    wide = await encoder.count_request("gpt-4", run, "openai.chat")
+    assert wide.low < wide.tokens < wide.high
+
+
 class _Panicky:
     """Fails as a native extension does."""
 

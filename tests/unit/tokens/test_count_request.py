@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from scrimp.ports import Count
-from scrimp.tokens import count_request
 from tests.support.vocabularies import shared_encoder
 
 # Example requests of the OpenAI cookbook, "How to count tokens with tiktoken", whose counts were
@@ -84,8 +83,7 @@ WEATHER = {
 
 
 def _count(fields: dict[str, Any], model: str, dialect: str = "openai.chat") -> Count:
-    encoder = shared_encoder()
-    return count_request(fields, dialect, model, lambda text: encoder.raw_now(model, text))
+    return shared_encoder().request_now(model, fields, dialect)
 
 
 def _messages() -> dict[str, Any]:
