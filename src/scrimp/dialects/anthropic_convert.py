@@ -42,12 +42,19 @@ _TOOL_BLOCKS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
 def to_stream(body: bytes) -> bytes:
     """The events that would have made this message. An error body becomes an error event."""
     message = parse_object(body)
-    if message is None or not _is_message(message):
+    try:
+        if message is not None and _is_message(message):
+            return b"".join(_named(fields) for fields in _events(message))
         has_error = message is not None and message.get("error")
         return event(encode(message if has_error else _UNREADABLE), "error")
-    out = [_named({"type": "message_start", "message": _opening(message)})]
+    except RecursionError:  # nested more deeply than anything that a provider means
+        return event(encode(_UNREADABLE), "error")
+
+
+def _events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield {"type": "message_start", "message": _opening(message)}
     for index, block in enumerate(message["content"]):
-        out.extend(_named(fields) for fields in _block_events(index, block))
+        yield from _block_events(index, block)
     end: dict[str, Any] = {
         "type": "message_delta",
         "delta": {name: message[name] for name in _AT_THE_END if name in message},
@@ -55,9 +62,8 @@ def to_stream(body: bytes) -> bytes:
     usage = message.get("usage")
     if isinstance(usage, dict):
         end["usage"] = {name: usage[name] for name in usage if name in _COUNTED_AT_THE_END}
-    out.append(_named(end))
-    out.append(_named({"type": "message_stop"}))
-    return b"".join(out)
+    yield end
+    yield {"type": "message_stop"}
 
 
 def _is_message(fields: dict[str, Any]) -> bool:

@@ -47,7 +47,7 @@ def merge_usage(known: dict[str, Any], update: object) -> None:
 
 
 class AnthropicReader:
-    """A StreamReader for one stream of message events."""
+    """A StreamReader for one stream of message events; complete with `message_stop`."""
 
     __slots__ = (
         "_counted",
@@ -56,6 +56,7 @@ class AnthropicReader:
         "_finish",
         "_model",
         "_splitter",
+        "_started",
         "_stopped",
         "_usage",
     )
@@ -67,6 +68,7 @@ class AnthropicReader:
         self._finish: Finish = "unknown"
         self._model = ""
         self._error = ""
+        self._started = False
         self._stopped = False
         self._facts: ReplyFacts | None = None
 
@@ -78,7 +80,7 @@ class AnthropicReader:
                 usage=read_usage(self._usage) if self._counted else None,
                 model=self._model,
                 finish=self._finish,
-                complete=self._stopped and not self._error,
+                complete=self._started and self._stopped and not self._error,
                 service_tier=read_tier(self._usage),
                 error=self._error,
             )
@@ -128,6 +130,7 @@ class AnthropicReader:
     def _start(self, message: object) -> None:
         if not isinstance(message, dict):
             return
+        self._started = True
         merge_usage(self._usage, message.get("usage"))
         if isinstance(message.get("model"), str):
             self._model = message["model"]

@@ -2,7 +2,9 @@
 
 Source: the `Usage` schema of Anthropic's API reference (checked 2026-11). There, `input_tokens`
 excludes cache reads and cache writes, `output_tokens` includes thinking. Cache writes without a
-breakdown by time to live are five-minute ones, the default.
+breakdown by time to live are five-minute ones, the default. Compactions and advisors, listed in
+`iterations` only, are not in the counts of the reply (advisors run another model): they are not
+added, but the usage is marked.
 """
 
 from __future__ import annotations
@@ -12,6 +14,14 @@ from typing import Any
 
 from scrimp.calls import Usage
 from scrimp.dialects.counts import NotACountError, count, details, part, rest
+
+_BESIDE = frozenset({"compaction", "advisor_message"})
+_COUNTS = (
+    "input_tokens",
+    "cache_read_input_tokens",
+    "cache_creation_input_tokens",
+    "output_tokens",
+)
 
 
 def read_usage(reported: object) -> Usage | None:
@@ -42,7 +52,7 @@ def _usage(reported: Mapping[str, Any]) -> Usage:
         output_tokens=visible,
         reasoning_tokens=thinking,
         web_search_requests=part(details(reported, "server_tool_use"), "web_search_requests"),
-        suspect="; ".join(note for note in (output_note, write_note) if note),
+        suspect="; ".join(note for note in (output_note, write_note, _beside(reported)) if note),
     )
 
 
@@ -58,3 +68,14 @@ def _cache_writes(reported: Mapping[str, Any]) -> tuple[int, int, str]:
         return total - long, long, ""
     note = f"cache writes: {total} tokens reported, {short} + {long} by time to live"
     return short + max(0, total - short - long), long, note
+
+
+def _beside(reported: Mapping[str, Any]) -> str:
+    """A note when the provider worked more than the counts of the reply say."""
+    iterations = reported.get("iterations")
+    if not isinstance(iterations, list):
+        return ""
+    beside = [one for one in iterations if isinstance(one, dict) and one.get("type") in _BESIDE]
+    tokens = sum(part(one, name) for one in beside for name in _COUNTS)
+    whole = sum(part(reported, name) for name in _COUNTS)
+    return f"iterations: {tokens} tokens beside the reply's {whole}" if tokens else ""

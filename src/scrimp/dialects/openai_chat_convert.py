@@ -31,24 +31,29 @@ _CHOICE_KEYS = frozenset({"index", "message", "logprobs", "finish_reason"})
 def to_stream(body: bytes, *, include_usage: bool) -> bytes:
     """The chunks that would have made this reply. An error body becomes an error event."""
     fields = parse_object(body)
-    if fields is None or not _is_reply(fields):
+    try:
+        if fields is not None and _is_reply(fields):
+            return b"".join(_events(fields, include_usage=include_usage)) + _DONE
         has_error = fields is not None and fields.get("error")
         return event(encode(fields if has_error else _UNREADABLE))
+    except RecursionError:  # nested more deeply than anything that a provider means
+        return event(encode(_UNREADABLE))
+
+
+def _events(fields: dict[str, Any], *, include_usage: bool) -> Iterator[bytes]:
     with_usage = include_usage and "usage" in fields
     base = {name: fields[name] for name in _EVERY_CHUNK if name in fields}
     base["object"] = "chat.completion.chunk"
     extra = {name: value for name, value in fields.items() if name not in _PLACED}
-    out: list[bytes] = []
     for position, choice in enumerate(fields["choices"]):
         for part in _choice_chunks(choice, position):
             chunk = {**base, **extra, "choices": [part]}
             if with_usage:
                 chunk["usage"] = None
-            out.append(event(encode(chunk)))
+            yield event(encode(chunk))
             extra = {}
     if with_usage and fields["usage"] is not None:
-        out.append(event(encode({**base, "choices": [], "usage": fields["usage"]})))
-    return b"".join(out) + _DONE
+        yield event(encode({**base, "choices": [], "usage": fields["usage"]}))
 
 
 def _is_reply(fields: dict[str, Any]) -> bool:

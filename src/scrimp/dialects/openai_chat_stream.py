@@ -70,7 +70,10 @@ def error_message(error: object) -> str:
 
 
 class OpenAIChatReader:
-    """A StreamReader for one `chat.completion.chunk` stream."""
+    """A StreamReader for one `chat.completion.chunk` stream.
+
+    It is complete with `[DONE]`, if there was a choice at all.
+    """
 
     __slots__ = (
         "_done",
@@ -103,7 +106,7 @@ class OpenAIChatReader:
                 usage=read_usage(self._usage),
                 model=self._model,
                 finish=worst(list(self._finishes.values())),
-                complete=self._done and not self._error,
+                complete=self._done and bool(self._finishes) and not self._error,
                 service_tier=self._tier,
                 error=self._error,
             )

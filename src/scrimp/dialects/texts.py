@@ -35,8 +35,11 @@ def part_texts(content: object, depth: int = _MAX_DEPTH) -> list[str]:
 
 
 def encode_text(value: object) -> str:
-    """A JSON value as the text that a model would read."""
-    return encode(value).decode()
+    """A JSON value as the text that a model would read; empty when nested beyond all sense."""
+    try:
+        return encode(value).decode()
+    except RecursionError:
+        return ""
 
 
 def definition_texts(definitions: object) -> list[str]:

@@ -149,6 +149,37 @@ def test_an_error_after_words_makes_a_stream_incomplete() -> None:
     assert (reader.facts.error, reader.facts.complete) == ("broke", False)
 
 
+def test_an_end_marker_alone_is_no_answer() -> None:
+    """A stream that says nothing but its end is not complete."""
+    reader = OPENAI.stream_reader(hide_usage=False)
+    reader.feed(b"data: [DONE]\n\n")
+    assert not reader.facts.complete
+    other = ANTHROPIC.stream_reader(hide_usage=False)
+    other.feed(b'event: message_stop\ndata: {"type":"message_stop"}\n\n')
+    assert not other.facts.complete
+
+
+def test_nothing_counts_after_the_end() -> None:
+    """Whatever follows the end marker is passed on and not read."""
+    reader = OPENAI.stream_reader(hide_usage=True)
+    reader.feed(b'data: {"choices":[{"delta":{}}]}\n\ndata: [DONE]\n\n')
+    late = b'data: {"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":1}}\n\n'
+    assert reader.feed(late) == late
+    assert (reader.facts.usage, reader.facts.complete) == (None, True)
+
+
+def test_the_last_usage_counts_and_is_never_added() -> None:
+    """Providers repeat a growing usage in every chunk."""
+    reader = OPENAI.stream_reader(hide_usage=False)
+    for spoken in (1, 5, 9):
+        usage = {"prompt_tokens": 3, "completion_tokens": spoken}
+        chunk = {"choices": [{"index": 0, "delta": {}}], "usage": usage}
+        reader.feed(b"data: " + dump(chunk) + b"\n\n")
+    reader.feed(b'data: {"choices":[],"usage":null}\n\n')
+    assert reader.facts.usage is not None
+    assert reader.facts.usage.total_output_tokens == 9
+
+
 def test_words_that_look_like_markers_are_only_words() -> None:
     """A model may write [DONE], usage or error into its text."""
     text = 'data: [DONE] "usage" "error" "finish_reason":"stop" event: error'
@@ -257,3 +288,25 @@ def test_nobody_asked() -> None:
     assert ANTHROPIC.last_user_text(ANTHROPIC.read_request(body)) == ""
     body = dump({"model": "m", "messages": [{"role": "system", "content": "x"}]})
     assert OPENAI.last_user_text(OPENAI.read_request(body)) == ""
+
+
+@pytest.mark.parametrize("levels", [300, *range(880, 1000, 3), 100_000])
+def test_deep_nesting_from_a_provider_never_raises(levels: int) -> None:
+    """Neither whole nor streamed, neither as content nor as a field that nobody knows."""
+    deep = b'{"a":' * levels + b"1" + b"}" * levels
+    for name in (b"content", b"x"):
+        message = b'{"%s":%s}' % (name, deep)
+        whole = b'{"choices":[{"index":0,"message":%s,"delta":%s}]}' % (message, message)
+        block = b'{"type":"content_block_start","index":0,"content_block":%s}' % message
+        more = b'{"type":"content_block_delta","index":0,"delta":%s}' % message
+        start = b'{"type":"message_start","message":{"type":"message","content":[%s]}}' % deep
+        events = b"".join(b"data: %s\n\n" % one for one in (whole, whole, start, block, more, more))
+        for dialect in (OPENAI, ANTHROPIC):
+            for body in (whole, events, b'{"type":"message","content":[%s]}' % message):
+                dialect.read_reply(body)
+                dialect.reply_texts(body)
+                dialect.to_stream(body, include_usage=True)
+                assert dialect.from_stream(body).startswith(b"{")
+            reader = dialect.stream_reader(hide_usage=True)
+            assert reader.feed(events) == events
+            assert reader.facts.usage is None

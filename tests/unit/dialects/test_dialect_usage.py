@@ -173,3 +173,14 @@ def test_anthropic_counts_of_a_wrong_type_are_unknown(bad: object) -> None:
     if bad is not None:
         assert anthropic(cache_read_input_tokens=bad) is None
         assert anthropic(cache_creation=bad if bad != {} else 1) is None
+
+
+def test_anthropic_work_beside_the_reply_is_marked() -> None:
+    """Compactions and advisors are billed, but not in these counts; plain turns are in them."""
+    turn = {"input_tokens": 10, "output_tokens": 20}
+    assert anthropic(iterations=[{"type": "message", **turn}]) == Usage(
+        input_tokens=10, output_tokens=20
+    )
+    usage = anthropic(iterations=[{"type": "compaction", **turn}, {"type": "message", **turn}, 5])
+    assert usage is not None
+    assert usage.suspect == "iterations: 30 tokens beside the reply's 30"
