@@ -20,6 +20,7 @@ from scrimp.tasks import task_of
 
 _NO_TASK = Task("general", "none")
 _MODEL_PEEK_BYTES = 1 << 20
+_API = "/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class Intake:
             purpose="client",
             operation=operation,
             method=asked.method,
-            path=asked.path,
+            path=asked.path.removeprefix(_API),  # a provider's base URL has its own
             headers=wire.forwarded(asked.raw),
             request=request,
             target=target,
@@ -188,6 +189,6 @@ def _peek_model(asked: Asked) -> str:
         return ""
     try:
         peek: Any = msgspec.json.decode(asked.body, type=_Peek)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
     return str(peek.model)[:256]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import uvicorn
 
-from scrimp.app import open_app
+from scrimp.app import App, open_app
 from scrimp.errors import ConfigError
 from scrimp.gateway.asgi import Gateway
 from scrimp.gateway.web_guard import is_loopback
@@ -59,27 +59,32 @@ async def serve(
     loaded: Loaded, listener: socket.socket, *, started: Callable[[str], None] | None = None
 ) -> None:
     """Serve until a signal. `started` is told the address once calls are answered."""
-    server_settings = loaded.settings.server
     async with open_app(loaded) as app:
-        gateway = Gateway(app, tenant_secret=tenant_secret(loaded.settings.state_path))
-        config = uvicorn.Config(
-            gateway,
-            http="httptools",
-            loop="none",
-            lifespan="off",
-            interface="asgi3",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            backlog=_BACKLOG,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=max(1, round(server_settings.drain_s)),
-        )
         _tune_interpreter()
-        server = GatewayServer(config, lambda: started(address(listener)) if started else None)
+        server = server_of(app, lambda: started(address(listener)) if started else None)
         await server.serve(sockets=[listener])
+
+
+def server_of(app: App, started: Callable[[], None]) -> GatewayServer:
+    """The server of one engine; `await server.serve(sockets=[...])` runs it."""
+    settings = app.settings
+    gateway = Gateway(app, tenant_secret=tenant_secret(settings.state_path))
+    config = uvicorn.Config(
+        gateway,
+        http="httptools",
+        loop="none",
+        lifespan="off",
+        interface="asgi3",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        date_header=False,
+        proxy_headers=False,
+        backlog=_BACKLOG,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=max(1, round(settings.server.drain_s)),
+    )
+    return GatewayServer(config, started)
 
 
 def _tune_interpreter() -> None:

@@ -32,6 +32,7 @@ NO_FACTS = ReplyFacts()
 _ERROR_BODY_BYTES = 1 << 20
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")
 _STREAM_SUBTYPE = "text/event-stream"
+_OUR_ROOT = "/v1"  # where the API stands with us; a provider's base URL brings its own
 _OWN_FRAMING = ("content-length", "transfer-encoding")
 
 
@@ -97,7 +98,8 @@ class UpstreamAttempt:
             body = self._dialects[target.dialect].upstream_body(
                 call.request, model=target.model, want_usage=want_usage
             )
-        return UpstreamRequest(target.provider, call.method, call.path, call.headers, body)
+        path = call.path.removeprefix(_OUR_ROOT)
+        return UpstreamRequest(target.provider, call.method, path, call.headers, body)
 
     async def _read(self, call: Call, exchange: Exchange, log: _AttemptLog) -> Reply:
         if exchange.status >= 400:
