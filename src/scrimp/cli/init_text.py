@@ -1,0 +1,135 @@
+"""The text of a new scrimp.toml: `# ` begins prose, `#` and no space a setting at its default."""
+
+from __future__ import annotations
+
+TEMPLATE = """\
+# Settings of Scrimp. Lines that begin with "#" and no space are settings at their defaults:
+# take the "#" away to change one. `scrimp doctor` says whether the file can be used.
+
+# Folder of the ledger and other state; empty: the user's own ($SCRIMP_STATE also names one).
+#state_dir = ""
+
+#[server]
+# Other addresses than loopback need keys (below), so that nobody else spends your money.
+#host = "127.0.0.1"
+#port = 4141
+# Names by which other machines call this one ("*": any). Loopback names are always served.
+#allowed_hosts = []
+# Larger requests are refused before they are read.
+#max_body_bytes = 33554432
+# A client that takes nothing for this long counts as gone.
+#write_timeout_s = 60.0
+# How long calls in the air may go on after SIGTERM.
+#drain_s = 30.0
+
+#[auth]
+# "keys": clients need one of [[keys]] once there is one. "passthrough": clients bring their own
+# provider key, which is sent on and never stored.
+#mode = "keys"
+
+# Providers. Without any table here, each whose key is in the environment is used as it is.
+# Found when this file was written: <FOUND>.
+# Keys never stand in this file: key_env names the variable that holds one.
+
+#[providers.openai]
+# Ends where /chat/completions begins.
+#base_url = "https://api.openai.com/v1"
+#dialects = ["openai.chat"]
+#key_env = "OPENAI_API_KEY"
+# The name of this provider in the price book, when it has another one here.
+#prices_as = ""
+# Send it every model that nobody else serves, known or not.
+#any_model = false
+# Ask streams for their usage, without which the cost can only be estimated.
+#ask_usage = true
+# Headers that go with every request, such as an organisation.
+#headers = {}
+
+#[providers.openai.timeouts]
+# Seconds to connect, to the first byte, between two bytes, and in all.
+#connect_s = 10.0
+#first_byte_s = 300.0
+#idle_s = 120.0
+#total_s = 1800.0
+
+#[providers.anthropic]
+# Ends where /messages begins.
+#base_url = "https://api.anthropic.com/v1"
+#dialects = ["anthropic.messages"]
+#key_env = "ANTHROPIC_API_KEY"
+
+# A server of your own that speaks OpenAI's API.
+#[providers.local]
+#base_url = "http://127.0.0.1:11434/v1"
+#dialects = ["openai.chat"]
+#any_model = true
+
+# A model under the name that clients use: who serves it, and under which id.
+#[models.house-model]
+#provider = "local"
+#model = "qwen3:8b"
+
+# Other names for models.
+#[aliases]
+#fast = "gpt-4o-mini"
+
+# US dollars per million tokens, as text so that they are exact. They replace what the price book
+# says of the model; without any price a call's cost is unknown, never $0.
+#[prices."house-model"]
+#input = "0.10"
+#output = "0.30"
+#cache_read = "0.01"
+#cache_write_5m = "0.125"
+#cache_write_1h = "0.20"
+
+# Answers a call that was answered before, word for word.
+#[exact_cache]
+#enabled = true
+# Memory for remembered replies; the least recently used go first.
+#max_bytes = 268435456
+#max_reply_bytes = 1048576
+# Hotter calls want a new answer each time.
+#max_temperature = 1.0
+
+# How long an answer stays true, by task type: 90s, 30m, 24h, 7d; "0" is never remembered.
+#[exact_cache.ttl]
+#factual_qa = "7d"
+#summarization = "24h"
+#translation = "7d"
+#classification = "7d"
+#extraction = "24h"
+#analysis = "1h"
+#code_generation = "1h"
+#code_review = "1h"
+#complex_reasoning = "1h"
+#architecture_design = "1h"
+#multi_step_analysis = "1h"
+#general = "1h"
+#creative = "0"
+
+# Tries the same provider again after an error that may pass.
+#[retry]
+# The first one counts; 1 never tries again.
+#attempts = 3
+# Waits are drawn between 0 and base_s doubled each time, up to max_wait_s.
+#base_s = 0.25
+#max_wait_s = 8.0
+# A provider that asks for more patience than this gets none.
+#max_retry_after_s = 20.0
+
+#[ledger]
+# Its file; empty: ledger.sqlite in the state folder.
+#path = ""
+# Keep what was asked and answered. Off, so that the ledger holds no prompt.
+#keep_content = false
+
+# Virtual keys: `scrimp key NAME` makes one, shows it once, and prints this table.
+#[[keys]]
+#name = "example"
+#sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
+#team = ""
+#user = ""
+#task = ""
+#tags = []
+#models = []
+"""

@@ -1,0 +1,45 @@
+"""Logging of the commands that serve: one structured line per event, to stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+_QUIET = ("uvicorn", "uvicorn.error", "asyncio", "aiohttp")
+
+
+class LineFormatter(logging.Formatter):
+    """`key=value` pairs in one line.
+
+    Of an exception only its kind and place: its message may hold what a client sent.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        pairs = [
+            ("at", at.replace("+00:00", "Z")),
+            ("level", record.levelname.lower()),
+            ("logger", record.name),
+            ("message", json.dumps(record.getMessage(), ensure_ascii=False)),
+        ]
+        if record.exc_info and (error := record.exc_info[1]) is not None:
+            pairs.append(("error", type(error).__name__))
+            frames = traceback.extract_tb(error.__traceback__)
+            if frames:
+                pairs.append(("place", f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"))
+        return " ".join(f"{name}={value}" for name, value in pairs)
+
+
+def log_to_stderr(level: str) -> None:
+    """Set the process's logging up, once."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LineFormatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    if level != "debug":
+        for name in _QUIET:
+            logging.getLogger(name).setLevel(max(logging.WARNING, logging.root.level))

@@ -1,0 +1,127 @@
+"""The command `scrimp`: names its sub-commands, loads the one that is asked for.
+
+`scrimp --help` imports none of them. Whatever goes wrong ends in one line on stderr and an exit
+code: 2 for usage and settings, 1 for all else.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from scrimp import __version__
+from scrimp.errors import ConfigError, ScrimpError
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """A sub-command that is not loaded yet: where it is, and its first line of help."""
+
+    place: str
+    summary: str
+
+
+COMMANDS: dict[str, Lazy] = {
+    "demo": Lazy("scrimp.cli.demo:demo_command", "Watch Scrimp at work on made-up traffic."),
+    "init": Lazy("scrimp.cli.init:init_command", "Write a commented scrimp.toml."),
+    "serve": Lazy("scrimp.cli.serve:serve_command", "Run the gateway."),
+    "key": Lazy("scrimp.cli.key:key_command", "Make a key for a client of the gateway."),
+    "report": Lazy("scrimp.cli.report:report_command", "Show what calls cost, and what was saved."),
+    "explain": Lazy("scrimp.cli.explain:explain_command", "Tell the story of one call."),
+    "price": Lazy("scrimp.cli.price:price_command", "Show what a model costs."),
+    "count": Lazy("scrimp.cli.count:count_command", "Count the tokens of a text."),
+    "simulate": Lazy("scrimp.cli.simulate:simulate_command", "Run a provider to test against."),
+    "doctor": Lazy("scrimp.cli.doctor:doctor_command", "Check that everything is in order."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group of `COMMANDS`, in their order, each loaded when it is needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the library's shape
+        """Names, in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the same
+        """Load one sub-command."""
+        lazy = COMMANDS.get(cmd_name)
+        return None if lazy is None else load(lazy)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
+        """The list in the help, without loading anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.summary) for name, lazy in COMMANDS.items()])
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - the library's signature
+        **extra: Any,
+    ) -> Any:
+        """Run, and end the process with our exit codes and one line for an error."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except (ScrimpError, click.ClickException, OSError) as error:
+            code = _refuse(error)
+        except click.Abort:
+            code = 130
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def load(lazy: Lazy) -> click.Command:
+    """Import a sub-command."""
+    module, _, name = lazy.place.partition(":")
+    command = getattr(importlib.import_module(module), name)
+    if not isinstance(command, click.Command):
+        msg = f"{lazy.place} is no command"
+        raise TypeError(msg)
+    return command
+
+
+def _refuse(error: ScrimpError | click.ClickException | OSError) -> int:
+    """Say what was wrong, in one line; the exit code."""
+    from scrimp.cli.console import complain
+
+    match error:
+        case click.UsageError():
+            help_at = error.ctx.command_path if error.ctx else "scrimp"
+            complain(f"{error.format_message().rstrip('.')} (see {help_at} --help)")
+            return 2
+        case click.ClickException():
+            complain(error.format_message())
+            return error.exit_code
+        case OSError():
+            said = error.strerror or str(error)
+            complain(f"{error.filename}: {said}" if error.filename else said)
+            return 1
+        case _:
+            complain(str(error))
+            return 2 if isinstance(error, ConfigError) else 1
+
+
+@click.group(
+    cls=LazyGroup,
+    name="scrimp",
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Begin with `scrimp demo`, or `scrimp serve` and paste what it prints.",
+)
+@click.version_option(__version__, prog_name="scrimp", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Make LLM bills small and keep them honest.
+
+    A gateway for OpenAI and Anthropic clients that prices, caches and accounts every call.
+    """
+
+
+def main() -> None:
+    """The console script."""
+    cli(prog_name="scrimp")

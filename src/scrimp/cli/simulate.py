@@ -1,0 +1,77 @@
+"""`scrimp simulate`: a provider that costs nothing, in the foreground."""
+
+from __future__ import annotations
+
+import click
+
+from scrimp.cli.options import examples
+
+DEFAULT_PORT = 4150
+
+
+@click.command(
+    name="simulate",
+    short_help="Run a provider to test against.",
+    epilog=examples(
+        "scrimp simulate",
+        "scrimp simulate --port 0 --first-token-ms 0 --per-token-ms 0",
+    ),
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=DEFAULT_PORT, show_default=True)
+@click.option("--first-token-ms", type=click.FloatRange(0), help="Wait before the first token.")
+@click.option("--per-token-ms", type=click.FloatRange(0), help="Wait for each token after it.")
+def simulate_command(port: int, first_token_ms: float | None, per_token_ms: float | None) -> None:
+    """Run a provider to test against: OpenAI and Anthropic shapes, no model, no bill.
+
+    Answers are believable, repeatable and free. It keeps its own exact bill, and it can fail on
+    demand (rate limits, cut streams, hang-ups).
+    """
+    from dataclasses import replace
+
+    from scrimp.cli.signals import Stopping
+    from scrimp.errors import ConfigError
+    from scrimp.simulator import BELIEVABLE, run_simulator
+
+    settings = BELIEVABLE
+    if first_token_ms is not None:
+        settings = replace(settings, first_token_ms=first_token_ms)
+    if per_token_ms is not None:
+        settings = replace(settings, per_token_ms=per_token_ms)
+    with Stopping() as stopping:
+
+        def ready(url: str) -> None:
+            stopping.served()
+            _greet(url)
+
+        try:
+            run_simulator(port=port, settings=settings, on_ready=ready)
+        except OSError as error:
+            said = error.strerror or str(error)
+            raise ConfigError(
+                f"cannot listen on 127.0.0.1:{port}: {said} (another port: --port)"
+            ) from error
+
+
+def _greet(url: str) -> None:
+    from scrimp.cli.console import dim, heading, say
+
+    say(
+        heading(f"A simulated provider answers at {url}"),
+        "",
+        "Give it to a client (any API key will do):",
+        f"  OPENAI_BASE_URL={url}/v1",
+        f"  ANTHROPIC_BASE_URL={url}",
+        "",
+        "Or put Scrimp between, with this in scrimp.toml:",
+        "  [providers.openai]",
+        f'  base_url = "{url}/v1"',
+        '  dialects = ["openai.chat"]',
+        "",
+        "  [providers.anthropic]",
+        f'  base_url = "{url}/v1"',
+        '  dialects = ["anthropic.messages"]',
+        "",
+        f"Its own bill:    curl {url}/_sim/bill",
+        f"""Make it fail:    curl {url}/_sim/faults -d '{{"fault": "429", "every": 5}}'""",
+        dim("Stop it with Ctrl-C."),
+    )
