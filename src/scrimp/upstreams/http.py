@@ -7,10 +7,10 @@ stop producing; faster clients do not. Bodies are passed as they are, redirects 
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import aiohttp
 from yarl import URL
@@ -67,7 +67,7 @@ class HttpUpstream:
             name: aiohttp.ClientTimeout(
                 total=endpoint.timeouts.total_s,
                 connect=endpoint.timeouts.connect_s,
-                sock_read=endpoint.timeouts.idle_s,
+                sock_read=endpoint.timeouts.first_byte_s,  # `idle_s` from the first byte on
             )
             for name, endpoint in endpoints.items()
         }
@@ -84,22 +84,20 @@ class HttpUpstream:
         """Send; returns when status and headers are here. Raises UpstreamError."""
         endpoint = self._endpoints[request.provider]
         own = (credential,) if credential is not None else endpoint.headers
-        first_byte_s = endpoint.timeouts.first_byte_s
         try:
-            async with asyncio.timeout(first_byte_s):
-                response = await self._session.request(
-                    request.method,
-                    self._url(request, endpoint),
-                    data=request.body or None,
-                    headers=(*_merged(request.headers, own),),
-                    allow_redirects=False,
-                    timeout=self._limits[request.provider],
-                )
+            response = await self._session.request(
+                request.method,
+                self._url(request, endpoint),
+                data=request.body or None,
+                headers=(*_without(request.headers, own), *own) if own else request.headers,
+                allow_redirects=False,
+                timeout=self._limits[request.provider],
+            )
         except _NEVER_SENT as error:
             msg = f"provider '{request.provider}' cannot be reached: {_why(error)}"
             raise UpstreamError(msg, status=502, sent=False) from error
         except TimeoutError as error:
-            msg = f"provider '{request.provider}' sent no answer within {first_byte_s:g} s"
+            msg = f"provider '{request.provider}' sent no answer within {_limit(endpoint):g} s"
             raise UpstreamError(msg, status=504) from error
         except aiohttp.ClientError as error:
             msg = f"provider '{request.provider}' hung up before answering"
@@ -130,16 +128,21 @@ class HttpExchange:
         coding = response.headers.get("Content-Encoding", "").lower()
         self._inflate = zlib.decompressobj(wbits=47) if coding in ("gzip", "deflate") else None
         self.headers: Headers = tuple(
-            (name, value)
-            for raw_name, value in response.headers.items()
-            if (name := raw_name.lower()) not in _HOP_BY_HOP
-            and not (self._inflate and name in ("content-encoding", "content-length"))
+            [
+                (name, value.decode("latin-1"))
+                for raw_name, value in response.raw_headers
+                if (name := _end_to_end(raw_name))
+                and not (self._inflate and name in ("content-encoding", "content-length"))
+            ]
         )
+        if response.connection is not None and response.connection.protocol is not None:
+            response.connection.protocol.read_timeout = timeouts.idle_s
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """Pieces of the body as they arrive. Raises UpstreamError when it breaks or idles."""
         try:
-            async for chunk in self._response.content.iter_any():
+            content = self._response.content
+            while chunk := await content.readany():
                 yield chunk if self._inflate is None else self._inflate.decompress(chunk)
         except TimeoutError as error:
             msg = (
@@ -160,11 +163,20 @@ class HttpExchange:
         self._response.close()
 
 
-def _merged(headers: Headers, own: Headers) -> Headers:
-    if not own:
-        return headers
+@lru_cache(maxsize=1024)
+def _end_to_end(raw_name: bytes) -> str:
+    """A header's name in lower case when it is for the client too, else nothing."""
+    name = raw_name.decode("latin-1").lower()
+    return "" if name in _HOP_BY_HOP else name
+
+
+def _without(headers: Headers, own: Headers) -> list[tuple[str, str]]:
     names = {name for name, _ in own}
-    return (*(pair for pair in headers if pair[0] not in names), *own)
+    return [pair for pair in headers if pair[0] not in names]
+
+
+def _limit(endpoint: Endpoint) -> float:
+    return min(endpoint.timeouts.first_byte_s, endpoint.timeouts.total_s)
 
 
 def _why(error: Exception) -> str:
