@@ -20,7 +20,6 @@ from scrimp.tasks import task_of
 
 _NO_TASK = Task("general", "none")
 _MODEL_PEEK_BYTES = 1 << 20
-_API = "/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +118,7 @@ class Intake:
             purpose="client",
             operation=operation,
             method=asked.method,
-            path=asked.path.removeprefix(_API),  # a provider's base URL has its own
+            path=asked.path,
             headers=wire.forwarded(asked.raw),
             request=request,
             target=target,

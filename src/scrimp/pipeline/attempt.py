@@ -7,8 +7,7 @@ before the provider's first byte is here: until then a retry is still possible.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from scrimp.calls import (
@@ -23,6 +22,7 @@ from scrimp.calls import (
     Outcome,
     Reply,
     ReplyFacts,
+    Sink,
 )
 from scrimp.dialects.base import Dialect, StreamReader
 from scrimp.errors import PriceUnknown, UpstreamError
@@ -66,30 +66,24 @@ class UpstreamAttempt:
 
     async def __call__(self, call: Call) -> Reply:
         """Make one attempt. Raises UpstreamError with the provider's status, headers and body."""
+        request = self._request(call)
         log = _AttemptLog(call, self._clock, self._pricer)
         try:
-            exchange = await self._upstream.open(
-                self._request(call), credential=call.caller.credential
-            )
-        except UpstreamError as error:
-            log.end("failed" if error.sent else "unsent")
-            raise
-        except asyncio.CancelledError:
-            log.end("cancelled")
+            exchange = await self._upstream.open(request, credential=call.caller.credential)
+        except BaseException as error:
+            log.end(_unanswered(error))
             raise
         log.answered(exchange)
         try:
-            reply = await self._read(call, exchange, log)
-        except UpstreamError as error:
-            exchange.abort()
-            log.end("rejected" if error.status == exchange.status else "cut")
+            return await self._read(call, exchange, log)
+        except BaseException as error:
+            log.end(_broken(error, exchange.status, begun=log.begun))
             raise
-        except BaseException:
-            exchange.abort()
-            log.end("cancelled")
-            raise
-        exchange.release()
-        return reply
+        finally:
+            if log.drained:
+                exchange.release()
+            else:
+                exchange.abort()
 
     def _request(self, call: Call) -> UpstreamRequest:
         target, body = call.target, call.request.body
@@ -103,10 +97,10 @@ class UpstreamAttempt:
 
     async def _read(self, call: Call, exchange: Exchange, log: _AttemptLog) -> Reply:
         if exchange.status >= 400:
-            raise await _refusal(exchange)
+            raise await _refusal(exchange, log)
         if call.operation == "passthrough":
             return await self._pass(call, exchange, log)
-        if _STREAM_SUBTYPE in _header(exchange.headers, "content-type"):
+        if _STREAM_SUBTYPE in _header(exchange.headers, "content-type").lower():
             return await self._stream(call, exchange, log)
         return await self._whole(call, exchange, log)
 
@@ -114,64 +108,90 @@ class UpstreamAttempt:
         """A reply that is one document: kept back until it is here, unless it is too large."""
         body = await self._keep_or_pass(call, exchange, log)
         facts = NO_FACTS if body is None else self._dialects[call.target.dialect].read_reply(body)
-        log.end("ok", facts, body=b"" if facts.complete else body or b"")
+        log.end("ok", facts, body=body or b"")
         return _reply(exchange, body, "json", facts)
 
     async def _pass(self, call: Call, exchange: Exchange, log: _AttemptLog) -> Reply:
         """A reply that Scrimp does not read: bytes go on as they come."""
-        await _pipe(call, exchange, log, b"")
+        await _pipe(call.sink, exchange, exchange.chunks(), log)
         log.end("ok")
         return _reply(exchange, None, "json", NO_FACTS)
 
     async def _keep_or_pass(self, call: Call, exchange: Exchange, log: _AttemptLog) -> bytes | None:
         kept = bytearray()
-        async for chunk in exchange.chunks():
+        chunks = exchange.chunks()
+        async for chunk in chunks:
             log.first_byte()
             kept += chunk
             if len(kept) > self._settings.max_kept_bytes:
                 if not call.sink.live:
-                    msg = f"reply over {self._settings.max_kept_bytes} bytes cannot be held back"
-                    raise UpstreamError(msg, status=502)
-                await _pipe(call, exchange, log, bytes(kept))
+                    raise self._too_large()
+                await call.sink.start(exchange.status, exchange.headers)
+                await call.sink.write(bytes(kept))
+                await _pipe(call.sink, exchange, chunks, log)
                 return None
+        log.drained = True
         return bytes(kept)
 
     async def _stream(self, call: Call, exchange: Exchange, log: _AttemptLog) -> Reply:
-        """An event stream: whole events go to the sink while they arrive, and are kept."""
+        """An event stream: whole events go to the sink while they arrive, and are kept.
+
+        A client that asked for a document gets none of it live: its reply is made from the whole.
+        """
         dialect = self._dialects[call.target.dialect]
-        reader = dialect.stream_reader(hide_usage=not call.request.include_usage)
-        kept = _Kept(self._settings.max_kept_bytes)
-        log.partial = kept
-        log.reader = reader
-        sink = call.sink if call.sink.live else None
-        async for chunk in exchange.chunks():
-            log.first_byte()
-            kept.add(chunk)
-            ready = reader.feed(chunk)
-            if sink is not None and ready:
-                if not sink.begun:
-                    await sink.start(exchange.status, _without_length(exchange.headers))
-                await sink.write(ready)
-        rest = reader.close()
+        log.reader = reader = dialect.stream_reader(hide_usage=not call.request.include_usage)
+        log.partial = kept = _Kept(self._settings.max_kept_bytes)
+        sink = call.sink if call.sink.live and call.request.stream else None
+        try:
+            await _forward(sink, exchange, log, reader)
+        except UpstreamError:
+            if not reader.facts.complete:
+                raise  # what breaks after the dialect's own end marker has broken nothing
         facts = reader.facts
-        if not facts.complete and not facts.error:
-            raise UpstreamError("the provider ended the stream before its end marker", status=502)
-        if sink is not None:
-            if not sink.begun:
-                await sink.start(exchange.status, _without_length(exchange.headers))
-            if rest:
-                await sink.write(rest)
+        if not facts.complete and (sink is None or not facts.error):
+            why = facts.error or "the provider ended the stream before its end marker"
+            raise UpstreamError(why, status=502)
+        if sink is None and kept.whole is None:
+            raise self._too_large()
         log.end("ok" if facts.complete else "cut")
         return _reply(exchange, kept.whole, "sse", facts)
 
+    def _too_large(self) -> UpstreamError:
+        msg = f"reply over {self._settings.max_kept_bytes} bytes cannot be held back"
+        return UpstreamError(msg, status=502)
 
-async def _refusal(exchange: Exchange) -> UpstreamError:
-    """The provider's own error, read as far as it is reasonable."""
+
+def _unanswered(error: BaseException) -> Outcome:
+    """How an attempt ended that got no status."""
+    if isinstance(error, UpstreamError):
+        return "failed" if error.sent else "unsent"
+    return "failed" if isinstance(error, Exception) else "cancelled"
+
+
+def _broken(error: BaseException, status: int, *, begun: bool) -> Outcome:
+    """How an attempt ended that got a status, but no whole reply."""
+    if status >= 400:
+        return "rejected"
+    if not isinstance(error, Exception):
+        return "cancelled"
+    return "cut" if begun else "failed"
+
+
+async def _refusal(exchange: Exchange, log: _AttemptLog) -> UpstreamError:
+    """The provider's own error, read as far as it is reasonable.
+
+    When its body breaks off, status and headers still say what is wrong and how long to wait.
+    """
     body = bytearray()
-    async for chunk in exchange.chunks():
-        body += chunk
-        if len(body) > _ERROR_BODY_BYTES:
-            break
+    try:
+        async for chunk in exchange.chunks():
+            body += chunk
+            if len(body) > _ERROR_BODY_BYTES:
+                break
+        else:
+            log.drained = True
+    except UpstreamError:
+        body.clear()
     return UpstreamError(
         f"the provider answered {exchange.status}",
         status=exchange.status,
@@ -180,15 +200,39 @@ async def _refusal(exchange: Exchange) -> UpstreamError:
     )
 
 
-async def _pipe(call: Call, exchange: Exchange, log: _AttemptLog, first: bytes) -> None:
-    sink = call.sink
+async def _forward(
+    sink: Sink | None, exchange: Exchange, log: _AttemptLog, reader: StreamReader
+) -> None:
+    """Read an event stream to its end; whole events go to the sink at once."""
+    async for chunk in exchange.chunks():
+        log.piece(chunk)
+        ready = reader.feed(chunk)
+        if sink is not None and ready:
+            if not sink.begun:
+                await sink.start(exchange.status, _without_length(exchange.headers))
+            await sink.write(ready)
+    log.drained = True
+    rest = reader.close()
+    if sink is None or not reader.facts.complete:
+        return
+    if not sink.begun:
+        await sink.start(exchange.status, _without_length(exchange.headers))
+    if rest:
+        await sink.write(rest)
+
+
+async def _pipe(
+    sink: Sink, exchange: Exchange, chunks: AsyncIterator[bytes], log: _AttemptLog
+) -> None:
+    """Pass the rest of an answer on as it comes; an answer without a body begins at its end."""
+    async for chunk in chunks:
+        log.first_byte()
+        if not sink.begun:
+            await sink.start(exchange.status, exchange.headers)
+        await sink.write(chunk)
+    log.drained = True
     if not sink.begun:
         await sink.start(exchange.status, exchange.headers)
-    if first:
-        await sink.write(first)
-    async for chunk in exchange.chunks():
-        log.first_byte()
-        await sink.write(chunk)
 
 
 def _reply(exchange: Exchange, body: bytes | None, framing: Framing, facts: ReplyFacts) -> Reply:
@@ -247,6 +291,7 @@ class _AttemptLog:
         "_pricer",
         "_start",
         "_ttft_ms",
+        "drained",
         "partial",
         "reader",
     )
@@ -260,11 +305,22 @@ class _AttemptLog:
         self._exchange: Exchange | None = None
         self._ttft_ms: float | None = None
         self._ended = False
+        self.drained = False
         self.partial: _Kept | None = None
         self.reader: StreamReader | None = None
 
     def answered(self, exchange: Exchange) -> None:
         self._exchange = exchange
+
+    @property
+    def begun(self) -> bool:
+        """True once a piece of the body has come."""
+        return self._ttft_ms is not None
+
+    def piece(self, chunk: bytes) -> None:
+        self.first_byte()
+        if self.partial is not None:
+            self.partial.add(chunk)
 
     def first_byte(self) -> None:
         if self._ttft_ms is None:

@@ -26,7 +26,8 @@ class Guard:
 
     A refusal (`Rejected`), the provider's own error, and a cancellation are a lever's job and
     pass. So does everything when the lever fails closed. Otherwise the trace says `skipped`, and
-    the call continues below the lever, or keeps the reply that had already come from there.
+    the call continues below the lever, or keeps the reply that had already come from there. Once
+    bytes have left for the client nothing is started below again.
     """
 
     def __init__(self, lever: Lever, below: Next) -> None:
@@ -49,6 +50,8 @@ class Guard:
                 return passage.reply
             if passage.error is not None:
                 raise passage.error from error
+            if call.sink.begun:
+                raise
             return await self._below(call)
 
 
