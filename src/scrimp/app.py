@@ -137,6 +137,11 @@ def open_ledger_reader(settings: Settings) -> LedgerReader:
     return LedgerReader(settings.ledger_path)
 
 
+def open_encoder() -> TiktokenEncoder:
+    """The tokenizers, for shells that count without an engine. Nothing is loaded yet."""
+    return TiktokenEncoder()
+
+
 def book_of(settings: Settings) -> PriceBook:
     """The price book that ships, with the prices of the settings over it. Raises ConfigError."""
     rows: dict[str, PriceRow] = {}

@@ -97,7 +97,7 @@ def latency_added(added_ms: list[float]) -> LatencyAdded:
 
 
 def row_fields(row: ReportRow, by: By) -> Mapping[str, str | int | float | None]:
-    """One row for machines: dollars as exact decimal text, shares as floats."""
+    """One row for machines: money as exact decimal dollars and as integers, shares as floats."""
     return {
         by: row.value,
         "calls": row.calls,
@@ -110,6 +110,11 @@ def row_fields(row: ReportRow, by: By) -> Mapping[str, str | int | float | None]
         "cost_high_usd": decimal_usd(row.cost_high_nanousd),
         "baseline_usd": decimal_usd(row.baseline_nanousd),
         "saved_usd": decimal_usd(row.saved_nanousd),
+        "cost_nanousd": row.cost_nanousd,
+        "cost_low_nanousd": row.cost_low_nanousd,
+        "cost_high_nanousd": row.cost_high_nanousd,
+        "baseline_nanousd": row.baseline_nanousd,
+        "saved_nanousd": row.saved_nanousd,
         "saved_share": None if row.saved_share is None else round(row.saved_share, 6),
         "input_tokens": row.input_tokens,
         "cache_read_tokens": row.cache_read_tokens,

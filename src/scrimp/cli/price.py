@@ -1,0 +1,130 @@
+"""`scrimp price`: what a model costs at a time, and what given usage costs, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+
+import click
+
+from scrimp.cli.options import config_option, examples, json_option, load_settings, moment
+
+if TYPE_CHECKING:
+    from scrimp.calls import Cost
+    from scrimp.prices import PriceBook, Rates
+    from scrimp.settings import Settings
+
+KINDS = {
+    "input": ("input_tokens", "Fresh input tokens (neither cached nor written to the cache)."),
+    "cached": ("cache_read_tokens", "Input tokens read from the provider's prefix cache."),
+    "cache-write": ("cache_write_5m_tokens", "Input tokens written to it (5 minutes, or any)."),
+    "cache-write-1h": ("cache_write_1h_tokens", "Input tokens written to it for an hour."),
+    "output": ("output_tokens", "Output tokens without reasoning."),
+    "reasoning": ("reasoning_tokens", "Reasoning tokens."),
+    "searches": ("web_search_requests", "Web searches."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Rates in force, where they come from, and the bill of the usage that was given."""
+
+    rates: Rates
+    at: datetime
+    source: str
+    bill: Cost | None
+
+
+class PriceOptions(TypedDict, total=False):
+    """The options of the command; one more for each of `KINDS`."""
+
+    provider: str | None
+    at: str
+    tier: str
+    config: Path | None
+    as_json: bool
+    input: int
+    cached: int
+    cache_write: int
+    cache_write_1h: int
+    output: int
+    reasoning: int
+    searches: int
+
+
+def _quantities(command: Callable[..., Any]) -> Callable[..., Any]:
+    for name, (_, text) in reversed(KINDS.items()):
+        kind = click.IntRange(0)
+        command = click.option(f"--{name}", type=kind, default=0, metavar="N", help=text)(command)
+    return command
+
+
+@click.command(
+    name="price",
+    short_help="Show what a model costs.",
+    epilog=examples(
+        "scrimp price gpt-4o-mini",
+        "scrimp price claude-sonnet-4-5 --input 1200 --cached 30000 --output 400",
+        "scrimp price gpt-4o --tier batch --at 2026-01-01 --json",
+    ),
+)
+@click.argument("model")
+@click.option("--provider", help="Who sells it [default: who is known for it].")
+@_quantities
+@click.option("--tier", default="", metavar="NAME", help="Service tier, such as batch or flex.")
+@click.option("--at", default="now", metavar="DATE", help="The price of another day.")
+@config_option
+@json_option
+def price_command(model: str, **options: Unpack[PriceOptions]) -> None:
+    """Show what a model costs: the rates in force, their source, and the bill of given usage.
+
+    Every line is exact to the nano-dollar; a price that is not known is an error, never $0.
+    """
+    from scrimp.app import book_of
+    from scrimp.calls import Usage
+    from scrimp.cli.console import print_json
+    from scrimp.cli.price_view import document, show
+    from scrimp.prices.pricing import price_with, resolve
+
+    settings = load_settings(options["config"]).settings
+    book = book_of(settings)
+    at = moment(options["at"], datetime.now(UTC))
+    name, provider = _sold_as(model, options["provider"], settings, book)
+    rates = resolve(name, provider, at, book=book, service_tier=options["tier"])
+    given = {field: options[kind.replace("-", "_")] for kind, (field, _) in KINDS.items()}  # type: ignore[literal-required]  # names of KINDS
+    bill = price_with(Usage(**given), rates) if any(given.values()) else None
+    own = name in settings.prices or f"{provider}/{name}" in settings.prices
+    quote = Quote(rates, at, "your own settings" if own else book.source, bill)
+    if options["as_json"]:
+        print_json(document(quote))
+    else:
+        show(quote)
+
+
+def _sold_as(
+    model: str, provider: str | None, settings: Settings, book: PriceBook
+) -> tuple[str, str]:
+    """Model id and provider as the book knows them. Raises PriceUnknown with the nearest name."""
+    from scrimp.app import price_names
+    from scrimp.errors import PriceUnknown
+
+    names = price_names(settings)
+    model = settings.aliases.get(model, model)
+    if provider is None and (entry := settings.models.get(model)) is not None:
+        return entry.model or model, names.get(entry.provider, entry.provider)
+    if provider is not None:
+        provider = book.provider_id(names.get(provider, provider))
+        if provider not in book.providers() and book.find(model, provider) is None:
+            raise PriceUnknown(f"the price book knows no provider {provider!r}")
+    found = book.find(model, provider)
+    if found is None:
+        near = book.suggest(model, provider)
+        where = f" at {provider}" if provider else ""
+        hint = f"did you mean {near}?" if near else f'add [prices."{model}"] to scrimp.toml'
+        raise PriceUnknown(f"no price for model {model!r}{where} ({hint})")
+    if provider is not None or book.find(model, found.provider) is not None:
+        return model, provider or found.provider
+    return model.partition("/")[2], found.provider  # it was named as provider/model

@@ -1,0 +1,169 @@
+"""How `scrimp report` looks: totals in sentences, tables that fit 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from scrimp.cli.console import dim, heading, out
+from scrimp.ledger.report import LatencyAdded, Report, ReportRow
+from scrimp.money import NANO_PER_USD, format_usd
+
+_WIDE = 100
+_THOUSAND = 1000
+_NAMELESS = "(none)"
+
+
+def overview(reports: list[Report], latency: LatencyAdded) -> None:
+    """Totals, then the table of models, then what each lever saved."""
+    console, (models, levers) = out(), reports
+    console.print(heading(_period(models)))
+    console.print()
+    for name, text in _totals(models.total, latency):
+        console.print(Text.assemble((f"  {name:<9}", "dim"), text))
+    console.print()
+    console.print(_calls_table(models, console))
+    console.print(_lever_table(levers))
+    _remarks(console, models.total)
+
+
+def table_of(report: Report) -> None:
+    """One table, by what was asked for."""
+    console = out()
+    console.print(heading(f"{_period(report)}, by {report.by.replace('_', ' ')}"))
+    console.print(_lever_table(report) if report.by == "lever" else _calls_table(report, console))
+    _remarks(console, report.total)
+
+
+def _period(report: Report) -> str:
+    since, until = report.since, report.until
+    if since.date() == until.date():
+        return f"{since:%Y-%m-%d}, {since:%H:%M} to {until:%H:%M} UTC"
+    return f"{since:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M} UTC"
+
+
+def _totals(total: ReportRow, latency: LatencyAdded) -> Iterator[tuple[str, str]]:
+    answered = f"{total.hits:,} answered by a lever ({share(total.hit_rate)})"
+    failed = f", {total.errors:,} failed" if total.errors else ""
+    yield "calls", f"{total.calls:,}, of them {answered}{failed}"
+    cached = f" ({amount(total.cache_read_tokens)} of them from the providers' prefix caches)"
+    went_in = amount(total.input_tokens) + " in" + (cached if total.cache_read_tokens else "")
+    yield "tokens", f"{went_in}, {amount(total.output_tokens)} out"
+    places = places_of(total)
+    yield "spend", dollars(total.cost_nanousd, places) + bounds(total)
+    part = "" if total.saved_share is None else f" ({share(total.saved_share)})"
+    untouched = f"of the {dollars(total.baseline_nanousd, places)} that it would have cost"
+    yield "saved", f"{dollars(total.saved_nanousd, places)}{part} {untouched}"
+    if latency.calls:
+        yield "added", f"{latency.p50_ms:.1f} ms of latency (median), {latency.p95_ms:.1f} ms (p95)"
+
+
+def _calls_table(report: Report, console: Console) -> Table:
+    """Calls by one dimension; a narrow terminal goes without what the others imply."""
+    wide, places = console.width >= _WIDE, places_of(report.total)
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        padding=(0, 1) if wide else (0, 1, 0, 0),
+        show_footer=len(report.rows) > 1,
+    )
+    table.add_column(report.by.replace("_", " "), "all", overflow="fold")
+    titles = [title for title, always, _ in _columns(report.total, places) if always or wide]
+    for title, footer in zip(titles, _cells(report.total, places, wide=wide), strict=True):
+        table.add_column(title, footer, justify="right", no_wrap=True)
+    for row in report.rows:
+        table.add_row(row.value or _NAMELESS, *_cells(row, places, wide=wide))
+    return table
+
+
+def _cells(row: ReportRow, places: int, *, wide: bool) -> list[str]:
+    return [cell for _, always, cell in _columns(row, places) if always or wide]
+
+
+def _columns(row: ReportRow, places: int) -> Iterator[tuple[str, bool, str]]:
+    """Title, whether a narrow terminal has it too, and what the row says there."""
+    unsure = "" if row.exact else "~"
+    yield "calls", True, f"{row.calls:,}"
+    yield "hits", False, f"{row.hits:,}"
+    yield "hit %", True, share(row.hit_rate)
+    yield "in", True, amount(row.input_tokens)
+    yield "out", True, amount(row.output_tokens)
+    yield "spend", True, unsure + dollars(row.cost_nanousd, places)
+    yield "would have cost", False, dollars(row.baseline_nanousd, places)
+    yield "saved", True, dollars(row.saved_nanousd, places)
+    yield "saved %", True, "–" if row.saved_share is None else share(row.saved_share)  # noqa: RUF001 - a dash
+
+
+def _lever_table(report: Report) -> Table | Text:
+    if not report.rows:
+        return dim("No lever saved anything yet.")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("lever")
+    for title in ("calls", "answered", "saved", "of what it would have cost"):
+        table.add_column(title, justify="right")
+    base, places = report.total.baseline_nanousd, places_of(report.total)
+    for row in report.rows:
+        part = share(row.saved_nanousd / base) if base else ""
+        saved = dollars(row.saved_nanousd, places)
+        table.add_row(row.value, f"{row.calls:,}", f"{row.hits:,}", saved, part)
+    return table
+
+
+def _remarks(console: Console, total: ReportRow) -> None:
+    if total.unpriced_calls:
+        noun = "call has" if total.unpriced_calls == 1 else "calls have"
+        console.print(
+            Text(
+                f"{total.unpriced_calls:,} {noun} no known price and are in no amount here "
+                "(add a [prices] table to scrimp.toml, see scrimp price).",
+                "yellow",
+            )
+        )
+    if not total.exact:
+        console.print(dim("~ not exact: the provider sent no final usage, or a price is unknown."))
+
+
+def bounds(row: ReportRow) -> str:
+    """What is known of a spend that is not known exactly."""
+    if row.cost_low_nanousd == row.cost_high_nanousd:
+        return ""
+    places = places_of(row)
+    low = dollars(row.cost_low_nanousd, places)
+    return f", estimated in part: between {low} and {dollars(row.cost_high_nanousd, places)}"
+
+
+def places_of(total: ReportRow) -> int:
+    """How many decimals all amounts of one report have: fewer, the larger the sum."""
+    size = max(abs(total.cost_nanousd), abs(total.baseline_nanousd), abs(total.saved_nanousd))
+    if size >= 100 * NANO_PER_USD:
+        return 2
+    return 4 if size >= NANO_PER_USD // 10 else 6
+
+
+def dollars(nanousd: int, places: int) -> str:
+    """For people; an amount too small for these places is not shown as $0."""
+    if not nanousd:
+        return "$0"
+    if abs(nanousd) * 2 < 10 ** (9 - places):
+        return f"<{format_usd(10 ** (9 - places), places=places)}"
+    return format_usd(nanousd, places=places)
+
+
+def share(part: float) -> str:
+    """Per cent."""
+    return f"{part:.1%}"
+
+
+def amount(number: int) -> str:
+    """A number of tokens: exact below 10,000, then 12.3k, 4.56M."""
+    if number < 10 * _THOUSAND:
+        return f"{number:,}"
+    if number < _THOUSAND**2:
+        return f"{number / _THOUSAND:.1f}k"
+    if number < _THOUSAND**3:
+        return f"{number / _THOUSAND**2:.2f}M"
+    return f"{number / _THOUSAND**3:.2f}B"
