@@ -1,0 +1,196 @@
+"""The demo's report for people: what the day cost, what it would have cost, whose bill is right."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from scrimp.demo.findings import Findings
+from scrimp.demo.stage import Stage
+from scrimp.ledger.report import ReportRow
+from scrimp.money import format_usd
+
+_FAILURES_SHOWN = 5
+_APPLICATIONS = {
+    "support": "support assistant",
+    "coding": "coding assistant",
+    "classifier": "nightly classifier",
+}
+
+
+def report(findings: Findings) -> RenderableType:
+    """All of it; fits in 80 columns."""
+    parts = (_headline(findings), _figures(findings), _table(findings), _bill(findings))
+    spaced = [part for one in parts for part in (one, Text())]
+    return _indented(Group(Text(), *spaced[:-1]))
+
+
+def _headline(findings: Findings) -> Text:
+    played = findings.played
+    return Text.assemble(
+        ("A day of made-up traffic", "bold"),
+        f", played in {played.played_s:.0f} s by the openai and anthropic SDKs",
+    )
+
+
+def _figures(findings: Findings) -> Table:
+    total, played = findings.total, findings.played
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column()
+    grid.add_row("calls", f"{total.calls:,}", f"{played.streamed:,} of them streamed")
+    if findings.failed:
+        grid.add_row("failed", Text(f"{findings.failed:,}", "bold red"), _failures(findings))
+    bought = f"in, {total.output_tokens:,} out"
+    grid.add_row("tokens bought", f"{total.input_tokens:,}", bought)
+    grid.add_row("spend", Text(_usd(total.cost_nanousd), "bold"), "")
+    grid.add_row("without Scrimp", _usd(total.baseline_nanousd), "")
+    grid.add_row("saved", Text(_usd(total.saved_nanousd), "bold green"), _share(total))
+    for row in findings.levers:
+        grid.add_row(f"  {row.value}", _usd(row.saved_nanousd), _lever(row, findings))
+    if findings.retried.calls and all(row.value != "retry" for row in findings.levers):
+        grid.add_row("  retry", _usd(0), _retried(findings))
+    added = findings.added
+    grid.add_row("latency added", _ms(added.p50_ms), f"median, {_ms(added.p95_ms)} at p95")
+    grid.add_row("answered in", _ms(findings.times.hit_p50_ms), _answered(findings))
+    return grid
+
+
+def _share(row: ReportRow) -> str:
+    share = row.saved_share
+    return "" if share is None else f"{share:.1%} of what it would have cost"
+
+
+def _lever(row: ReportRow, findings: Findings) -> str:
+    if row.value == "retry":
+        return _retried(findings)
+    share = row.hits / findings.total.calls if findings.total.calls else 0.0
+    return f"{row.hits:,} calls answered from memory, word for word the same ({share:.1%})"
+
+
+def _retried(findings: Findings) -> str:
+    met = ", ".join(f"{status}: {count}" for status, count in findings.retried.statuses)
+    calls = findings.retried.calls
+    who = f"{calls:,} call{'' if calls == 1 else 's'}"
+    return f"{who} met a busy provider ({met}) and still succeeded"
+
+
+def _answered(findings: Findings) -> str:
+    times = findings.times
+    first = times.upstream_ttft_p50_ms
+    token = "" if first is None else f" (first token {_ms(first)})"
+    return f"from memory, {_ms(times.upstream_p50_ms)}{token} by the provider; medians"
+
+
+def _failures(findings: Findings) -> str:
+    found = findings.played.failures
+    more = [f"and {len(found) - _FAILURES_SHOWN} more"] if len(found) > _FAILURES_SHOWN else []
+    return "\n".join([*found[:_FAILURES_SHOWN], *more])
+
+
+def _table(findings: Findings) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    names = ("calls", "hit rate", "tokens in", "tokens out", "spend", "without", "saved")
+    for name in names:
+        table.add_column(name, justify="right", no_wrap=True)
+    _add(table, ((row.value, row) for row in findings.models))
+    table.add_row()
+    table.add_row(*("application", *names), style="dim")
+    _add(table, ((_APPLICATIONS.get(row.value, row.value), row) for row in findings.actors))
+    return table
+
+
+def _add(table: Table, rows: Iterable[tuple[str, ReportRow]]) -> None:
+    for name, row in rows:
+        table.add_row(
+            name,
+            f"{row.calls:,}",
+            f"{row.hit_rate:.0%}",
+            f"{row.input_tokens:,}",
+            f"{row.output_tokens:,}",
+            _usd(row.cost_nanousd),
+            _usd(row.baseline_nanousd),
+            _usd(row.saved_nanousd),
+        )
+
+
+def _bill(findings: Findings) -> Table:
+    ours, theirs = findings.total.cost_nanousd, findings.provider_nanousd
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(justify="right", no_wrap=True)
+    grid.add_column()
+    grid.add_row("Scrimp's ledger", _exact(ours), "")
+    grid.add_row("the provider's bill", _exact(theirs), _verdict(findings))
+    return grid
+
+
+def _verdict(findings: Findings) -> Text:
+    if findings.bills_equal:
+        return Text("equal to the nano-dollar", "bold green")
+    if findings.total.unpriced_calls:
+        return Text(f"{findings.total.unpriced_calls:,} calls could not be priced", "bold red")
+    apart = findings.difference_nanousd
+    if not apart:
+        return Text("equal, but some amounts in the ledger are estimates", "bold red")
+    more = "more" if apart > 0 else "less"
+    return Text(f"NOT EQUAL: the ledger says {_exact(abs(apart))} {more}", "bold red")
+
+
+def where_next(stage: Stage | None) -> RenderableType:
+    """What to do now: with a stage that stays up, what to paste; else how to begin for real."""
+    steps = _begin() if stage is None else _stay(stage)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True, overflow="ignore")
+    grid.add_column(style="dim", overflow="ignore", no_wrap=True)
+    for command, why in steps:
+        grid.add_row(command, why)
+    return Padding(
+        Group(Text(), Text("Where to look next", "bold"), grid, Text()), (0, 0, 0, 1), expand=False
+    )
+
+
+def _begin() -> tuple[tuple[str, str], ...]:
+    return (
+        ("scrimp demo --keep", "the same, and leaves the gateway up to play with"),
+        ("scrimp init", "write a scrimp.toml for your own providers"),
+        ("scrimp serve", "the gateway; it prints what to paste into your clients"),
+    )
+
+
+def _stay(stage: Stage) -> tuple[tuple[str, str], ...]:
+    config = shlex.quote(str(stage.config))
+    return (
+        (f"OPENAI_BASE_URL={stage.gateway_url}/v1", "for any OpenAI client, any API key"),
+        (f"ANTHROPIC_BASE_URL={stage.gateway_url}", "for any Anthropic client, any API key"),
+        (f"scrimp report --config {config}", "the day from the ledger"),
+        (f"scrimp explain last --config {config}", "the story of the newest call"),
+        ("Ctrl-C", "ends both servers; the folder stays"),
+    )
+
+
+def _indented(content: RenderableType) -> Padding:
+    return Padding(content, (0, 0, 0, 1), expand=False)
+
+
+def _usd(nanousd: int) -> str:
+    return format_usd(nanousd, places=4)
+
+
+def _exact(nanousd: int) -> str:
+    """All nine decimals, so that two amounts stand under each other."""
+    dollars, _, rest = format_usd(nanousd).partition(".")
+    return f"{dollars}.{rest:0<9}"
+
+
+def _ms(milliseconds: float | None) -> str:
+    if milliseconds is None:
+        return "–"  # noqa: RUF001 - a dash for what there is none of
+    return f"{milliseconds:.1f} ms" if milliseconds < 10 else f"{milliseconds:,.0f} ms"

@@ -1,0 +1,170 @@
+"""The demo's stage: a simulated provider, a gateway before it, and a folder for their state.
+
+Both servers are processes on free ports of 127.0.0.1. Leaving the stage ends them, in whatever way
+it is left, and removes the folder unless it is to be kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import tempfile
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+from scrimp.errors import ScrimpError
+from scrimp.settings import Settings, parse
+
+_START_LIMIT_S = 30.0
+_END_LIMIT_S = 5.0
+_DRAIN_LIMIT_S = 15.0
+_POLL_S = 0.01
+
+_CONFIG = """\
+# The demo's gateway: both providers are simulated, their key is made up, nothing is spent.
+state_dir = {state}
+
+[server]
+port = 0
+
+[providers.openai]
+base_url = "{simulator}/v1"
+dialects = ["openai.chat"]
+headers = {{ authorization = "Bearer simulated" }}
+
+[providers.anthropic]
+base_url = "{simulator}/v1"
+dialects = ["anthropic.messages"]
+headers = {{ x-api-key = "simulated" }}
+"""
+
+# Passing faults for the retry lever, none of them billed: a busy provider now and then.
+_FAULTS: tuple[Mapping[str, Any], ...] = (
+    {"fault": "429:retry-after-ms=80", "every": 90, "path": "/v1/chat/completions"},
+    {"fault": "503", "every": 130, "path": "/v1/chat/completions"},
+    {"fault": "529", "every": 75, "path": "/v1/messages"},
+)
+
+
+class StageError(ScrimpError):
+    """A server of the demo did not start or does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where everything is."""
+
+    simulator_url: str
+    gateway_url: str
+    config: Path
+    settings: Settings
+
+    async def plan_faults(self) -> None:
+        """Let the provider be busy for a handful of calls."""
+        for fault in _FAULTS:
+            await asyncio.to_thread(_ask, self.simulator_url, "/_sim/faults", fault)
+
+    async def billed_nanousd(self) -> int:
+        """The provider's own bill so far."""
+        bill = await asyncio.to_thread(_ask, self.simulator_url, "/_sim/bill")
+        return int(bill["total_nanousd"])
+
+    async def settled(self) -> None:
+        """Wait until the gateway has booked every call that it answered. Raises StageError."""
+        for _ in range(round(_DRAIN_LIMIT_S / _POLL_S)):
+            ready = await asyncio.to_thread(_ask, self.gateway_url, "/readyz")
+            if not ready["settling"] and not ready["ledger"]["pending"]:
+                return
+            await asyncio.sleep(_POLL_S)
+        raise StageError(f"the ledger was not done within {_DRAIN_LIMIT_S:g} s")
+
+
+@asynccontextmanager
+async def open_stage(*, keep: bool) -> AsyncIterator[Stage]:
+    """Start both servers; end them at the end. Raises StageError."""
+    async with AsyncExitStack() as stack:
+        folder = Path(tempfile.mkdtemp(prefix="scrimp-demo-"))
+        if not keep:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        simulator_url = await stack.enter_async_context(_child(folder, "simulator"))
+        config = folder / "scrimp.toml"
+        text = _CONFIG.format(state=json.dumps(str(folder)), simulator=simulator_url)
+        config.write_text(text, encoding="utf-8")
+        gateway_url = await stack.enter_async_context(_child(folder, "gateway", str(config)))
+        settings = parse(text.encode(), source=str(config))
+        yield Stage(simulator_url, gateway_url, config, settings)
+
+
+@asynccontextmanager
+async def _child(folder: Path, what: str, *arguments: str) -> AsyncIterator[str]:
+    """One server process; gives its address. What it logs goes to a file in the folder."""
+    log = folder / f"{what}.log"
+    with log.open("wb") as errors:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", f"scrimp.demo.{what}_child", *arguments),
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=errors,
+            process_group=0,  # Ctrl-C is for the demo, which then ends its servers in order
+        )
+    try:
+        yield await _address(process, what, log)
+    finally:
+        await _end(process)
+
+
+async def _address(process: Process, what: str, log: Path) -> str:
+    if process.stdout is None:
+        raise StageError(f"the {what} has no output")
+    try:
+        async with asyncio.timeout(_START_LIMIT_S):
+            line = await process.stdout.readline()
+    except TimeoutError:
+        raise StageError(f"the {what} did not start within {_START_LIMIT_S:g} s") from None
+    if not line:
+        raise StageError(f"the {what} did not start: {_last_words(log)}")
+    return line.decode().strip()
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text("utf-8", "replace").strip().splitlines()
+    return lines[-1] if lines else "it gave no reason"
+
+
+async def _end(process: Process) -> None:
+    """End a server, by its own id: at first politely."""
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        async with asyncio.timeout(_END_LIMIT_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _ask(url: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+    """One request to a server of the demo, outside what is measured. Raises StageError."""
+    connection = HTTPConnection(url.removeprefix("http://"), timeout=_DRAIN_LIMIT_S)
+    try:
+        if body is None:
+            connection.request("GET", path)
+        else:
+            connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+        answer = connection.getresponse()
+        data = answer.read()
+    except OSError as error:
+        raise StageError(f"{url}{path} does not answer: {error}") from error
+    finally:
+        connection.close()
+    if answer.status != 200:
+        raise StageError(f"{url}{path} answered {answer.status}")
+    return json.loads(data)
