@@ -17,7 +17,7 @@ import msgspec
 
 from scrimp.calls import Call, Reply
 from scrimp.dialects.base import Dialect
-from scrimp.errors import InvalidRequest
+from scrimp.errors import InvalidRequest, StoreError
 from scrimp.ports import Clock, Next, ReplyStore, StoredReply
 from scrimp.tasks import TTL_S
 
@@ -62,7 +62,7 @@ class ExactCache:
             call.trace.note(self.name, "bypass", {"reason": reason})
             return await self._only_from_below(call, next)
         key = fingerprint(call, self._dialects[call.target.dialect])
-        if call.cache.mode != "refresh" and (stored := await self._store.get(key)) is not None:
+        if call.cache.mode != "refresh" and (stored := await self._find(call, key)) is not None:
             age_s = int((self._clock.now() - stored.stored_at).total_seconds())
             call.trace.note(self.name, "hit", {"key": key.hex()[:12], "age_s": age_s})
             return replace(stored.reply, served_by=self.name, cacheable=False)
@@ -71,6 +71,17 @@ class ExactCache:
         if reply.cacheable and reply.body is not None:
             await self._remember(call, key, reply, ttl_s=ttl_s)
         return reply
+
+    async def _find(self, call: Call, key: bytes) -> StoredReply | None:
+        try:
+            return await self._store.get(key)
+        except StoreError as error:
+            if call.cache.mode == "only":  # skipping this lever would pay for an answer after all
+                msg = (
+                    "remembered answers cannot be read, and x-scrimp-cache: only forbids a new one"
+                )
+                raise InvalidRequest(msg) from error
+            raise
 
     async def _only_from_below(self, call: Call, next: Next) -> Reply:
         if call.cache.mode == "only":
@@ -85,7 +96,8 @@ class ExactCache:
             return
         now = self._clock.now()
         kept = replace(reply, headers=_remembered_headers(reply))
-        await self._store.put(key, StoredReply(kept, now, now + timedelta(seconds=ttl_s)))
+        if not await self._store.put(key, StoredReply(kept, now, now + timedelta(seconds=ttl_s))):
+            call.trace.note(self.name, "too_large", {"bytes": size})
 
 
 def time_to_live_s(call: Call, ttl_by_task_s: Mapping[str, int]) -> int:
@@ -117,8 +129,9 @@ def why_not(call: Call, ttl_s: int, *, max_temperature: float) -> str:
 def fingerprint(call: Call, dialect: Dialect) -> bytes:
     """SHA-256 over all that can change the answer, each part behind its length.
 
-    Two calls share it only when tenant, provider, model, dialect, answer-changing headers and
-    every field of the body are equal; the order of the body's fields does not matter.
+    Two calls share it only when tenant, provider, model, dialect, path with its query,
+    answer-changing headers and every field of the body are equal; the order of the body's fields
+    does not matter.
     """
     target = call.target
     fields = {**dialect.cache_fields(call.request), "model": target.model}
@@ -127,6 +140,7 @@ def fingerprint(call: Call, dialect: Dialect) -> bytes:
         call.caller.tenant,
         target.provider,
         target.dialect,
+        call.path,
         *(f"{name}:{value}" for name, value in sorted(dialect.answer_headers(call.headers))),
     ):
         data = part.encode("utf-8", "surrogatepass")

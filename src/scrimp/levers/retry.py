@@ -104,6 +104,8 @@ def retry_after_s(headers: Headers, now: datetime) -> float | None:
         if value.strip().replace(".", "", 1).isdigit():
             return float(value)
         moment = parsedate_to_datetime(value)
-        return max(0.0, (moment.astimezone(UTC) - now).total_seconds())
+        if moment.tzinfo is None:  # without a zone, or with -0000: UTC (RFC 5322, section 3.3)
+            moment = moment.replace(tzinfo=UTC)
+        return max(0.0, (moment - now).total_seconds())
     except (ValueError, OverflowError):
         return None
