@@ -69,6 +69,14 @@ class RunningGateway:
         recent = LedgerReader(self.loaded.settings.ledger_path).recent(10_000)
         return sorted(recent, key=lambda entry: entry.id)
 
+    def tasks(self) -> int:
+        """How many tasks run on its event loop now."""
+
+        async def count() -> int:
+            return len(asyncio.all_tasks()) - 1
+
+        return asyncio.run_coroutine_threadsafe(count(), self._loop).result(_START_LIMIT_S)
+
     def _main(self) -> None:
         try:
             uvloop.run(self._serve())
