@@ -19,7 +19,7 @@ from scrimp.dialects.openai_chat_stream import (
 from scrimp.dialects.openai_usage import read_usage
 
 _STATE = frozenset({"store", "conversation", "thread"})
-_CLIENT_RUN_TOOLS = frozenset({"function", "custom"})
+_CLIENT_RUN_TOOLS = ("function", "custom")  # compared, not hashed: a type may be anything
 _ANSWER_HEADERS = frozenset({"openai-organization", "openai-project", "openai-beta"})
 
 # Type and code as OpenAI's own API gives them, so that its SDKs and their users' code see what
@@ -151,7 +151,7 @@ def _refers_to_audio(messages: list[dict[str, Any]]) -> bool:
 
 
 def _side_effects(fields: Mapping[str, Any], messages: list[dict[str, Any]]) -> bool:
-    if messages[-1].get("role") in {"tool", "function"}:
+    if messages[-1].get("role") in ("tool", "function"):
         return True
     if fields.get("web_search_options") is not None or fields.get("search_parameters"):
         return True

@@ -135,7 +135,8 @@ class _One:
             return Refusal(403, "forbidden", reason)
         if (view := shared.views.find(method, path)) is not None:
             return await self._show(view)
-        if not path.startswith("/v1/"):
+        # the raw path: an encoded slash would join what follows to a provider's host name
+        if not scope["raw_path"].startswith(b"/v1/"):
             text = f"nothing is served at {path[:80]} (the API is under /v1/)"
             return Refusal(404, "not_found", text)
         if self._route.method and method != self._route.method:

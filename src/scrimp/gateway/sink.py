@@ -68,5 +68,5 @@ class HttpSink:
 
 
 def raw(headers: Headers) -> RawHeaders:
-    """Headers as ASGI wants them."""
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
+    """Headers as ASGI wants them; a provider's odd bytes leave as they came."""
+    return [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers]

@@ -67,11 +67,7 @@ def _end_to_end(name: bytes) -> str:
 def forwarded(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
     """The client's end-to-end headers: not ours, no credentials, nothing hop by hop."""
     kept = tuple(
-        [
-            (name, value.decode("latin-1"))
-            for raw_name, value in headers
-            if (name := _end_to_end(raw_name))
-        ]
+        [(name, _text(value)) for raw_name, value in headers if (name := _end_to_end(raw_name))]
     )
     named = [value for name, value in headers if name == b"connection"]
     if not named or named == [b"keep-alive"]:
@@ -80,11 +76,19 @@ def forwarded(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
     return tuple(pair for pair in kept if pair[0] not in dropped)
 
 
+def _text(value: bytes) -> str:
+    """A header's value. The upstream sends text as UTF-8: read so, its bytes stay as they are."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")
+
+
 def credential(headers: Mapping[bytes, bytes]) -> tuple[str, str] | None:
     """What the client authenticates with, as (header, value); None when it brings nothing."""
     for name in ("authorization", "x-api-key"):
         if value := headers.get(name.encode()):
-            return name, value.decode("latin-1")
+            return name, _text(value)
     return None
 
 
