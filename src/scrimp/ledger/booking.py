@@ -155,9 +155,10 @@ def _status(call: Call, ending: Ending) -> tuple[int, str]:
     if reply is not None:
         return reply.status, "cut" if reply.facts.error else "ok"
     if isinstance(error, UpstreamError):
+        last = call.trace.attempts[-1] if call.trace.attempts else None
         if call.sink.begun:
-            return error.status, "cut"
-        return error.status, "rejected" if error.body else "failed"
+            return last.status if last else error.status, "cut"
+        return error.status, "rejected" if last and last.outcome == "rejected" else "failed"
     if isinstance(error, Rejected):
         return error.status, "refused"
     if isinstance(error, Exception):

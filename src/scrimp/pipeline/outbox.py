@@ -28,10 +28,14 @@ class SettlementOutbox:
         self._settle = settle
         self._fallback = fallback
         self._queue: asyncio.Queue[Settlement | None] = asyncio.Queue()
+        self._ended = False
         self.pending = 0
 
     def put(self, settlement: Settlement) -> None:
-        """Hand it over; it is drained at shutdown."""
+        """Hand it over; it is drained at shutdown, and booked as it is after that."""
+        if self._ended:
+            self._fallback(settlement.entry)
+            return
         self.pending += 1
         self._queue.put_nowait(settlement)
 
@@ -40,16 +44,39 @@ class SettlementOutbox:
         await self._queue.join()
 
     async def run(self) -> None:
-        """Work until `stop` was called and the queue is empty."""
-        while (settlement := await self._queue.get()) is not None:
-            try:
-                await self._settle(settlement)
-            except Exception as error:  # noqa: BLE001 (an edge: the next settlement must go on)
-                log.error("call %s booked unsettled: %s", settlement.entry.id, type(error).__name__)  # noqa: TRY400 (a traceback may hold a prompt)
-                self._fallback(settlement.entry)
-            finally:
-                self.pending -= 1
-                self._queue.task_done()
+        """Work until `stop` was called and the queue is empty.
+
+        Cancelled, it books what is left as it was handed over: unsettled, but not lost.
+        """
+        try:
+            while (settlement := await self._queue.get()) is not None:
+                await self._work_off(settlement)
+            self._queue.task_done()
+        finally:
+            self._ended = True
+            while not self._queue.empty():
+                left = self._queue.get_nowait()
+                if left is not None:
+                    self._book_unsettled(left, "cancelled")
+
+    async def _work_off(self, settlement: Settlement) -> None:
+        try:
+            await self._settle(settlement)
+        except Exception as error:  # noqa: BLE001 (an edge: the next settlement must go on)
+            self._book_unsettled(settlement, type(error).__name__)
+        except BaseException:
+            self._book_unsettled(settlement, "cancelled")
+            raise
+        else:
+            self._done()
+
+    def _book_unsettled(self, settlement: Settlement, why: str) -> None:
+        log.error("call %s booked unsettled: %s", settlement.entry.id, why)
+        self._fallback(settlement.entry)
+        self._done()
+
+    def _done(self) -> None:
+        self.pending -= 1
         self._queue.task_done()
 
     def stop(self) -> None:

@@ -64,9 +64,11 @@ class Settler:
                 model, call.request.fields, attempt.target.dialect
             )
             seen = await self._encoder.count(model, dialect.reply_texts(attempt.partial))
-            return bounds(inputs, self._outputs(call, attempt, seen), rates)
+            cost = bounds(inputs, self._outputs(call, attempt, seen), rates)
         except PriceUnknown:
             return attempt.cost
+        # who gave no status may never have begun to work, and then bills nothing
+        return replace(cost, low_nanousd=0) if attempt.status == 0 else cost
 
     def _outputs(self, call: Call, attempt: Attempt, seen: Count) -> Count:
         limit = call.request.max_output_tokens
@@ -77,8 +79,7 @@ class Settler:
             )
             limit = (known.max_output_tokens if known else None) or _NO_LIMIT_TOKENS
         most = max(limit * call.request.n, seen.high)
-        low = 0 if attempt.status == 0 else seen.low
-        return Count(seen.tokens, low, most, seen.method)
+        return Count(seen.tokens, seen.low, most, seen.method)
 
 
 def _with_attempts(entry: Entry, attempts: list[Attempt]) -> Entry:

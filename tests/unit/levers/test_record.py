@@ -1,0 +1,140 @@
+"""The record lever: one entry per call, however it ends."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from scrimp.calls import FREE_COST, UNKNOWN_COST, Call, Reply, TraceLine
+from scrimp.errors import InvalidRequest, UpstreamError
+from scrimp.levers.record import Record
+from scrimp.ports import Entry
+from tests.support.core import (
+    FakeClock,
+    ListLedger,
+    ListOutbox,
+    attempt_of,
+    call_of,
+    chat_fields,
+    flat_price,
+    reply_of,
+    verdicts,
+)
+
+
+class Desk:
+    """A record lever over lists, and what lies below it."""
+
+    def __init__(
+        self, outcome: Reply | BaseException, *attempts: object, keep_content: bool = False
+    ) -> None:
+        self.ledger, self.outbox, self.clock = ListLedger(), ListOutbox(), FakeClock()
+        self._outcome, self._attempts = outcome, attempts
+        self.lever = Record(
+            self.ledger, self.outbox, self.clock, flat_price, keep_content=keep_content
+        )
+
+    async def below(self, call: Call) -> Reply:
+        """Attempts, 1.5 s, an outcome."""
+        call.trace.attempts.extend(self._attempts)  # type: ignore[arg-type]  # attempts by construction
+        self.clock.pass_by(1.5)
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        return self._outcome
+
+    async def serve(self, call: Call) -> Reply:
+        """Serve one call."""
+        return await self.lever(call, self.below)
+
+    def entry(self) -> Entry:
+        """The one entry in the ledger."""
+        assert (len(self.ledger.entries), self.outbox.settlements) == (1, [])
+        return self.ledger.entries[0]
+
+
+async def test_a_paid_call_is_booked() -> None:
+    """The reply passes unchanged; the trace knows the money before the gateway answers."""
+    desk, call = Desk(reply_of(), attempt_of()), call_of()
+    assert await desk.serve(call) == reply_of()
+    entry = desk.entry()
+    assert (entry.cost_nanousd, entry.baseline_nanousd, entry.saved) == (13, 13, ())
+    assert (entry.latency_ms, entry.status, entry.outcome) == (1500.0, 200, "ok")
+    assert call.trace.booked is not None
+    assert call.trace.booked.cost.nanousd == 13
+
+
+async def test_a_hit_is_booked_with_what_it_saved() -> None:
+    """At today's price of the remembered usage."""
+    desk = Desk(reply_of(served_by="exact_cache"))
+    await desk.serve(call_of())
+    entry = desk.entry()
+    assert (entry.cost_nanousd, entry.baseline_nanousd) == (0, 13)
+    assert (entry.saved, entry.served_by) == ((("exact_cache", 13),), "exact_cache")
+
+
+async def test_a_hit_without_a_price_saves_an_unknown_amount() -> None:
+    """The trace says why; it is not booked as $0 saved."""
+    desk = Desk(reply_of(served_by="exact_cache"))
+    call = call_of(chat_fields() | {"model": "unpriced"})
+    await desk.serve(call)
+    assert (desk.entry().baseline_nanousd, desk.entry().saved) == (None, ())
+    assert verdicts(call, "record") == ["price_unknown"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "outcome"),
+    [
+        (UpstreamError("", status=503), 503, "failed"),
+        (InvalidRequest("no"), 400, "refused"),
+        (asyncio.CancelledError(), 499, "cancelled"),
+        (ZeroDivisionError(), 500, "failed"),
+    ],
+)
+async def test_an_error_passes_and_is_booked(
+    error: BaseException, status: int, outcome: str
+) -> None:
+    """The very same error, and one entry."""
+    desk = Desk(error)
+    with pytest.raises(type(error)) as caught:
+        await desk.serve(call_of())
+    assert caught.value is error
+    assert (desk.entry().status, desk.entry().outcome) == (status, outcome)
+
+
+async def test_what_needs_counting_goes_to_the_outbox() -> None:
+    """Nothing is counted on the way out."""
+    attempt = attempt_of(outcome="cut", usage=None, cost=UNKNOWN_COST)
+    desk = Desk(asyncio.CancelledError(), attempt)
+    with pytest.raises(asyncio.CancelledError):
+        await desk.serve(call_of())
+    assert desk.ledger.entries == []
+    (settlement,) = desk.outbox.settlements
+    assert settlement.entry.cost_nanousd is None
+    assert settlement.entry.attempts == (attempt,)
+
+
+async def test_a_refused_attempt_needs_no_counting() -> None:
+    """It is free, and booked at once."""
+    attempt = attempt_of(outcome="rejected", status=429, usage=None, cost=FREE_COST)
+    desk = Desk(UpstreamError("", status=429), attempt)
+    with pytest.raises(UpstreamError):
+        await desk.serve(call_of())
+    assert (desk.entry().cost_nanousd, desk.entry().outcome) == (0, "rejected")
+
+
+async def test_a_ledger_that_is_behind_is_in_the_trace() -> None:
+    """With how many entries wait."""
+    desk, call = Desk(reply_of(), attempt_of()), call_of()
+    desk.ledger.ok = False
+    await desk.serve(call)
+    assert desk.entry().trace == (TraceLine("record", "ledger_behind", (("pending", 3),)),)
+
+
+@pytest.mark.parametrize("keep", [True, False])
+async def test_content_by_setting_only(keep: bool) -> None:  # noqa: FBT001 (a parameter)
+    """Off unless switched on."""
+    desk = Desk(reply_of(), attempt_of(), keep_content=keep)
+    await desk.serve(call_of())
+    assert (desk.entry().request_content is not None) is keep
+    assert (desk.entry().reply_content is not None) is keep
