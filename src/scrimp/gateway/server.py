@@ -19,6 +19,7 @@ import uvicorn
 from scrimp.app import App, open_app
 from scrimp.errors import ConfigError
 from scrimp.gateway.asgi import Gateway
+from scrimp.gateway.protocol import LimitedProtocol
 from scrimp.gateway.web_guard import is_loopback
 from scrimp.settings import Loaded
 
@@ -71,7 +72,7 @@ def server_of(app: App, started: Callable[[], None]) -> GatewayServer:
     gateway = Gateway(app, tenant_secret=tenant_secret(settings.state_path))
     config = uvicorn.Config(
         gateway,
-        http="httptools",
+        http=LimitedProtocol,
         loop="none",
         lifespan="off",
         interface="asgi3",
