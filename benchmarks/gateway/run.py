@@ -122,7 +122,7 @@ def scrimp_config(folder: Path, upstream: str) -> Path:
 def first_reply_s(port: int, started: float) -> float:
     """Seconds from process start to the first whole answer."""
     body = b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"Hello"}]}'
-    request = urllib.request.Request(  # noqa: S310 (our own gateway)
+    request = urllib.request.Request(
         f"http://127.0.0.1:{port}/v1/chat/completions",
         data=body,
         headers={"content-type": "application/json"},
