@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
@@ -13,8 +12,7 @@ import click
 from scrimp.cli.options import config_option, examples, json_option, load_settings, moment
 
 if TYPE_CHECKING:
-    from scrimp.calls import Cost
-    from scrimp.prices import PriceBook, Rates
+    from scrimp.prices import PriceBook
     from scrimp.settings import Settings
 
 KINDS = {
@@ -26,16 +24,6 @@ KINDS = {
     "reasoning": ("reasoning_tokens", "Reasoning tokens."),
     "searches": ("web_search_requests", "Web searches."),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Quote:
-    """Rates in force, where they come from, and the bill of the usage that was given."""
-
-    rates: Rates
-    at: datetime
-    source: str
-    bill: Cost | None
 
 
 class PriceOptions(TypedDict, total=False):
@@ -86,7 +74,7 @@ def price_command(model: str, **options: Unpack[PriceOptions]) -> None:
     from scrimp.app import book_of
     from scrimp.calls import Usage
     from scrimp.cli.console import print_json
-    from scrimp.cli.price_view import document, show
+    from scrimp.cli.price_view import Quote, document, show
     from scrimp.prices.pricing import price_with, resolve
 
     settings = load_settings(options["config"]).settings

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich import box
@@ -14,10 +16,19 @@ from scrimp.prices.rates import BUCKETS, UNITS_PER_PRICE
 
 if TYPE_CHECKING:
     from scrimp.calls import Cost
-    from scrimp.cli.price import Quote
     from scrimp.prices import Rates
 
 _PICO_PER_NANO = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """Rates in force, where they come from, and the bill of the usage that was given."""
+
+    rates: Rates
+    at: datetime
+    source: str
+    bill: Cost | None
 
 
 def listed(rates: Rates) -> Iterator[tuple[str, int, int]]:
