@@ -54,10 +54,10 @@ def _totals(total: ReportRow, latency: LatencyAdded) -> Iterator[tuple[str, str]
     went_in = amount(total.input_tokens) + " in" + (cached if total.cache_read_tokens else "")
     yield "tokens", f"{went_in}, {amount(total.output_tokens)} out"
     places = places_of(total)
-    yield "spend", dollars(total.cost_nanousd, places) + bounds(total)
+    yield "spend", spend(total, places) + bounds(total)
     part = "" if total.saved_share is None else f" ({share(total.saved_share)})"
-    untouched = f"of the {dollars(total.baseline_nanousd, places)} that it would have cost"
-    yield "saved", f"{dollars(total.saved_nanousd, places)}{part} {untouched}"
+    without = f"of the {untouched(total, places)} that it would have cost"
+    yield "saved", f"{dollars(total.saved_nanousd, places)}{part} {without}"
     if latency.calls:
         yield "added", f"{latency.p50_ms:.1f} ms of latency (median), {latency.p95_ms:.1f} ms (p95)"
 
@@ -86,14 +86,13 @@ def _cells(row: ReportRow, places: int, *, wide: bool) -> list[str]:
 
 def _columns(row: ReportRow, places: int) -> Iterator[tuple[str, bool, str]]:
     """Title, whether a narrow terminal has it too, and what the row says there."""
-    unsure = "" if row.exact else "~"
     yield "calls", True, f"{row.calls:,}"
     yield "hits", False, f"{row.hits:,}"
     yield "hit %", True, share(row.hit_rate)
     yield "in", True, amount(row.input_tokens)
     yield "out", True, amount(row.output_tokens)
-    yield "spend", True, unsure + dollars(row.cost_nanousd, places)
-    yield "would have cost", False, dollars(row.baseline_nanousd, places)
+    yield "spend", True, spend(row, places)
+    yield "would have cost", False, untouched(row, places)
     yield "saved", True, dollars(row.saved_nanousd, places)
     yield "saved %", True, "–" if row.saved_share is None else share(row.saved_share)  # noqa: RUF001 - a dash
 
@@ -115,16 +114,29 @@ def _lever_table(report: Report) -> Table | Text:
 
 def _remarks(console: Console, total: ReportRow) -> None:
     if total.unpriced_calls:
-        noun = "call has" if total.unpriced_calls == 1 else "calls have"
-        console.print(
-            Text(
-                f"{total.unpriced_calls:,} {noun} no known price and are in no amount here "
-                "(add a [prices] table to scrimp.toml, see scrimp price).",
-                "yellow",
-            )
-        )
-    if not total.exact:
-        console.print(dim("~ not exact: the provider sent no final usage, or a price is unknown."))
+        one = total.unpriced_calls == 1
+        said = f"{total.unpriced_calls:,} {'call has' if one else 'calls have'} no known price: "
+        said += "≥ is without them (give them one: a [prices] table in scrimp.toml)."
+        console.print(Text(said, "yellow"))
+    if total.cost_low_nanousd != total.cost_high_nanousd:
+        console.print(dim("~ is an estimate: some replies broke off before their usage was told."))
+
+
+def spend(row: ReportRow, places: int) -> str:
+    """What is known of it: `~` for an estimate, `≥` where calls without a price are missing."""
+    if row.unpriced_calls and row.unpriced_calls == row.calls:
+        return "unknown"
+    if row.unpriced_calls:
+        return "≥" + dollars(row.cost_nanousd, places)
+    exact = row.cost_low_nanousd == row.cost_high_nanousd
+    return dollars(row.cost_nanousd, places) if exact else "~" + dollars(row.cost_nanousd, places)
+
+
+def untouched(row: ReportRow, places: int) -> str:
+    """What calls would have cost; calls without a price have no such amount either."""
+    if row.unpriced_calls and not row.baseline_nanousd:
+        return "unknown"
+    return ("≥" if row.unpriced_calls else "") + dollars(row.baseline_nanousd, places)
 
 
 def bounds(row: ReportRow) -> str:

@@ -35,11 +35,22 @@ def test_the_overview_has_totals_models_and_levers(state: Path) -> None:
     """Spend with its bounds, saving with its share, calls without a price counted and said."""
     told = asked(state, "report", *DAY).stdout
     assert "6, of them 2 answered by a lever (33.3%), 1 failed" in told
-    assert "$0.011325, estimated in part: between $0.008550 and $0.016550" in told
-    assert "$0.007550 (40.0%) of the $0.018875 that it would have cost" in told
+    assert "≥$0.011325, estimated in part: between $0.008550 and $0.016550" in told
+    assert "$0.007550 (40.0%) of the ≥$0.018875 that it would have cost" in told
     assert "gpt-4o-mini" in told
     assert "exact_cache" in told
     assert "1 call has no known price" in told
+
+
+def test_what_is_not_known_is_never_shown_as_zero(state: Path) -> None:
+    """A model without a price is unknown, an estimate has its mark, exact amounts have none."""
+    told = asked(state, "report", *DAY, "--by", "model").stdout.splitlines()
+    (house,) = (line.split() for line in told if "house-model" in line)
+    (cut,) = (line.split() for line in told if line.split()[:1] == ["gpt-4o"])
+    (mini,) = (line.split() for line in told if "gpt-4o-mini" in line)
+    assert house[6:8] == ["unknown", "unknown"]
+    assert cut[6] == "~$0.003775"
+    assert mini[6] == "$0.007550"
 
 
 @pytest.mark.parametrize("columns", [80, 120])
