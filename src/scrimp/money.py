@@ -6,11 +6,13 @@ prices are finer than amounts by a thousand; a line item is rounded up once.
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+import re
 
 NANO_PER_USD = 10**9
 PICO_PER_USD = 10**12
 PICO_PER_NANO = 10**3
+
+_AMOUNT = re.compile(r"(-?)\$?(?=\.?[0-9])([0-9]{0,18})(?:\.([0-9]{0,9})0*)?")
 
 
 def line_nanousd(quantity: int, pico_per_unit: int) -> int:
@@ -27,17 +29,16 @@ def line_nanousd(quantity: int, pico_per_unit: int) -> int:
 def parse_usd(text: str) -> int:
     """Nano-dollars of a decimal number of US dollars, such as `0.40` or `$12`.
 
-    Raises ValueError for anything that is not a finite number with at most nine decimals.
+    Raises ValueError for anything that is not a plain number with at most nine decimals; a comma
+    is refused, since half the world reads it as the decimal point.
     """
-    try:
-        nano = Decimal(text.strip().removeprefix("$")) * NANO_PER_USD
-    except InvalidOperation:
-        msg = f"not an amount of dollars: {text!r} (write it like 0.40)"
-        raise ValueError(msg) from None
-    if not nano.is_finite() or nano != nano.to_integral_value():
-        msg = f"not a finite amount with at most nine decimals: {text!r}"
+    found = _AMOUNT.fullmatch(text.strip())
+    if found is None:
+        msg = f"not an amount of dollars with at most nine decimals: {text[:40]!r} (like 0.40)"
         raise ValueError(msg)
-    return int(nano)
+    sign, whole, decimals = found.groups(default="")
+    nanousd = int(whole or "0") * NANO_PER_USD + int(decimals.ljust(9, "0"))
+    return -nanousd if sign else nanousd
 
 
 def format_usd(nanousd: int, *, places: int | None = None) -> str:
@@ -52,6 +53,7 @@ def format_usd(nanousd: int, *, places: int | None = None) -> str:
         step = 10 ** (9 - places)
         units = (whole + step // 2) // step
         dollars, rest = divmod(units, 10**places)
+        sign = sign if units else ""
         return f"{sign}${dollars:,}" + (f".{rest:0{places}d}" if places else "")
     dollars, rest = divmod(whole, NANO_PER_USD)
     digits = f"{rest:09d}".rstrip("0").ljust(2, "0")

@@ -112,9 +112,9 @@ def classify(text: str) -> str:
     """
     if len(text) > 2 * _READ_CHARS:
         text = f"{text[:_READ_CHARS]} {text[-_READ_CHARS:]}"
-    if "```" in text:
-        return "code_review" if "review" in text else "code_generation"
     words = _WORD.findall(text.lower())
+    if "```" in text:
+        return "code_review" if "review" in words else "code_generation"
     found = 0
     for word in words:
         if word in _BITS:

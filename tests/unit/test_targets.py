@@ -1,0 +1,152 @@
+"""Names of models: who serves them, and what is said when nobody does."""
+
+from __future__ import annotations
+
+import pytest
+
+from scrimp.calls import Target
+from scrimp.errors import ConfigError, InvalidRequest, UnknownModel
+from scrimp.targets import ModelEntry, Provider, Targets
+
+CHAT, MESSAGES = "openai.chat", "anthropic.messages"
+
+
+def provider(
+    name: str, *models: str, dialects: tuple[str, ...] = (CHAT,), any_model: bool = False
+) -> Provider:
+    """A provider that knows these models, and those that start with its own name."""
+    return Provider(
+        name=name,
+        dialects=frozenset(dialects),
+        knows=lambda model: model in models or model.startswith(f"{name}-"),
+        known_models=models,
+        any_model=any_model,
+    )
+
+
+OPENAI = provider("openai", "gpt-4o", "gpt-4o-mini", "shared")
+CLAUDE = provider("anthropic", "claude-x", dialects=(MESSAGES,))
+ROUTER = provider("router", "openai/gpt-4o", "shared", any_model=True, dialects=(CHAT, MESSAGES))
+
+
+def targets(
+    *providers: Provider, models: dict[str, ModelEntry] | None = None, **aliases: str
+) -> Targets:
+    """Targets over these providers."""
+    return Targets(providers, models or {}, aliases)
+
+
+def test_a_listed_model_goes_to_its_provider() -> None:
+    """The first that knows it, in the order of the settings; match rules count too."""
+    ours = targets(OPENAI, CLAUDE, ROUTER)
+    assert ours.resolve("gpt-4o", CHAT) == Target("openai", "gpt-4o", CHAT)
+    assert ours.resolve("shared", CHAT).provider == "openai"
+    assert targets(ROUTER, OPENAI).resolve("shared", CHAT).provider == "router"
+    assert ours.resolve("openai-2029", CHAT) == Target("openai", "openai-2029", CHAT)
+
+
+def test_settings_win_over_price_lists() -> None:
+    """A model of the settings may point anywhere, under another id."""
+    ours = targets(OPENAI, ROUTER, models={"gpt-4o": ModelEntry("router", "meta/llama")})
+    assert ours.resolve("gpt-4o", CHAT) == Target("router", "meta/llama", CHAT)
+
+
+def test_an_alias_is_looked_up_first() -> None:
+    """It stands for a model of the settings, of a list, or a name with its provider."""
+    ours = targets(
+        OPENAI,
+        ROUTER,
+        models={"mine": ModelEntry("router", "x")},
+        fast="gpt-4o-mini",
+        own="mine",
+        far="router/abc",
+    )
+    assert ours.resolve("fast", CHAT) == Target("openai", "gpt-4o-mini", CHAT)
+    assert ours.resolve("own", CHAT) == Target("router", "x", CHAT)
+    assert ours.resolve("far", CHAT) == Target("router", "abc", CHAT)
+
+
+def test_a_name_may_say_its_provider() -> None:
+    """Even a model that no list has; a prefix that is no provider is part of the name."""
+    ours = targets(OPENAI, ROUTER)
+    assert ours.resolve("openai/new-one", CHAT) == Target("openai", "new-one", CHAT)
+    assert ours.resolve("meta/llama", CHAT) == Target("router", "meta/llama", CHAT)
+    assert targets(ROUTER).resolve("openai/gpt-4o", CHAT) == Target("router", "openai/gpt-4o", CHAT)
+    assert ours.resolve("openai/", CHAT) == Target("router", "openai/", CHAT)
+
+
+def test_a_provider_of_any_model_takes_the_rest() -> None:
+    """Only where it speaks the call's dialect."""
+    assert targets(OPENAI, ROUTER).resolve("odd", MESSAGES) == Target("router", "odd", MESSAGES)
+
+
+def test_another_speaker_is_taken_before_a_refusal() -> None:
+    """The list's provider does not speak the dialect, a router does."""
+    assert targets(OPENAI, ROUTER).resolve("gpt-4o", MESSAGES).provider == "router"
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", "openai/gpt-4o", "mine"])
+def test_the_wrong_dialect_says_which_is_spoken(name: str) -> None:
+    """With the way out, not as an unknown model."""
+    ours = targets(OPENAI, CLAUDE, models={"mine": ModelEntry("openai", "gpt-4o")})
+    with pytest.raises(
+        InvalidRequest, match=r"'openai', which speaks openai\.chat; this call speaks anthropic"
+    ):
+        ours.resolve(name, MESSAGES)
+
+
+def test_an_unknown_model_comes_with_a_suggestion() -> None:
+    """The likeliest name, who was asked, and how to add it."""
+    with pytest.raises(UnknownModel) as caught:
+        targets(OPENAI, CLAUDE).resolve("gpt-4o-mnii", CHAT)
+    said = str(caught.value)
+    assert "did you mean 'gpt-4o-mini'?" in said
+    assert "(openai, anthropic)" in said
+    assert '[models."gpt-4o-mnii"]' in said
+
+
+def test_nonsense_has_no_suggestion_and_is_cut() -> None:
+    """A name comes from the client: at most 80 characters of it come back."""
+    with pytest.raises(UnknownModel) as caught:
+        targets(OPENAI).resolve("z" * 5000, CHAT)
+    assert "did you mean" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+def test_without_providers_the_way_out_is_said() -> None:
+    """Before anything else: set a key or write a file."""
+    with pytest.raises(UnknownModel, match=r"set OPENAI_API_KEY .* scrimp init"):
+        targets().resolve("gpt-4o", CHAT)
+    with pytest.raises(InvalidRequest, match="configured: none"):
+        targets().default_provider(CHAT)
+
+
+def test_settings_that_name_a_missing_provider_are_refused_at_start() -> None:
+    """Not at the first call."""
+    with pytest.raises(ConfigError, match=r"'mine' .* 'nobody', which is not configured .*openai"):
+        targets(OPENAI, models={"mine": ModelEntry("nobody", "x")})
+
+
+def test_what_is_listed_for_clients() -> None:
+    """Aliases, models of the settings, lists; each name once."""
+    ours = targets(OPENAI, ROUTER, models={"mine": ModelEntry("router", "x")}, m="mine", g="gpt-4o")
+    assert ours.listed() == (
+        ("m", "router"),
+        ("g", "alias"),
+        ("mine", "router"),
+        ("gpt-4o", "openai"),
+        ("gpt-4o-mini", "openai"),
+        ("shared", "openai"),
+        ("openai/gpt-4o", "router"),
+    )
+    assert ours.has("router")
+    assert not ours.has("anthropic")
+    assert ours.default_provider(MESSAGES) == "router"
+
+
+def test_names_of_clients_do_not_fill_the_memory() -> None:
+    """Answers stay right when more names come than are remembered."""
+    ours = targets(ROUTER)
+    for number in range(5000):
+        assert ours.resolve(f"m{number}", CHAT).model == f"m{number}"
+    assert len(ours._resolved) == 4096
