@@ -19,7 +19,7 @@ Operation = Literal["chat", "count_tokens", "passthrough"]
 Framing = Literal["json", "sse"]
 Finish = Literal["complete", "tool_calls", "truncated", "refused", "unknown"]
 Outcome = Literal["ok", "rejected", "failed", "cut", "cancelled", "unsent"]
-"""ok: a whole 2xx reply · rejected: the provider's own 4xx/5xx · failed: no usable reply ·
+"""ok: a whole 2xx reply · rejected: the provider refused (4xx, 503, 529) · failed: nothing usable ·
 cut: broke after the first byte · cancelled: the client left · unsent: never left this machine."""
 
 NEVER_BILLED: tuple[Outcome, ...] = ("unsent", "rejected")

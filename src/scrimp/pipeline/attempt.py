@@ -33,6 +33,7 @@ _ERROR_BODY_BYTES = 1 << 20
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")
 _STREAM_SUBTYPE = "text/event-stream"
 _OUR_ROOT = "/v1"  # where the API stands with us; a provider's base URL brings its own
+_OVERLOADED = (503, 529)  # said before the work; after another 5xx the provider may bill it
 _OWN_FRAMING = ("content-length", "transfer-encoding")
 
 
@@ -171,7 +172,7 @@ def _unanswered(error: BaseException) -> Outcome:
 def _broken(error: BaseException, status: int, *, begun: bool) -> Outcome:
     """How an attempt ended that got a status, but no whole reply."""
     if status >= 400:
-        return "rejected"
+        return "rejected" if status < 500 or status in _OVERLOADED else "failed"
     if not isinstance(error, Exception):
         return "cancelled"
     return "cut" if begun else "failed"

@@ -67,8 +67,7 @@ class Settler:
             cost = bounds(inputs, self._outputs(call, attempt, seen), rates)
         except PriceUnknown:
             return attempt.cost
-        # who gave no status may never have begun to work, and then bills nothing
-        return replace(cost, low_nanousd=0) if attempt.status == 0 else cost
+        return _perhaps_free(cost, attempt.status)
 
     def _outputs(self, call: Call, attempt: Attempt, seen: Count) -> Count:
         limit = call.request.max_output_tokens
@@ -80,6 +79,16 @@ class Settler:
             limit = (known.max_output_tokens if known else None) or _NO_LIMIT_TOKENS
         most = max(limit * call.request.n, seen.high)
         return Count(seen.tokens, seen.low, most, seen.method)
+
+
+def _perhaps_free(cost: Cost, status: int) -> Cost:
+    """Who gave no status, or an error, may not have begun to work, and then bills nothing.
+
+    After a silence the work is the likelier, after a server's error it is not.
+    """
+    if status == 0:
+        return replace(cost, low_nanousd=0)
+    return replace(cost, nanousd=0, low_nanousd=0, lines=()) if status >= 400 else cost
 
 
 def _with_attempts(entry: Entry, attempts: list[Attempt]) -> Entry:

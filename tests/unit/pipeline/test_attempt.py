@@ -187,20 +187,21 @@ async def test_a_stream_that_nobody_asked_for_is_kept_back() -> None:
     assert not sink_of(call).begun
 
 
-@pytest.mark.parametrize("status", [400, 401, 429, 500, 503])
+@pytest.mark.parametrize("status", [400, 401, 429, 500, 502, 503, 529])
 async def test_a_refusal_keeps_status_headers_and_body(status: int) -> None:
-    """It costs nothing, and its connection can serve the next call."""
+    """It costs nothing, unless a server failed that may have worked; its connection lives on."""
     call, body = call_of(), b'{"error":{"message":"no"}}'
     exchange = json_exchange(body, status=status, headers=(("retry-after", "7"),))
     error = await failing(call, exchange)
     assert (error.status, error.body) == (status, body)
     assert ("retry-after", "7") in error.headers
     attempt = only_attempt(call)
-    assert (attempt.outcome, attempt.status, attempt.cost) == ("rejected", status, FREE_COST)
+    ended = ("failed", UNKNOWN_COST) if status in (500, 502) else ("rejected", FREE_COST)
+    assert (attempt.status, (attempt.outcome, attempt.cost)) == (status, ended)
     assert exchange.closed == (1, 0)
 
 
-@pytest.mark.parametrize("status", [429, 502, 504])
+@pytest.mark.parametrize("status", [429, 503, 529])
 async def test_a_refusal_whose_body_breaks_is_still_that_refusal(status: int) -> None:
     """Status and headers say how to go on; half a body says nothing."""
     call = call_of()

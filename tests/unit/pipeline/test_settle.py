@@ -105,6 +105,13 @@ async def test_who_never_answered_may_bill_nothing(outcome: Outcome) -> None:
     assert low == 0 < middle < high
 
 
+async def test_a_server_that_failed_probably_bills_nothing() -> None:
+    """A 500 may come before or after the work, and no provider says which."""
+    call = call_of(chat_fields(max_tokens=9))
+    low, middle, high = bounds_of(await settled(call, unpriced("failed", status=500)))
+    assert low == middle == 0 < high
+
+
 async def test_who_answered_has_read_the_prompt() -> None:
     """With a status the input is billed for sure."""
     assert bounds_of(await settled(call_of(), unpriced("cancelled", status=200)))[0] > 0

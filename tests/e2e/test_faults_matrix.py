@@ -1,0 +1,264 @@
+"""Every fault of the simulator, for both SDKs, stream and JSON: a true error or a true answer.
+
+The table says what the client gets and what the ledger books. Beside it hold, for every cell: no
+half answer looks whole, the bill lies between the ledger's bounds (and is its cost to the
+nano-dollar where usage was told), no upstream connection and no task is left behind.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import anthropic
+import openai
+import pytest
+
+from scrimp.ports import Entry
+from scrimp.simulator import Simulator
+from tests.support.gateway import RunningGateway, gateway
+from tests.support.sdk import VENDORS, Clients, Said, Vendor, clients
+
+Form = Literal["json", "stream"]
+ASK = "How do I return the lamp that I bought last week?"
+ATTEMPTS = 2
+SETTINGS = f"""
+[exact_cache]
+enabled = false
+[retry]
+attempts = {ATTEMPTS}
+base_s = 0.001
+max_wait_s = 0.002
+"""
+PROVIDERS = """
+[providers.openai]
+base_url = "{url}/v1"
+dialects = ["openai.chat"]
+key_env = "OPENAI_KEY"
+timeouts = {{ first_byte_s = 0.25, idle_s = 0.25 }}
+[providers.anthropic]
+base_url = "{url}/v1"
+dialects = ["anthropic.messages"]
+key_env = "ANTHROPIC_KEY"
+timeouts = {{ first_byte_s = 0.25, idle_s = 0.25 }}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What one fault leads to when it strikes every attempt.
+
+    `client` is the status of the SDK's error, `in-stream` for an error in the middle, `answer`
+    for a true answer.
+    """
+
+    fault: str
+    form: Form
+    client: str
+    status: int
+    outcome: str
+    attempts: tuple[str, ...]
+    basis: str
+
+
+# fault                | form   | client sees | status | outcome | attempts            | cost basis
+TABLE = """
+429                    | both   | 429         | 429 | rejected | rejected rejected | free
+429:retry-after=60     | both   | 429         | 429 | rejected | rejected          | free
+429:retry-after-ms=5   | both   | 429         | 429 | rejected | rejected rejected | free
+500                    | both   | 500         | 500 | failed   | failed failed     | estimate
+502                    | both   | 502         | 502 | failed   | failed failed     | estimate
+503                    | both   | 503         | 503 | rejected | rejected rejected | free
+529                    | both   | 529         | 529 | rejected | rejected rejected | free
+500:work               | both   | 500         | 500 | failed   | failed failed     | estimate
+timeout                | both   | 504         | 504 | failed   | failed failed     | estimate
+slow-first-byte=40     | both   | answer      | 200 | ok       | ok                | usage
+slow-first-byte=9000   | both   | 504         | 504 | failed   | failed failed     | estimate
+stall=0                | json   | 504         | 504 | failed   | cut cut           | estimate
+stall=3                | json   | 504         | 504 | failed   | cut cut           | estimate
+stall=0                | stream | in-stream   | 200 | cut      | cut               | estimate
+stall=3                | stream | in-stream   | 200 | cut      | cut               | estimate
+cut=0                  | both   | 502         | 502 | failed   | failed failed     | estimate
+cut=1                  | both   | 502         | 502 | failed   | cut cut           | estimate
+cut=60                 | both   | 502         | 502 | failed   | cut cut           | estimate
+cut=400                | json   | 502         | 502 | failed   | cut cut           | estimate
+cut=900                | stream | in-stream   | 200 | cut      | cut               | estimate
+reset=0                | both   | 502         | 502 | failed   | failed failed     | estimate
+reset=60               | both   | 502         | 502 | failed   | cut cut           | estimate
+reset=400              | json   | 502         | 502 | failed   | cut cut           | estimate
+reset=900              | stream | in-stream   | 200 | cut      | cut               | estimate
+cut-before-headers     | both   | 502         | 502 | failed   | failed failed     | estimate
+hangup                 | both   | 502         | 502 | failed   | failed failed     | estimate
+no-usage               | both   | answer      | 200 | ok       | ok                | estimate
+usage-in-choices       | both   | answer      | 200 | ok       | ok                | usage
+error-event            | json   | 500         | 500 | failed   | failed failed     | estimate
+error-event            | stream | in-stream   | 200 | cut      | cut               | estimate
+error-event=0          | stream | in-stream   | 200 | cut      | cut               | estimate
+"""
+
+
+def _rows() -> Iterator[Row]:
+    for line in TABLE.strip().splitlines():
+        fault, forms, client, status, outcome, attempts, basis = (
+            cell.strip() for cell in line.split("|")
+        )
+        for form in ("json", "stream") if forms == "both" else (forms,):
+            yield Row(
+                fault,
+                "stream" if form == "stream" else "json",
+                client,
+                int(status),
+                outcome,
+                tuple(attempts.split()),
+                basis,
+            )
+
+
+ROWS = tuple(_rows())
+PASSING = ("429", "500", "503", "timeout", "cut=60", "reset=60", "hangup", "stall")
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A simulator, a gateway in front of it, both SDKs in front of that."""
+
+    sim: Simulator
+    gateway: RunningGateway
+    clients: Clients
+
+    def call(self, vendor: Vendor, form: Form, fault: str, count: int | None) -> tuple[Said, Entry]:
+        """One call whose attempts meet a fault; what was said, and the entry of it."""
+        before = len(self.gateway.entries())
+        self.sim.reset()
+        if fault:
+            self.sim.fault(fault, count=count)
+        said = self.clients.ask(vendor, ASK, stream=form == "stream")
+        self.sim.quiet()
+        entries = self.gateway.entries()
+        assert len(entries) == before + 1
+        return said, entries[-1]
+
+    def nothing_left(self, tasks_before: int) -> None:
+        """No connection to the provider is in the middle of a call, no task stays."""
+        end_s = time.monotonic() + 2
+        while self.gateway.tasks() > tasks_before and time.monotonic() < end_s:
+            time.sleep(0.002)
+        assert self.gateway.tasks() <= tasks_before
+        assert [one for one in self.sim.connections if one.closed_s is None and one.in_flight] == []
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    """One for all cells: a fault must not disturb the call after it either."""
+    with (
+        Simulator() as sim,
+        gateway(sim.url, more=SETTINGS, providers=PROVIDERS.format(url=sim.url)) as running,
+        clients(running.url) as made,
+    ):
+        yield Stage(sim, running, made)
+
+
+@pytest.fixture(scope="module")
+def truth(stage: Stage) -> dict[tuple[Vendor, Form], Said]:
+    """What is said when nothing goes wrong."""
+    return {
+        (vendor, form): stage.call(vendor, form, "", None)[0]
+        for vendor in VENDORS
+        for form in ("json", "stream")
+    }
+
+
+def _is_right_class(vendor: Vendor, said: Said, client: str) -> bool:
+    """The SDK's own class for the status, as it raises it against the vendor itself."""
+    if client == "in-stream":
+        return type(said.error) is (
+            openai.APIError if vendor == "openai" else anthropic.APIStatusError
+        )
+    sdk = openai if vendor == "openai" else anthropic
+    kind = sdk.RateLimitError if client == "429" else sdk.InternalServerError
+    return isinstance(said.error, kind) and said.status == int(client)
+
+
+def _check_money(stage: Stage, entry: Entry) -> None:
+    """The bill is inside the bounds; where usage was told, all four numbers are one."""
+    owed = stage.sim.bill.total_nanousd
+    low, cost, high = entry.cost_low_nanousd, entry.cost_nanousd, entry.cost_high_nanousd
+    assert low is not None
+    assert cost is not None
+    assert high is not None
+    assert low <= owed <= high, (low, owed, high)
+    assert low <= cost <= high
+    if entry.cost_basis == "usage":
+        assert low == cost == high == owed
+    assert entry.baseline_nanousd is not None
+    assert entry.baseline_nanousd - cost == sum(nanousd for _, nanousd in entry.saved)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.fault}-{row.form}")
+def test_a_fault_that_stays(
+    stage: Stage, truth: dict[tuple[Vendor, Form], Said], vendor: Vendor, row: Row
+) -> None:
+    """As the table says: the SDK's own error or the whole answer, and the right entry."""
+    tasks = stage.gateway.tasks()
+    said, entry = stage.call(vendor, row.form, row.fault, None)
+    whole = truth[vendor, row.form]
+    if row.client == "answer":
+        assert said == whole
+    else:
+        assert _is_right_class(vendor, said, row.client), repr(said)
+        assert whole.text.startswith(said.text)
+    assert (entry.status, entry.outcome) == (row.status, row.outcome)
+    assert tuple(attempt.outcome for attempt in entry.attempts) == row.attempts
+    assert entry.cost_basis == row.basis
+    assert entry.stream is (row.form == "stream")
+    _check_money(stage, entry)
+    stage.nothing_left(tasks)
+
+
+@pytest.mark.parametrize("form", ["json", "stream"])
+@pytest.mark.parametrize("vendor", VENDORS)
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_passes_is_not_seen(
+    stage: Stage,
+    truth: dict[tuple[Vendor, Form], Said],
+    vendor: Vendor,
+    form: Form,
+    fault: str,
+) -> None:
+    """The first attempt fails before a byte has left, the second answers; both are booked."""
+    if fault == "stall" and form == "stream":
+        fault = "slow-first-byte=9000"  # a stream that has begun is never tried again
+    tasks = stage.gateway.tasks()
+    said, entry = stage.call(vendor, form, fault, 1)
+    assert said == truth[vendor, form]
+    assert (entry.status, entry.outcome, len(entry.attempts)) == (200, "ok", 2)
+    assert entry.attempts[1].outcome == "ok"
+    assert ("retry", "again") in [(line.lever, line.verdict) for line in entry.trace]
+    last = stage.sim.bill.rows[-1].billed_nanousd
+    assert entry.attempts[1].cost.nanousd == last == entry.baseline_nanousd
+    _check_money(stage, entry)
+    stage.nothing_left(tasks)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_a_stream_cut_at_any_event_never_looks_whole(
+    stage: Stage, truth: dict[tuple[Vendor, Form], Said], vendor: Vendor
+) -> None:
+    """Cut at many places, its last bytes too: an error each time, unless nothing is missing."""
+    whole = truth[vendor, "stream"]
+    sizes = range(100, 6000, 290)
+    broken = 0
+    for size in sizes:
+        said, entry = stage.call(vendor, "stream", f"cut={size}", None)
+        if stage.sim.bill.rows[-1].delivered == "complete":
+            assert said == whole
+            continue
+        broken += 1
+        assert said.error is not None
+        assert whole.text.startswith(said.text)
+        assert entry.outcome in ("cut", "failed")
+        _check_money(stage, entry)
+    assert broken > 3
