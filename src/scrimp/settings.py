@@ -23,8 +23,9 @@ from scrimp.tasks import TTL_S
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[float, Meta(gt=0)]
 Count = Annotated[int, Meta(ge=1)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST_S = 3650 * _UNITS_S["d"]
 
 
 class _Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -71,6 +72,10 @@ class ProviderSettings(_Section, frozen=True):
     ask_usage: bool = True
     headers: dict[str, str] = {}
     timeouts: TimeoutSettings = TimeoutSettings()
+
+    def __repr__(self) -> str:
+        """Without the values of headers: people put credentials there."""
+        return f"ProviderSettings({self.base_url!r}, headers={sorted(self.headers)})"
 
 
 class ModelSettings(_Section, frozen=True):
@@ -120,7 +125,7 @@ class KeySettings(_Section, frozen=True):
     """A virtual key by its SHA-256 in hex; `scrimp key` makes one and shows it once."""
 
     name: Name
-    sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
     team: str = ""
     user: str = ""
     task: str = ""
@@ -174,7 +179,7 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Loaded:
     ConfigError in one line that names the file and the field.
     """
     found = _find(environ, path)
-    settings = Settings() if found is None else parse(found.read_bytes(), source=str(found))
+    settings = Settings() if found is None else parse(_read(found), source=str(found))
     if not settings.providers:
         settings = msgspec.structs.replace(settings, providers=_from_environment(environ))
     if (state := environ.get("SCRIMP_STATE")) and not settings.state_dir:
@@ -204,7 +209,17 @@ def ttl_seconds(text: str) -> int:
     match = re.fullmatch(r"(\d{1,9})([smhd]?)", text.strip())
     if match is None:
         raise ConfigError(f"not a time: {text!r} (write it like 90s, 30m, 24h or 7d)")
-    return int(match[1]) * _UNITS_S[match[2] or "s"]
+    seconds = int(match[1]) * _UNITS_S[match[2] or "s"]
+    if seconds > _LONGEST_S:
+        raise ConfigError(f"too long: {text!r} (at most {_LONGEST_S // _UNITS_S['d']}d)")
+    return seconds
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
 
 
 def _find(environ: Mapping[str, str], path: Path | None) -> Path | None:
@@ -239,10 +254,26 @@ def _check(settings: Settings, source: str) -> None:
         if task not in TTL_S:
             names = ", ".join(TTL_S)
             raise ConfigError(f"{source}: exact_cache.ttl.{task} is no task type ({names})")
-        ttl_seconds(text)
-    for key in settings.keys:
+        try:
+            ttl_seconds(text)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: exact_cache.ttl.{task}: {error}") from error
+    _check_keys(settings.keys, source)
+
+
+def _check_keys(keys: tuple[KeySettings, ...], source: str) -> None:
+    """A name is a tenant and a digest is a key: neither may stand for two."""
+    names: set[str] = set()
+    digests: set[str] = set()
+    for key in keys:
         if key.task and key.task not in TTL_S:
             raise ConfigError(f"{source}: key '{key.name}' has an unknown task '{key.task}'")
+        if key.name in names:
+            raise ConfigError(f"{source}: two keys have the name '{key.name}' (rename one)")
+        if key.sha256 in digests:
+            raise ConfigError(f"{source}: key '{key.name}' has the sha256 of another key")
+        names.add(key.name)
+        digests.add(key.sha256)
 
 
 def _in_words(message: str) -> str:
