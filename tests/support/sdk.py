@@ -38,7 +38,13 @@ class Clients:
     anthropic: anthropic.Anthropic
 
     def ask(
-        self, vendor: Vendor, text: str, *, stream: bool, headers: dict[str, str] | None = None
+        self,
+        vendor: Vendor,
+        text: str,
+        *,
+        stream: bool,
+        headers: dict[str, str] | None = None,
+        model: str = "",
     ) -> Said:
         """Ask, and read the answer to its end. Never raises what an SDK raises."""
         ask = {
@@ -50,16 +56,16 @@ class Clients:
         heard: list[str] = []
         finish = ""
         try:
-            for piece, end in ask(text, headers or {}):
+            for piece, end in ask(model or MODELS[vendor], text, headers or {}):
                 heard.append(piece)
                 finish = end or finish
         except (openai.OpenAIError, anthropic.AnthropicError) as error:
             return Said("".join(heard), finish, error)
         return Said("".join(heard), finish)
 
-    def _openai(self, text: str, headers: dict[str, str]) -> Iterator[tuple[str, str]]:
+    def _openai(self, model: str, text: str, headers: dict[str, str]) -> Iterator[tuple[str, str]]:
         reply = self.openai.chat.completions.create(
-            model=MODELS["openai"],
+            model=model,
             max_completion_tokens=MAX_TOKENS,
             messages=[{"role": "user", "content": text}],
             extra_headers={**headers},
@@ -67,9 +73,11 @@ class Clients:
         choice = reply.choices[0]
         yield choice.message.content or "", choice.finish_reason
 
-    def _openai_stream(self, text: str, headers: dict[str, str]) -> Iterator[tuple[str, str]]:
+    def _openai_stream(
+        self, model: str, text: str, headers: dict[str, str]
+    ) -> Iterator[tuple[str, str]]:
         chunks = self.openai.chat.completions.create(
-            model=MODELS["openai"],
+            model=model,
             max_completion_tokens=MAX_TOKENS,
             messages=[{"role": "user", "content": text}],
             extra_headers={**headers},
@@ -79,9 +87,11 @@ class Clients:
             for choice in chunk.choices:
                 yield choice.delta.content or "", choice.finish_reason or ""
 
-    def _anthropic(self, text: str, headers: dict[str, str]) -> Iterator[tuple[str, str]]:
+    def _anthropic(
+        self, model: str, text: str, headers: dict[str, str]
+    ) -> Iterator[tuple[str, str]]:
         reply = self.anthropic.messages.create(
-            model=MODELS["anthropic"],
+            model=model,
             max_tokens=MAX_TOKENS,
             messages=[{"role": "user", "content": text}],
             extra_headers={**headers},
@@ -89,9 +99,11 @@ class Clients:
         said = "".join(block.text for block in reply.content if block.type == "text")
         yield said, reply.stop_reason or ""
 
-    def _anthropic_stream(self, text: str, headers: dict[str, str]) -> Iterator[tuple[str, str]]:
+    def _anthropic_stream(
+        self, model: str, text: str, headers: dict[str, str]
+    ) -> Iterator[tuple[str, str]]:
         events = self.anthropic.messages.create(
-            model=MODELS["anthropic"],
+            model=model,
             max_tokens=MAX_TOKENS,
             messages=[{"role": "user", "content": text}],
             extra_headers={**headers},
