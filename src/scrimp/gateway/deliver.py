@@ -47,18 +47,17 @@ async def refuse(sink: HttpSink, dialect: Dialect, refusal: Refusal, headers: He
 
 async def pass_on(sink: HttpSink, dialect: Dialect, error: UpstreamError, call: Call) -> None:
     """The provider's error as it came, or in our words when it gave none."""
-    extra = wire.trace_headers(call.id, call.trace)
+    theirs, extra = wire.returned(error.headers), wire.trace_headers(call.id, call.trace)
     if len(call.trace.attempts) > 1:
         # the retry lever has tried: an SDK that repeats on top would multiply paid attempts
+        theirs = tuple(pair for pair in theirs if pair[0] != "x-should-retry")
         extra = (*extra, ("x-should-retry", "false"))
     if error.body:
         kept = tuple(pair for pair in error.headers if pair[0] == "content-type")
-        headers = (*wire.returned(error.headers), *(kept or JSON), *extra)
-        await sink.whole(error.status, headers, error.body)
+        await sink.whole(error.status, (*theirs, *(kept or JSON), *extra), error.body)
         return
     body = dialect.error_body(_kind(error), str(error))
-    headers = (*wire.returned(error.headers), *JSON, *extra)
-    await sink.whole(error.status, headers, body)
+    await sink.whole(error.status, (*theirs, *JSON, *extra), body)
 
 
 async def break_off(sink: HttpSink, dialect: Dialect, error: UpstreamError, call: Call) -> bool:

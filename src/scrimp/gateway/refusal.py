@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from scrimp.calls import Headers
@@ -39,7 +40,7 @@ def refusal_of(error: Rejected) -> Refusal:
         case BudgetExceeded():
             kind = "budget_exceeded"
         case RateLimited(retry_after_s=wait_s):
-            headers = (("x-should-retry", "false"), ("retry-after", f"{wait_s:.0f}"))
+            headers = (("x-should-retry", "false"), ("retry-after", str(max(1, math.ceil(wait_s)))))
             return Refusal(error.status, "rate_limited", str(error), headers)
         case _:
             kind = "invalid_request"

@@ -12,6 +12,7 @@ from typing import Any
 
 from scrimp.calls import Headers
 from scrimp.gateway.eager import Started
+from scrimp.gateway.wire import OURS
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Coroutine[Any, Any, None]]
@@ -36,7 +37,8 @@ class HttpSink:
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send status and headers of a live reply, with what is known of the call so far."""
-        await self._start(status, (*headers, *self._extra()))
+        theirs = [pair for pair in headers if not pair[0].startswith(OURS)]
+        await self._start(status, (*theirs, *self._extra()))
 
     async def write(self, chunk: bytes) -> None:
         """Send a piece of the body."""

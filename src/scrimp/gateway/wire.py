@@ -127,18 +127,16 @@ def caller(headers: Mapping[bytes, bytes], key: VirtualKey | None, body_user: st
 
     The key's own user wins, then the header, then the body's user field.
     """
-    tags = [
-        tag.strip() for tag in _label(headers, b"x-scrimp-tags", 2048).split(",") if tag.strip()
-    ]
+    given = (tag.strip() for tag in _label(headers, b"x-scrimp-tags", 2048).split(","))
+    tags = tuple(dict.fromkeys(tag for tag in given if tag))  # twice would count twice in reports
     if len(tags) > _MAX_TAGS or any(len(tag) > _MAX_LABEL for tag in tags):
         raise InvalidRequest(
             f"x-scrimp-tags holds {len(tags)} tags; at most {_MAX_TAGS} of {_MAX_LABEL} characters"
         )
-    user = _label(headers, b"x-scrimp-user") or body_user[:_MAX_LABEL]
+    user = _label(headers, b"x-scrimp-user") or _shown(body_user)
     if key is None:
-        return Caller(
-            "local", user=user, tags=tuple(tags), session=_label(headers, b"x-scrimp-session")
-        )
+        session = _label(headers, b"x-scrimp-session")
+        return Caller("local", user=user, tags=tags, session=session)
     return Caller(
         tenant=f"key:{key.name}",
         key=key.name,
@@ -177,9 +175,17 @@ def trace_headers(call_id: str, trace: Trace, reply: Reply | None = None) -> Hea
         found.append(
             ("x-scrimp-cost-usd", "unknown" if cost.nanousd is None else decimal_usd(cost.nanousd))
         )
-        saved = sum(nanousd for _, nanousd in booked.saved)
-        found.append(("x-scrimp-saved-usd", decimal_usd(saved)))
+        saved = decimal_usd(sum(nanousd for _, nanousd in booked.saved))
+        known = booked.baseline_nanousd is not None
+        found.append(("x-scrimp-saved-usd", saved if known else "unknown"))
     return tuple(found)
+
+
+def _shown(text: str) -> str:
+    """A word of the body as it may stand in reports: a terminal obeys control characters."""
+    if not text.isprintable():
+        text = "".join(filter(str.isprintable, text))
+    return text[:_MAX_LABEL]
 
 
 def _label(headers: Mapping[bytes, bytes], name: bytes, limit: int = _MAX_LABEL) -> str:
