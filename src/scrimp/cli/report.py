@@ -61,7 +61,7 @@ def report_command(**options: Unpack[ReportOptions]) -> None:
     Sums are over whole hours, days are UTC. Calls whose price is not known are counted and named,
     never added as $0.
     """
-    from scrimp.cli.console import note, print_json, say
+    from scrimp.cli.console import note, print_json, say, short_path
     from scrimp.cli.report_view import overview, table_of
 
     if options["as_json"] and options["as_csv"]:
@@ -79,7 +79,7 @@ def report_command(**options: Unpack[ReportOptions]) -> None:
     empty = not reports[0].total.calls
     if empty:
         when = f" between {_hour(since)} and {_hour(until)} UTC"
-        remark = EMPTY.format(when=when, where=settings.ledger_path)
+        remark = EMPTY.format(when=when, where=short_path(settings.ledger_path))
         (note if options["as_json"] or options["as_csv"] else say)(remark)
     if options["as_json"]:
         print_json(to_json(reports[0]) if by else _document(reports, latency))

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 import pytest
@@ -117,3 +118,10 @@ def test_what_is_no_time_is_refused_with_a_pattern_to_follow(text: str) -> None:
     """The error shows how to write it."""
     with pytest.raises(click.BadParameter, match="2026-11-01"):
         moment(text, NOW)
+
+
+def test_the_documentation_has_a_section_for_every_command() -> None:
+    """docs/cli.md and the list of commands name the same ones."""
+    page = (Path(__file__).resolve().parents[3] / "docs" / "cli.md").read_text(encoding="utf-8")
+    titles = [line for line in page.splitlines() if line.startswith("## ")]
+    assert sorted(titles) == sorted(f"## `scrimp {name}`" for name in COMMANDS)
