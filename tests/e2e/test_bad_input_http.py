@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from typing import Self
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
@@ -17,7 +18,7 @@ from tests.support.gateway import gateway
 from tests.support.spoken import ANTHROPIC, BOTH, OPENAI, Spoken
 from tests.support.stage import Stage, staged
 
-_LIMIT = 1024 * 1024
+_LIMIT = 2 * 1024 * 1024
 _MIB = 1024 * 1024
 
 
@@ -36,7 +37,7 @@ def _sized(spoken: Spoken, size: int) -> bytes:
 class _Peak:
     """The most memory that this process held while the block ran, over what it held before."""
 
-    def __enter__(self) -> _Peak:
+    def __enter__(self) -> Self:
         self.grown_bytes = 0
         self._before = psutil.Process().memory_info().rss
         self._done = threading.Event()
@@ -68,6 +69,16 @@ def test_a_body_at_the_limit_passes_and_one_byte_more_does_not(
     assert f"the limit is {_LIMIT}" in error.message
     assert len(stage.sim.requests) == before
     spoken.answered(stage.url)
+
+
+@BOTH
+def test_a_megabyte_of_emoji_passes(stage: Stage, spoken: Spoken) -> None:
+    """Byte for byte, and it is priced like anything else."""
+    fields = {**spoken.fields, "messages": spoken.question("\U0001f9ff" * (_MIB // 4))}
+    body = json.dumps(fields, ensure_ascii=False).encode()
+    spoken.ask(stage.url, body)
+    assert stage.sim.requests[-1].body == body
+    assert stage.gateway.entries()[-1].cost_nanousd
 
 
 @BOTH

@@ -7,6 +7,7 @@ stop producing; faster clients do not. Bodies are passed as they are, redirects 
 
 from __future__ import annotations
 
+import io
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ _HOP_BY_HOP = frozenset(
         "set-cookie",  # a provider's session cookie belongs to the gateway, not to its client
     }
 )
+_LARGE_BODY_BYTES = 1 << 20
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 
@@ -88,7 +90,7 @@ class HttpUpstream:
             response = await self._session.request(
                 request.method,
                 self._url(request, endpoint),
-                data=request.body or None,
+                data=_data(request.body),
                 headers=(*_without(request.headers, own), *own) if own else request.headers,
                 allow_redirects=False,
                 timeout=self._limits[request.provider],
@@ -168,6 +170,11 @@ def _end_to_end(raw_name: bytes) -> str:
     """A header's name in lower case when it is for the client too, else nothing."""
     name = raw_name.decode("latin-1").lower()
     return "" if name in _HOP_BY_HOP else name
+
+
+def _data(body: bytes) -> bytes | io.BytesIO | None:
+    """A large body as a file, which is written piece by piece: the library warns of large bytes."""
+    return io.BytesIO(body) if len(body) > _LARGE_BODY_BYTES else body or None
 
 
 def _without(headers: Headers, own: Headers) -> list[tuple[str, str]]:
