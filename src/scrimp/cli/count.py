@@ -21,9 +21,7 @@ from scrimp.cli.options import examples, json_option
 )
 @click.argument("text", required=False)
 @click.option("--model", default="gpt-4o", show_default=True, help="Whose tokens to count.")
-@click.option(
-    "--file", "file", type=click.Path(path_type=Path, exists=True, dir_okay=False), metavar="PATH"
-)
+@click.option("--file", "file", type=Path, metavar="PATH", help="Read the text from a file.")
 @json_option
 def count_command(text: str | None, model: str, file: Path | None, *, as_json: bool) -> None:
     """Count the tokens of a text (`-`: of standard input).

@@ -18,7 +18,8 @@ from scrimp.cli.options import examples
 )
 @click.option(
     "--path",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Path,
+    metavar="PATH",
     default=Path("scrimp.toml"),
     show_default=True,
     help="Where to write it.",

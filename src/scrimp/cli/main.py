@@ -108,13 +108,26 @@ def _refuse(error: ScrimpError | click.ClickException | OSError) -> int:
             return 2 if isinstance(error, ConfigError) else 1
 
 
+def _show_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:  # noqa: FBT001 - the library's shape
+    if asked:
+        click.echo(f"scrimp {__version__}")
+        ctx.exit()
+
+
 @click.group(
     cls=LazyGroup,
     name="scrimp",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Begin with `scrimp demo`, or `scrimp serve` and paste what it prints.",
 )
-@click.version_option(__version__, prog_name="scrimp", message="%(prog)s %(version)s")
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 def cli() -> None:
     """Make LLM bills small and keep them honest.
 

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
+
 config_option: Decorator = click.option(
     "--config",
     "config",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=Path,  # click.Path reads the environment when it is made
     metavar="PATH",
     help="Settings file [default: $SCRIMP_CONFIG, ./scrimp.toml, or the user's own].",
 )
