@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from scrimp.simulator import Simulator
+
 SCRIMP = (str(Path(sys.executable).with_name("scrimp")),)
 _START_S = 30
 
@@ -80,6 +82,38 @@ def test_serve_answers_and_ends_cleanly(tmp_path: Path, number: signal.Signals) 
     assert f"OPENAI_BASE_URL={url}/v1" in out
     assert f"ANTHROPIC_BASE_URL={url}" in out
     assert "the ledger is closed" in out
+
+
+def test_a_call_in_the_air_is_finished_and_booked(tmp_path: Path) -> None:
+    """SIGTERM in the middle of a stream: the client gets its end, the ledger the whole call."""
+    asked = json.dumps(
+        {
+            "model": "gpt-4o-mini",
+            "stream": True,
+            "messages": [{"role": "user", "content": "Tell me of the sea."}],
+        }
+    )
+    with Simulator(first_token_ms=10, per_token_ms=10) as sim:
+        (tmp_path / "scrimp.toml").write_text(
+            f'[providers.openai]\nbase_url = "{sim.openai_url}"\ndialects = ["openai.chat"]\n'
+            'headers = { authorization = "Bearer simulated" }\n'
+        )
+        with started(tmp_path, "serve", "--port", "0") as (process, url):
+            connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_START_S)
+            headers = {"content-type": "application/json"}
+            connection.request("POST", "/v1/chat/completions", asked, headers)
+            response = connection.getresponse()
+            first = response.readline()
+            process.terminate()
+            rest = response.read()
+            connection.close()
+            _, err = process.communicate(timeout=_START_S)
+        assert (process.returncode, err) == (0, "")
+        assert first.startswith(b"data: ")
+        assert rest.rstrip().endswith(b"data: [DONE]")
+        total = json.loads(ran(tmp_path, "report", "--since", "24h", "--json").stdout)["total"]
+        assert (total["calls"], total["errors"]) == (1, 0)
+        assert total["cost_nanousd"] == sim.bill.total_nanousd > 0
 
 
 def test_state_files_belong_to_their_owner_alone(tmp_path: Path) -> None:
