@@ -98,7 +98,7 @@ def _tune_interpreter() -> None:
     sys.setswitchinterval(0.001)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
+    gc.set_threshold(50_000, 50, 50)
 
 
 class GatewayServer(uvicorn.Server):
