@@ -20,9 +20,12 @@ LIMIT_S = 120
 
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
-    """A plain one: no terminal, no settings of ours, temporary files where they can be seen."""
+    """A plain one: no terminal, no settings of ours, temporary files where they can be seen.
+
+    The proxy is there to be ignored: nobody listens at it.
+    """
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, "TMPDIR": str(tmp_path)}
+    return {**kept, "TMPDIR": str(tmp_path), "HTTP_PROXY": "http://127.0.0.1:9"}
 
 
 def demo(environment: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
@@ -54,6 +57,8 @@ def test_both_bills_are_equal_and_the_cache_has_answered(
     assert document["spend_nanousd"] + saved == document["without_scrimp_nanousd"]
     assert sum(row["spend_nanousd"] for row in document["models"]) == document["spend_nanousd"]
     assert sum(row["calls"] for row in document["applications"]) == document["calls"]
+    broken = document["broken_stream"]
+    assert broken["low_nanousd"] < broken["provider_nanousd"] < broken["high_nanousd"]
     assert list(tmp_path.iterdir()) == []
 
 

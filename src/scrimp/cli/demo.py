@@ -90,7 +90,7 @@ def _console(*, as_json: bool) -> Console | None:
 
 
 def _print(show: Show, wanted: Wanted, *, as_json: bool) -> None:
-    from scrimp.cli.console import out, print_json
+    from scrimp.cli.console import out, print_json, say
     from scrimp.demo.findings import to_json
     from scrimp.demo.report import report, where_next
 
@@ -98,7 +98,6 @@ def _print(show: Show, wanted: Wanted, *, as_json: bool) -> None:
         kept = {"config": str(show.stage.config), "gateway_url": show.stage.gateway_url}
         print_json(to_json(show.findings) | (kept if wanted.keep else {}))
     else:
-        console = out()
-        console.print(report(show.findings))
-        console.print(where_next(show.stage if wanted.keep else None))
+        out().print(report(show.findings))
+        say(*where_next(show.stage if wanted.keep else None, show.findings.hit_id))
     sys.stdout.flush()

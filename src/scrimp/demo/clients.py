@@ -6,7 +6,7 @@ This is the only module that needs the extra `scrimp[demo]`.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, assert_never
 
 import anthropic
@@ -17,6 +17,9 @@ from scrimp.demo.traffic import PlannedCall, Turn, request_fields, scrimp_header
 SDK_ERRORS = (openai.OpenAIError, anthropic.AnthropicError)
 _TIMEOUT_S = 60.0
 _KEY = "made-up"  # the gateway holds the provider's key, a client's is not looked at here
+
+# One of the SDKs reads the machine's proxies whatever `trust_env` says; these win over them.
+_NO_PROXY: dict[str, None] = {"http://": None, "https://": None, "all://": None}
 
 
 class Clients:
@@ -45,16 +48,31 @@ class Clients:
             case _:
                 assert_never(call.sdk)
 
+    async def ask_in_vain(self, call: PlannedCall) -> None:
+        """Ask for a stream that will break; nothing may answer from memory."""
+        headers = {**scrimp_headers(call), "x-scrimp-cache": "no-store"}
+        create = self._openai.chat.completions.create
+        with suppress(*SDK_ERRORS):
+            await _openai_stream(await create(**request_fields(call), extra_headers=headers))
+
 
 @asynccontextmanager
 async def open_clients(gateway_url: str) -> AsyncIterator[Clients]:
-    """Clients that need nothing but another base URL."""
+    """Clients that need nothing but another base URL (and no proxy of this machine between)."""
     async with (
         openai.AsyncOpenAI(
-            base_url=f"{gateway_url}/v1", api_key=_KEY, max_retries=0, timeout=_TIMEOUT_S
+            base_url=f"{gateway_url}/v1",
+            api_key=_KEY,
+            max_retries=0,
+            timeout=_TIMEOUT_S,
+            http_client=openai.DefaultAsyncHttpxClient(trust_env=False, mounts=_NO_PROXY),
         ) as for_openai,
         anthropic.AsyncAnthropic(
-            base_url=gateway_url, api_key=_KEY, max_retries=0, timeout=_TIMEOUT_S
+            base_url=gateway_url,
+            api_key=_KEY,
+            max_retries=0,
+            timeout=_TIMEOUT_S,
+            http_client=anthropic.DefaultAsyncHttpxClient(trust_env=False, mounts=_NO_PROXY),
         ) as for_claude,
     ):
         yield Clients(for_openai, for_claude)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from scrimp.demo.broken import Broken
 from scrimp.ledger.report import By, LatencyAdded, Report, ReportRow, quantile
 from scrimp.ports import Entry
 
@@ -33,7 +34,10 @@ class Books(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """What the player knows: how the day was asked for, and how it went."""
+    """What the player knows: how the day was asked for, and how it went.
+
+    `gateway_log` is the last line that the gateway logged, empty when it had nothing to say.
+    """
 
     seed: int
     scale: float
@@ -41,6 +45,7 @@ class Played:
     streamed: int
     played_s: float
     failures: tuple[str, ...] = ()
+    gateway_log: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class AnswerTimes:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All numbers of the report."""
+    """All numbers of the report. `hit_id` is the newest call that was answered from memory."""
 
     played: Played
     total: ReportRow
@@ -74,6 +79,8 @@ class Findings:
     added: LatencyAdded
     times: AnswerTimes
     provider_nanousd: int
+    hit_id: str = ""
+    broken: Broken | None = None
 
     @property
     def difference_nanousd(self) -> int:
@@ -94,7 +101,8 @@ class Findings:
     @property
     def good(self) -> bool:
         """Whether the demo shows what it is to show."""
-        return self.bills_equal and not self.failed
+        known = self.broken is None or self.broken.inside
+        return self.bills_equal and not self.failed and known
 
 
 def gather(books: Books, began: datetime, played: Played, provider_nanousd: int) -> Findings:
@@ -113,6 +121,7 @@ def gather(books: Books, began: datetime, played: Played, provider_nanousd: int)
         added=books.latency_added(since, until),
         times=answer_times(entries),
         provider_nanousd=provider_nanousd,
+        hit_id=next((entry.id for entry in entries if entry.served_by == "exact_cache"), ""),
     )
 
 
@@ -173,8 +182,13 @@ def to_json(findings: Findings) -> dict[str, Any]:
             "difference_nanousd": findings.difference_nanousd,
             "equal": findings.bills_equal,
         },
+        "broken_stream": None if findings.broken is None else _broken(findings.broken),
         "good": findings.good,
     }
+
+
+def _broken(broken: Broken) -> dict[str, Any]:
+    return {**asdict(broken), "inside": broken.inside}
 
 
 def _sums(row: ReportRow) -> dict[str, Any]:

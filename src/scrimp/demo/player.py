@@ -95,7 +95,7 @@ class Player:
             await other[1].wait()
 
     def _fail(self, call: PlannedCall, why: str) -> None:
-        self._progress.failures.append(f"{call.model}, turn {call.turn}: {why}")
+        self._progress.failures.append(f"{call.model}: {why}")
 
 
 def words(call: PlannedCall, past: Sequence[Turn]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Iterable
 
 from rich.console import Group, RenderableType
@@ -10,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from scrimp.demo.broken import Broken
 from scrimp.demo.findings import Findings
 from scrimp.demo.stage import Stage
 from scrimp.ledger.report import ReportRow
@@ -89,9 +91,15 @@ def _answered(findings: Findings) -> str:
 
 
 def _failures(findings: Findings) -> str:
-    found = findings.played.failures
-    more = [f"and {len(found) - _FAILURES_SHOWN} more"] if len(found) > _FAILURES_SHOWN else []
-    return "\n".join([*found[:_FAILURES_SHOWN], *more])
+    """Reasons and how often, and what the gateway's log says: its file may be gone by then."""
+    played = findings.played
+    found = Counter(played.failures).most_common()
+    lines = [f"{count:,} × {why}" for why, count in found[:_FAILURES_SHOWN]]  # noqa: RUF001 - times
+    if len(found) > _FAILURES_SHOWN:
+        lines.append(f"and {len(found) - _FAILURES_SHOWN} other reasons")
+    if played.gateway_log:
+        lines.append(f"the gateway's log: {played.gateway_log}")
+    return "\n".join(lines)
 
 
 def _table(findings: Findings) -> Table:
@@ -129,7 +137,23 @@ def _bill(findings: Findings) -> Table:
     grid.add_column()
     grid.add_row("Scrimp's ledger", _exact(ours), "")
     grid.add_row("the provider's bill", _exact(theirs), _verdict(findings))
+    if findings.broken is not None:
+        grid.add_row(
+            "a stream cut on purpose",
+            _exact(findings.broken.provider_nanousd),
+            _cut(findings.broken),
+        )
     return grid
+
+
+def _cut(broken: Broken) -> Text:
+    if broken.low_nanousd is None or broken.high_nanousd is None:
+        return Text("billed, and the ledger has no bounds for it", "bold red")
+    low, high = _exact(broken.low_nanousd), _exact(broken.high_nanousd)
+    where = "between" if broken.inside else "NOT between"
+    return Text(
+        f"no usage came: booked {where} {low} and {high}", "green" if broken.inside else "bold red"
+    )
 
 
 def _verdict(findings: Findings) -> Text:
@@ -144,35 +168,34 @@ def _verdict(findings: Findings) -> Text:
     return Text(f"NOT EQUAL: the ledger says {_exact(abs(apart))} {more}", "bold red")
 
 
-def where_next(stage: Stage | None) -> RenderableType:
-    """What to do now: with a stage that stays up, what to paste; else how to begin for real."""
-    steps = _begin() if stage is None else _stay(stage)
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True, overflow="ignore")
-    grid.add_column(style="dim", overflow="ignore", no_wrap=True)
-    for command, why in steps:
-        grid.add_row(command, why)
-    return Padding(
-        Group(Text(), Text("Where to look next", "bold"), grid, Text()), (0, 0, 0, 1), expand=False
-    )
+def where_next(stage: Stage | None, hit_id: str) -> list[str | Text]:
+    """What to do now, a line each: with a stage that stays up, what to paste; else how to begin.
+
+    Not to be wrapped, so that it can be pasted.
+    """
+    steps = _begin() if stage is None else _stay(stage, hit_id or "last")
+    width = max(len(why) for why, _ in steps)
+    lines = [Text.assemble((f" {why:<{width}}", "dim"), f"  {step}") for why, step in steps]
+    return ["", Text(" Where to look next", "bold"), *lines]
 
 
 def _begin() -> tuple[tuple[str, str], ...]:
     return (
-        ("scrimp demo --keep", "the same, and leaves the gateway up to play with"),
-        ("scrimp init", "write a scrimp.toml for your own providers"),
-        ("scrimp serve", "the gateway; it prints what to paste into your clients"),
+        ("play with these two servers", "scrimp demo --keep"),
+        ("settings for your own providers", "scrimp init"),
+        ("the gateway, and what to paste", "scrimp serve"),
+        ("how each lever decides", "docs/levers/ in the repository"),
     )
 
 
-def _stay(stage: Stage) -> tuple[tuple[str, str], ...]:
-    config = shlex.quote(str(stage.config))
+def _stay(stage: Stage, call_id: str) -> tuple[tuple[str, str], ...]:
     return (
-        (f"OPENAI_BASE_URL={stage.gateway_url}/v1", "for any OpenAI client, any API key"),
-        (f"ANTHROPIC_BASE_URL={stage.gateway_url}", "for any Anthropic client, any API key"),
-        (f"scrimp report --config {config}", "the day from the ledger"),
-        (f"scrimp explain last --config {config}", "the story of the newest call"),
-        ("Ctrl-C", "ends both servers; the folder stays"),
+        ("an OpenAI client, any key", f"export OPENAI_BASE_URL={stage.gateway_url}/v1"),
+        ("an Anthropic client, any key", f"export ANTHROPIC_BASE_URL={stage.gateway_url}"),
+        ("the settings of these two", f"export SCRIMP_CONFIG={shlex.quote(str(stage.config))}"),
+        ("the day again, by tag", "scrimp report --by tag"),
+        ("an answer from memory", f"scrimp explain {call_id}"),
+        ("end both; the folder stays", "Ctrl-C"),
     )
 
 

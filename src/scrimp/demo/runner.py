@@ -7,13 +7,14 @@ import importlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rich.console import Console
 
 from scrimp.app import open_ledger_reader
+from scrimp.demo.broken import break_one
 from scrimp.demo.display import shown
 from scrimp.demo.findings import Books, Findings, Played, gather
 from scrimp.demo.player import Player, Progress
@@ -78,16 +79,20 @@ async def _play(
         seat.clients.open_clients(stage.gateway_url) as sdks,
     ):
         await Player(sdks.ask, progress, errors=seat.clients.SDK_ERRORS).play(calls)
+        played_s = time.monotonic() - clock_s
     played = Played(
         seed=wanted.seed,
         scale=wanted.scale,
         planned=len(calls),
         streamed=sum(call.stream for call in calls),
-        played_s=time.monotonic() - clock_s,
+        played_s=played_s,
         failures=tuple(progress.failures),
+        gateway_log=stage.gateway_log(),
     )
     await stage.settled()
-    return gather(books, began, played, await stage.billed_nanousd())
+    findings = gather(books, began, played, await stage.billed_nanousd())
+    async with seat.clients.open_clients(stage.gateway_url) as sdks:
+        return replace(findings, broken=await break_one(calls, stage, books, sdks))
 
 
 def _total(books: Books, began: datetime) -> ReportRow:

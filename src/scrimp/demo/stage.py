@@ -69,17 +69,27 @@ class Stage:
     async def plan_faults(self) -> None:
         """Let the provider be busy for a handful of calls."""
         for fault in _FAULTS:
-            await asyncio.to_thread(_ask, self.simulator_url, "/_sim/faults", fault)
+            await asyncio.to_thread(_ask, self.simulator_url, "POST", "/_sim/faults", fault)
+
+    async def plan_cut(self, *, after_bytes: int, path: str) -> None:
+        """Let the next answer at this path break off, and let nothing else go wrong."""
+        await asyncio.to_thread(_ask, self.simulator_url, "DELETE", "/_sim/faults")
+        cut = {"fault": f"cut={after_bytes}", "count": 1, "path": path}
+        await asyncio.to_thread(_ask, self.simulator_url, "POST", "/_sim/faults", cut)
 
     async def billed_nanousd(self) -> int:
         """The provider's own bill so far."""
-        bill = await asyncio.to_thread(_ask, self.simulator_url, "/_sim/bill")
+        bill = await asyncio.to_thread(_ask, self.simulator_url, "GET", "/_sim/bill")
         return int(bill["total_nanousd"])
+
+    def gateway_log(self) -> str:
+        """The last line that the gateway logged."""
+        return _last_line(self.config.with_name("gateway.log"))
 
     async def settled(self) -> None:
         """Wait until the gateway has booked every call that it answered. Raises StageError."""
         for _ in range(round(_DRAIN_LIMIT_S / _POLL_S)):
-            ready = await asyncio.to_thread(_ask, self.gateway_url, "/readyz")
+            ready = await asyncio.to_thread(_ask, self.gateway_url, "GET", "/readyz")
             if not ready["settling"] and not ready["ledger"]["pending"]:
                 return
             await asyncio.sleep(_POLL_S)
@@ -129,13 +139,13 @@ async def _address(process: Process, what: str, log: Path) -> str:
     except TimeoutError:
         raise StageError(f"the {what} did not start within {_START_LIMIT_S:g} s") from None
     if not line:
-        raise StageError(f"the {what} did not start: {_last_words(log)}")
+        raise StageError(f"the {what} did not start: {_last_line(log) or 'no reason given'}")
     return line.decode().strip()
 
 
-def _last_words(log: Path) -> str:
+def _last_line(log: Path) -> str:
     lines = log.read_text("utf-8", "replace").strip().splitlines()
-    return lines[-1] if lines else "it gave no reason"
+    return lines[-1] if lines else ""
 
 
 async def _end(process: Process) -> None:
@@ -151,14 +161,12 @@ async def _end(process: Process) -> None:
         await process.wait()
 
 
-def _ask(url: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
+def _ask(url: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
     """One request to a server of the demo, outside what is measured. Raises StageError."""
     connection = HTTPConnection(url.removeprefix("http://"), timeout=_DRAIN_LIMIT_S)
+    sent = None if body is None else json.dumps(body)
     try:
-        if body is None:
-            connection.request("GET", path)
-        else:
-            connection.request("POST", path, json.dumps(body), {"content-type": "application/json"})
+        connection.request(method, path, sent, {"content-type": "application/json"})
         answer = connection.getresponse()
         data = answer.read()
     except OSError as error:

@@ -112,8 +112,8 @@ async def test_a_failed_turn_is_told_once_and_ends_its_conversation() -> None:
         planned(2, "whole", 1, "Three"),
     )
     assert progress.failures == [
-        "gpt-4o-mini, turn 1: TiredError (503)",
-        "gpt-4o-mini, turn 2: an earlier turn of the conversation failed",
+        "gpt-4o-mini: TiredError (503)",
+        "gpt-4o-mini: an earlier turn of the conversation failed",
     ]
     assert progress.done == 3
     assert [call.conversation for call, _ in sdk.asked] == ["broken", "whole"]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from scrimp.demo.broken import Broken
 from scrimp.demo.display import clock, figures
 from scrimp.demo.findings import Findings, Played, answer_times, gather, retried, to_json
 from scrimp.demo.player import Progress
@@ -134,19 +135,22 @@ def test_unequal_bills_are_told_with_the_difference() -> None:
     assert "NOT EQUAL: the ledger says $1.000000005 more" in text(found(2_000_000_000))
 
 
-def test_failures_are_shown_but_not_all_of_hundreds() -> None:
-    """The first five stand for the rest."""
-    failures = tuple(f"gpt-4o-mini, turn {n}: APIError" for n in range(1, 8))
-    said = text(found(played=replace(PLAYED, failures=failures)))
-    assert "turn 5: APIError" in said
-    assert "turn 6: APIError" not in said
-    assert "and 2 more" in said
+def test_failures_are_shown_by_reason() -> None:
+    """How often each, the first five of them, and the last line of the gateway's log."""
+    failures = ("gpt-4o-mini: APIError",) * 300 + tuple(f"model {n}: APIError" for n in range(6))
+    said = text(found(played=replace(PLAYED, failures=failures, gateway_log="no disk")))
+    assert "300 × gpt-4o-mini: APIError" in said  # noqa: RUF001 - times
+    assert "1 × model 3: APIError" in said  # noqa: RUF001 - times
+    assert "model 4" not in said
+    assert "and 2 other reasons" in said
+    assert "the gateway's log: no disk" in said
 
 
 def test_the_report_fits_on_a_terminal_of_100_columns() -> None:
     """No line is folded there: it reads the same as on a terminal as wide as one likes."""
-    assert [line.rstrip() for line in text(found()).splitlines()] == [
-        line.rstrip() for line in text(found(), width=300).splitlines()
+    whole = replace(found(), broken=Broken(900_000_000, 1, 0, 999_999_999))
+    assert [line.rstrip() for line in text(whole).splitlines()] == [
+        line.rstrip() for line in text(whole, width=300).splitlines()
     ]
 
 
@@ -167,11 +171,22 @@ def test_kept_servers_come_with_what_to_paste() -> None:
     """Base URLs, and commands that find the settings of the demo."""
     config = Path("/somewhere/with space/scrimp.toml")
     stage = Stage("http://127.0.0.1:1", "http://127.0.0.1:2", config, Settings())
-    out = io.StringIO()
-    Console(file=out, width=200).print(where_next(stage))
-    assert "OPENAI_BASE_URL=http://127.0.0.1:2/v1" in out.getvalue()
-    assert "ANTHROPIC_BASE_URL=http://127.0.0.1:2 " in out.getvalue()
-    assert "scrimp report --config '/somewhere/with space/scrimp.toml'" in out.getvalue()
+    said = [str(line).rstrip() for line in where_next(stage, "call-7")]
+    assert said[2].endswith(" export OPENAI_BASE_URL=http://127.0.0.1:2/v1")
+    assert said[3].endswith(" export ANTHROPIC_BASE_URL=http://127.0.0.1:2")
+    assert said[4].endswith(" export SCRIMP_CONFIG='/somewhere/with space/scrimp.toml'")
+    assert said[6].endswith(" scrimp explain call-7")
+
+
+def test_a_broken_stream_must_lie_inside_its_bounds() -> None:
+    """The truth between low and high is good; outside, or without bounds, is a failure in red."""
+    inside, outside = Broken(5, 4, 3, 6), Broken(7, 4, 3, 6)
+    assert replace(found(), broken=inside).good
+    assert not replace(found(), broken=outside).good
+    assert not replace(found(), broken=Broken(7, None, None, None)).good
+    assert " between $0.000000003 and $0.000000006" in text(replace(found(), broken=inside))
+    assert " NOT between" in text(replace(found(), broken=outside))
+    assert "no bounds" in text(replace(found(), broken=Broken(7, None, None, None)))
 
 
 def test_the_line_of_progress_keeps_its_width() -> None:
