@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -185,3 +186,58 @@ def test_an_unread_call_that_breaks_does_not_look_whole(
         client.embeddings.create(model="text-embedding-3-small", input="one")
     entry = scrimp.entries()[-1]
     assert (entry.outcome, entry.cost_nanousd) == ("cut", None)
+
+
+def test_a_clients_own_credential_goes_on_where_settings_say_so(simulator: Simulator) -> None:
+    """The provider sees the client's key and not ours; two keys share nothing, none is kept."""
+    simulator.reset()
+    with gateway(simulator.url, more='[auth]\nmode = "passthrough"\n') as scrimp:
+        for key in ("sk-of-ada", "sk-of-bob", "sk-of-ada"):
+            with openai.OpenAI(base_url=scrimp.openai_url, api_key=key, max_retries=0) as client:
+                client.chat.completions.create(
+                    model="gpt-4o", messages=[{"role": "user", "content": "What is a lamp?"}]
+                )
+            with anthropic.Anthropic(base_url=scrimp.url, api_key=key, max_retries=0) as claude:
+                claude.messages.create(
+                    model="claude-haiku-4-5",
+                    max_tokens=200,
+                    messages=[{"role": "user", "content": "What is a lamp?"}],
+                )
+        entries = scrimp.entries()
+        assert [entry.served_by for entry in entries] == ["upstream"] * 4 + ["exact_cache"] * 2
+        kept = b"".join(path.read_bytes() for path in _files(scrimp))
+        assert b"sk-of-" not in kept
+    sent = [
+        (one.header("authorization") or one.header("x-api-key") or "").removeprefix("Bearer ")
+        for one in simulator.requests
+    ]
+    assert sent == ["sk-of-ada", "sk-of-ada", "sk-of-bob", "sk-of-bob"]
+    assert "sk-provider" not in repr([one.headers for one in simulator.requests])
+
+
+def test_headers_of_the_settings_go_with_every_credential(simulator: Simulator) -> None:
+    """A fixed header of a provider is no credential: it is sent beside ours and the client's."""
+    providers = (
+        f'[providers.openai]\nbase_url = "{simulator.url}/v1"\ndialects = ["openai.chat"]\n'
+        'key_env = "OPENAI_KEY"\nheaders = { "X-Region" = "eu", "openai-project" = "house" }\n'
+    )
+    for mode, key in (("keys", "sk-provider-openai"), ("passthrough", "sk-x")):
+        simulator.reset()
+        more = f'[auth]\nmode = "{mode}"\n'
+        with (
+            gateway(simulator.url, more=more, providers=providers) as scrimp,
+            openai.OpenAI(base_url=scrimp.openai_url, api_key="sk-x", project="mine") as client,
+        ):
+            client.chat.completions.create(
+                model="gpt-4o", messages=[{"role": "user", "content": "What is a lamp?"}]
+            )
+        sent = simulator.requests[0]
+        assert sent.header("authorization") == f"Bearer {key}"
+        assert sent.header("x-region") == "eu"
+        projects = [value for name, value in sent.headers if name == "openai-project"]
+        assert projects == ["house"]
+
+
+def _files(scrimp: RunningGateway) -> list[Path]:
+    state = scrimp.loaded.settings.state_path
+    return [path for path in state.rglob("*") if path.is_file()]

@@ -136,6 +136,23 @@ def test_a_hit_is_the_whole_reply_for_anthropic(stage: Stage, first: str) -> Non
     assert len(stage.sim.requests) == 1
 
 
+@pytest.mark.parametrize("asked_first", [True, False], ids=["asked", "unasked"])
+def test_a_streamed_hit_shows_usage_to_those_who_asked(stage: Stage, *, asked_first: bool) -> None:
+    """Whoever paid for it: the chunk of usage is there exactly when this client asked."""
+    for asked in (asked_first, not asked_first):
+        chunks = list(
+            stage.clients.openai.chat.completions.create(
+                model="gpt-4o",
+                messages=[{"role": "user", "content": QUESTION}],
+                stream=True,
+                stream_options={"include_usage": asked},
+            )
+        )
+        assert [bool(chunk.usage) for chunk in chunks if not chunk.choices] == [True] * asked
+        assert not any(chunk.usage for chunk in chunks if chunk.choices)
+    assert len(stage.sim.requests) == 1
+
+
 def test_a_hit_says_what_it_is(stage: Stage) -> None:
     """Headers of a JSON hit: who served it, that it cost nothing, what it saved."""
     create = stage.clients.openai.chat.completions.with_raw_response.create

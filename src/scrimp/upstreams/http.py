@@ -35,6 +35,7 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _LARGE_BODY_BYTES = 1 << 20
+_CREDENTIALS: Headers = (("authorization", ""), ("x-api-key", ""), ("api-key", ""))
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
 
@@ -85,7 +86,9 @@ class HttpUpstream:
     ) -> Exchange:
         """Send; returns when status and headers are here. Raises UpstreamError."""
         endpoint = self._endpoints[request.provider]
-        own = (credential,) if credential is not None else endpoint.headers
+        own = endpoint.headers
+        if credential is not None:
+            own = (credential, *_without(own, _CREDENTIALS))
         try:
             response = await self._session.request(
                 request.method,
