@@ -65,7 +65,7 @@ class ExactCache:
         if call.cache.mode != "refresh" and (stored := await self._find(call, key)) is not None:
             age_s = int((self._clock.now() - stored.stored_at).total_seconds())
             call.trace.note(self.name, "hit", {"key": key.hex()[:12], "age_s": age_s})
-            return replace(stored.reply, served_by=self.name, cacheable=False)
+            return stored.reply
         call.trace.note(self.name, "miss", {"key": key.hex()[:12], "ttl_s": ttl_s})
         reply = await self._only_from_below(call, next)
         if reply.cacheable and reply.body is not None:
@@ -95,7 +95,8 @@ class ExactCache:
             call.trace.note(self.name, "too_large", {"bytes": size, "limit_bytes": limit})
             return
         now = self._clock.now()
-        kept = replace(reply, headers=_remembered_headers(reply))
+        headers = _remembered_headers(reply)
+        kept = replace(reply, headers=headers, served_by=self.name, cacheable=False)
         if not await self._store.put(key, StoredReply(kept, now, now + timedelta(seconds=ttl_s))):
             call.trace.note(self.name, "too_large", {"bytes": size})
 

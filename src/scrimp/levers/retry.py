@@ -52,7 +52,7 @@ class Retry:
             try:
                 return await next(call)
             except UpstreamError as error:
-                if call.sink.begun:
+                if call.sink.begun or not may_repeat(call, error):
                     raise
                 wait_s = decide(
                     error, tried, self._settings, share=self._random(), now=self._clock.now()
@@ -82,6 +82,16 @@ def decide(
     if asked_s is None:
         return jitter_s
     return None if asked_s > settings.max_retry_after_s else asked_s + share * settings.base_s
+
+
+def may_repeat(call: Call, error: UpstreamError) -> bool:
+    """False for a call that Scrimp does not read and that may have been carried out already.
+
+    A chat asked twice costs twice; a batch or a file made twice is there twice.
+    """
+    if call.operation != "passthrough" or call.method in ("GET", "HEAD"):
+        return True
+    return not error.sent or error.status == 429
 
 
 def is_passing(error: UpstreamError) -> bool:

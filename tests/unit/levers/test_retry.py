@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 
@@ -10,7 +11,7 @@ import pytest
 
 from scrimp.calls import Call, Headers, Reply, TraceLine
 from scrimp.errors import InvalidRequest, UpstreamError
-from scrimp.levers.retry import Retry, RetrySettings, decide, is_passing, retry_after_s
+from scrimp.levers.retry import Retry, RetrySettings, decide, is_passing, may_repeat, retry_after_s
 from tests.support.core import NOON, FakeClock, call_of, reply_of
 
 SETTINGS = RetrySettings(attempts=3, base_s=0.5, max_wait_s=3.0, max_retry_after_s=20.0)
@@ -179,3 +180,22 @@ async def test_a_client_that_leaves_ends_the_waiting() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert provider.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "error", "repeated"),
+    [
+        ("POST", failure(500), False),
+        ("POST", failure(503), False),
+        ("POST", failure(429), True),
+        ("POST", UpstreamError("no", status=502, sent=False), True),
+        ("GET", failure(500), True),
+    ],
+)
+def test_what_is_not_read_is_not_done_twice(
+    method: str, error: UpstreamError, *, repeated: bool
+) -> None:
+    """A passed-through POST is repeated only when it provably was not carried out."""
+    call = replace(call_of(), operation="passthrough", method=method)
+    assert may_repeat(call, error) is repeated
+    assert may_repeat(call_of(), error)
