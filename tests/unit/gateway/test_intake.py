@@ -1,0 +1,212 @@
+"""From a request to a call: who asks, for what, and who may not."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from scrimp.app import App, Parts
+from scrimp.calls import Call, Target, Trace
+from scrimp.dialects.json_body import encode
+from scrimp.errors import InvalidRequest, Unauthenticated, UnknownModel
+from scrimp.gateway.intake import Asked, Intake, Route
+from scrimp.ports import VirtualKey
+from scrimp.prices import load_book
+from scrimp.settings import parse
+from scrimp.stores.memory_replies import MemoryReplies
+from scrimp.stores.settings_keys import SettingsKeys
+from tests.support.core import (
+    NOON,
+    FakeClock,
+    HereSink,
+    LetterEncoder,
+    ListLedger,
+    ScriptedUpstream,
+    answer_fields,
+    chat_fields,
+    json_exchange,
+)
+
+CHAT = Route("openai.chat", "chat")
+COUNT = Route("anthropic.count_tokens", "count_tokens")
+PROVIDERS = """
+[providers.openai]
+base_url = "https://o.example/v1"
+dialects = ["openai.chat"]
+[providers.anthropic]
+base_url = "https://a.example/v1"
+dialects = ["anthropic.messages"]
+"""
+SECRET = "sk-scrimp-of-ci"
+
+
+def intake(*keys: VirtualKey, mode: str = "keys", more: str = PROVIDERS) -> Intake:
+    """An intake over a gateway with these keys."""
+    clock = FakeClock()
+    settings = parse(f'[auth]\nmode = "{mode}"\n{more}'.encode(), source="the test")
+    parts = Parts(
+        clock=clock,
+        upstream=ScriptedUpstream(json_exchange(answer_fields())),
+        ledger=ListLedger(),
+        replies=MemoryReplies(clock, max_bytes=1000),
+        keys=SettingsKeys(keys),
+        encoder=LetterEncoder(),
+    )
+    return Intake(App(settings, parts, load_book()), tenant_secret=b"s")
+
+
+def key(name: str = "ci", **more: Any) -> VirtualKey:
+    """A key whose secret is SECRET."""
+    return VirtualKey(name, hashlib.sha256(SECRET.encode()).hexdigest(), **more)
+
+
+def asked(body: bytes | None = None, **headers: Any) -> Asked:
+    """A request; `_` in a header's name stands for `-`."""
+    raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return Asked(
+        id="1",
+        method="POST",
+        path="/v1/chat/completions",
+        headers=dict(raw),
+        raw=raw,
+        body=encode(chat_fields()) if body is None else body,
+        sink=HereSink(),
+        trace=Trace(),
+    )
+
+
+async def called(door: Intake, /, body: bytes | None = None, **headers: Any) -> Call:
+    """The call of a chat request."""
+    return await door.call(asked(body, **headers), CHAT)
+
+
+async def test_a_call_is_built_of_its_request() -> None:
+    """Ours is read, the provider's is forwarded, nothing of it is lost."""
+    call = await called(
+        intake(),
+        x_scrimp_user="ada",
+        x_scrimp_tags="a,b",
+        x_scrimp_session="s1",
+        x_scrimp_task="analysis",
+        x_scrimp_cache="refresh",
+        x_new="1",
+        authorization="Bearer whatever",
+    )
+    assert (call.purpose, call.operation, call.started_at) == ("client", "chat", NOON)
+    assert call.headers == (("x-new", "1"),)
+    assert call.target == Target("openai", "gpt-4o-mini", "openai.chat")
+    assert (call.caller.tenant, call.caller.credential) == ("local", None)
+    assert (call.caller.user, call.caller.tags, call.caller.session) == ("ada", ("a", "b"), "s1")
+    assert (call.task.name, call.task.source, call.cache.mode) == ("analysis", "header", "refresh")
+    assert call.request.body == encode(chat_fields())
+
+
+def _headers(name: str, value: str) -> dict[str, Any]:
+    return {name: value}
+
+
+@pytest.mark.parametrize("header", ["authorization", "x_api_key"])
+async def test_a_known_key_opens(header: str) -> None:
+    """As the SDKs of either vendor send it; who it belongs to comes with it."""
+    door = intake(key(team="infra", user="bot", task="extraction", tags=("k",)))
+    given = f"Bearer {SECRET}" if header == "authorization" else SECRET
+    call = await called(door, **_headers(header, given))
+    assert (call.caller.tenant, call.caller.key, call.caller.team) == ("key:ci", "ci", "infra")
+    assert (call.caller.user, call.caller.tags) == ("bot", ("k",))
+    assert (call.task.name, call.task.source) == ("extraction", "key")
+    assert call.caller.credential is None
+    assert SECRET not in repr(call)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"authorization": "Bearer wrong"},
+        {"authorization": f"Basic {SECRET}"},
+        {"x_api_key": hashlib.sha256(SECRET.encode()).hexdigest()},
+        {"authorization": "Bearer "},
+    ],
+)
+async def test_anything_else_does_not(headers: dict[str, Any]) -> None:
+    """The digest of a key is no key; what was given is not repeated."""
+    with pytest.raises(Unauthenticated) as caught:
+        await called(intake(key()), **headers)
+    assert "wrong" not in str(caught.value)
+
+
+async def test_the_key_is_asked_for_before_anything_is_read() -> None:
+    """Strangers learn nothing of models, and no body of theirs is parsed."""
+    with pytest.raises(Unauthenticated):
+        await called(intake(key()), b"{")
+
+
+async def test_a_providers_key_is_passed_through_where_settings_say_so() -> None:
+    """Each credential is a tenant of its own, by a keyed digest and not by itself."""
+    door = intake(mode="passthrough")
+    one = await called(door, authorization="Bearer sk-1")
+    two = await called(door, authorization="Bearer sk-2")
+    assert one.caller.credential == ("authorization", "Bearer sk-1")
+    assert one.caller.tenant != two.caller.tenant
+    assert one.caller.tenant == (await called(door, authorization="Bearer sk-1")).caller.tenant
+    assert "sk-1" not in repr(one)
+    assert hashlib.sha256(b"sk-1").hexdigest()[:32] not in one.caller.tenant
+    with pytest.raises(Unauthenticated):
+        await called(door)
+
+
+async def test_credentials_of_another_scheme_are_tenants_too() -> None:
+    """Two people with Basic or bare credentials must not share answers."""
+    door = intake(mode="passthrough")
+    given = ("Basic one", "Basic two", "Api-Key one")
+    tenants = [(await called(door, authorization=one)).caller.tenant for one in given]
+    assert len(set(tenants)) == 3
+
+
+async def test_a_key_may_be_held_to_some_models() -> None:
+    """By the name that is asked for or the model behind it; elsewhere it is as good as unknown."""
+    door = intake(key(models=("gpt-4o-mini",)))
+    good: dict[str, Any] = {"authorization": f"Bearer {SECRET}"}
+    assert (await called(door, **good)).target.model == "gpt-4o-mini"
+    dear = encode({**chat_fields(), "model": "gpt-4o"})
+    with pytest.raises(UnknownModel, match=r"'ci' may not use model 'gpt-4o' .*gpt-4o-mini"):
+        await called(door, dear, **good)
+    for body in (dear, b"", b"not json", b'{"model":7}', b'{"model":"\xff"}'):
+        with pytest.raises(UnknownModel, match="may not use model"):
+            await door.passthrough(asked(body, **good))
+
+
+@pytest.mark.parametrize("model", ["x" * 257, "gpt\n4o", "gpt\x1b[31m"])
+async def test_a_name_that_is_none(model: str) -> None:
+    """It would stand in the ledger, in reports and in error messages."""
+    with pytest.raises(InvalidRequest, match="'model' has"):
+        await called(intake(), encode({**chat_fields(), "model": model}))
+
+
+async def test_unknown_paths_find_a_provider() -> None:
+    """By header, by the model in a body, by the client's dialect."""
+    door = intake()
+    by_header = await door.passthrough(asked(b"\x00", x_scrimp_provider="anthropic"))
+    assert by_header.target.provider == "anthropic"
+    body = encode({"model": "claude-3-5-haiku-latest", "input": "x"})
+    by_model = await door.passthrough(asked(body, anthropic_version="2023-06-01"))
+    assert by_model.target.provider == "anthropic"
+    assert (await door.passthrough(asked(b"\x00"))).target.provider == "openai"
+    by_dialect = await door.passthrough(asked(b"\x00", anthropic_version="2023-06-01"))
+    assert by_dialect.target.provider == "anthropic"
+    assert by_dialect.operation == "passthrough"
+    assert by_dialect.request.body == b"\x00"
+    with pytest.raises(InvalidRequest, match="'nobody' is not configured"):
+        await door.passthrough(asked(b"", x_scrimp_provider="nobody"))
+
+
+async def test_counting_tokens_has_no_task() -> None:
+    """Nothing of it is remembered, so nobody need classify it."""
+    body = encode(
+        {"model": "claude-3-5-haiku-latest", "messages": [{"role": "user", "content": "x"}]}
+    )
+    call = await intake().call(asked(body), COUNT)
+    assert (call.operation, call.task.source) == ("count_tokens", "none")
+    assert call.target.dialect == "anthropic.count_tokens"
