@@ -6,6 +6,7 @@ the outbox and the ledger are drained.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import secrets
@@ -25,6 +26,7 @@ from scrimp.settings import Loaded
 
 log = logging.getLogger("scrimp.gateway")
 _BACKLOG = 2048
+_CUT_OFF_S = 5.0
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -113,6 +115,14 @@ class GatewayServer(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._tell_started()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Drain; then wait for calls that were cut off to book themselves, while that can be."""
+        await super().shutdown(sockets)
+        if late := set(self.server_state.tasks):
+            for task in late:
+                task.cancel()
+            await asyncio.wait(late, timeout=_CUT_OFF_S)
 
 
 def address(listener: socket.socket) -> str:

@@ -8,6 +8,7 @@ stop producing; faster clients do not. Bodies are passed as they are, redirects 
 from __future__ import annotations
 
 import io
+import os
 import zlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
@@ -192,4 +193,7 @@ def _limit(endpoint: Endpoint) -> float:
 def _why(error: Exception) -> str:
     """The system's reason, without addresses that the configuration may hide."""
     os_error = getattr(error, "os_error", None)
+    number = getattr(os_error, "errno", None) or 0
+    if number > 0:
+        return os.strerror(number)  # the event loop puts the address into the error's own words
     return getattr(os_error, "strerror", None) or type(error).__name__
