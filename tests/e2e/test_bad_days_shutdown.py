@@ -66,9 +66,12 @@ def _accepts(url: str) -> bool:
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
-def test_what_does_not_finish_in_time_is_cut_and_booked(tmp_path: Path, *, stream: bool) -> None:
-    """`server.drain_s` bounds the wait; the entry is there with an estimate, the exit code 0."""
-    more = "[server]\ndrain_s = 1.0\n"
+@pytest.mark.parametrize("impatient", [False, True], ids=["in time", "second signal"])
+def test_what_does_not_finish_is_cut_and_booked(
+    tmp_path: Path, *, stream: bool, impatient: bool
+) -> None:
+    """After `server.drain_s`, or at once by a second signal: an estimate, and exit code 0."""
+    more = f"[server]\ndrain_s = {30.0 if impatient else 1.0}\n"
     with Simulator() as sim, GatewayProcess(sim.url, tmp_path / "state", more=more) as running:
         sim.fault("stall=3")
         with raw_http.connect(running.url, timeout_s=30) as sock:
@@ -76,9 +79,10 @@ def test_what_does_not_finish_in_time_is_cut_and_booked(tmp_path: Path, *, strea
             sock.sendall(raw_http.request(OPENAI.path, body, OPENAI.headers))
             until(lambda: sim.in_flight == 1)
             running.terminate()
+            if impatient:
+                until(lambda: not _accepts(running.url))
+                running.interrupt()
             assert running.ended() == 0
-            while sock.recv(65536):
-                pass
         bill = sim.quiet()
     entry = LedgerReader(running.ledger_path).recent(10)[0]
     assert (entry.outcome, entry.cost_basis) == ("cancelled", "estimate")

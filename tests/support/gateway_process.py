@@ -61,6 +61,10 @@ class GatewayProcess:
         """Ask it to stop (SIGTERM); returns at once."""
         self._process.send_signal(signal.SIGTERM)
 
+    def interrupt(self) -> None:
+        """Ctrl-C (SIGINT); a second signal means now."""
+        self._process.send_signal(signal.SIGINT)
+
     @property
     def running(self) -> bool:
         """True until it has ended."""
