@@ -121,7 +121,7 @@ def entry_of(call: Call, ending: Ending, *, keep_content: bool) -> Entry:
         model=call.target.model,
         status=status,
         outcome=outcome,
-        served_by=reply.served_by if reply else "none",
+        served_by=reply.served_by if reply else "upstream" if outcome == "ok" else "none",
         stream=call.request.stream,
         usage=total_usage(attempts),
         cost_basis=cost.basis,
@@ -154,15 +154,15 @@ def _status(call: Call, ending: Ending) -> tuple[int, str]:
     error, reply = ending.error, ending.reply
     if reply is not None:
         return reply.status, "cut" if reply.facts.error else "ok"
+    last = call.trace.attempts[-1] if call.trace.attempts else None
     if isinstance(error, UpstreamError):
-        last = call.trace.attempts[-1] if call.trace.attempts else None
         if call.sink.begun:
             return last.status if last else error.status, "cut"
         return error.status, "rejected" if last and last.outcome == "rejected" else "failed"
-    if isinstance(error, Rejected):
-        return error.status, "refused"
     if isinstance(error, Exception):
-        return 500, "failed"
+        return (error.status, "refused") if isinstance(error, Rejected) else (500, "failed")
+    if last is not None and last.outcome == "ok" and call.sink.begun:
+        return last.status, "ok"  # it left with the whole answer
     return CLIENT_CLOSED, "cancelled"
 
 

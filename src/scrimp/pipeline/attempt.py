@@ -78,7 +78,7 @@ class UpstreamAttempt:
         try:
             return await self._read(call, exchange, log)
         except BaseException as error:
-            log.end(_broken(error, exchange.status, begun=log.begun))
+            log.end(_broken(error, exchange.status, log))
             raise
         finally:
             if log.drained:
@@ -169,13 +169,13 @@ def _unanswered(error: BaseException) -> Outcome:
     return "failed" if isinstance(error, Exception) else "cancelled"
 
 
-def _broken(error: BaseException, status: int, *, begun: bool) -> Outcome:
-    """How an attempt ended that got a status, but no whole reply."""
+def _broken(error: BaseException, status: int, log: _AttemptLog) -> Outcome:
+    """How an attempt ended that got a status, but no reply for the levers."""
     if status >= 400:
         return "rejected" if status < 500 or status in _OVERLOADED else "failed"
     if not isinstance(error, Exception):
-        return "cancelled"
-    return "cut" if begun else "failed"
+        return "ok" if log.complete else "cancelled"
+    return "cut" if log.begun else "failed"
 
 
 async def _refusal(exchange: Exchange, log: _AttemptLog) -> UpstreamError:
@@ -317,6 +317,11 @@ class _AttemptLog:
     def begun(self) -> bool:
         """True once a piece of the body has come."""
         return self._ttft_ms is not None
+
+    @property
+    def complete(self) -> bool:
+        """True once the dialect's end marker has come: SDKs leave on it, before the provider."""
+        return self.reader is not None and self.reader.facts.complete
 
     def piece(self, chunk: bytes) -> None:
         self.first_byte()

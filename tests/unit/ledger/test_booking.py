@@ -63,6 +63,9 @@ CUT = UpstreamError("broke off", status=502)
         (ended(None, BudgetExceeded("")), 429, "refused"),
         (ended(None, asyncio.CancelledError(), ("cancelled", 200)), 499, "cancelled"),
         (ended(None, asyncio.CancelledError(), ("cancelled", 200), begun=True), 499, "cancelled"),
+        (ended(None, asyncio.CancelledError(), ("ok", 200), begun=True), 200, "ok"),
+        (ended(None, asyncio.CancelledError(), ("ok", 200)), 499, "cancelled"),
+        (ended(None, asyncio.CancelledError()), 499, "cancelled"),
         (ended(None, ZeroDivisionError(), ("ok", 200)), 500, "failed"),
         (ended(None, StoreError("")), 500, "failed"),
     ],
@@ -72,6 +75,13 @@ def test_status_and_outcome_are_what_the_client_saw(
 ) -> None:
     """The status line it got (499: it had left), and how it ended in one word."""
     assert (entry.status, entry.outcome) == (status, outcome)
+
+
+def test_who_left_with_the_whole_answer_was_served() -> None:
+    """By the upstream, although no reply came back through the levers."""
+    left = ended(None, asyncio.CancelledError(), ("ok", 200), begun=True)
+    assert left.served_by == "upstream"
+    assert ended(None, asyncio.CancelledError(), ("cancelled", 200)).served_by == "none"
 
 
 def test_an_entry_says_all_that_is_known() -> None:

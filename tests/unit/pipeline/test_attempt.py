@@ -284,6 +284,16 @@ async def test_usage_that_had_come_prices_a_cancelled_stream() -> None:
     assert attempt.cost.nanousd == 13
 
 
+async def test_a_client_that_leaves_with_the_end_marker_has_all() -> None:
+    """SDKs close the connection on it, before the provider has closed its own."""
+    call = streaming()
+    exchange = ScriptedExchange(200, SSE_HEADERS, [*stream_events("Hi"), forever])
+    await cancelled(call, exchange)
+    attempt = only_attempt(call)
+    assert (attempt.outcome, attempt.usage) == ("ok", USAGE)
+    assert exchange.closed == (0, 1)
+
+
 @pytest.mark.parametrize(
     ("error", "outcome"), [(asyncio.CancelledError(), "cancelled"), (OSError(), "cut")]
 )
