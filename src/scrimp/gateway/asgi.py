@@ -88,6 +88,8 @@ class Gateway:
 
 def _where(error: Exception) -> str:
     """The kind of an error and its place, without its message."""
+    while isinstance(error, ExceptionGroup):  # the task group's wrapping says nothing
+        error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"
