@@ -71,4 +71,4 @@ class HttpSink:
 
 def raw(headers: Headers) -> RawHeaders:
     """Headers as ASGI wants them; a provider's odd bytes leave as they came."""
-    return [(name.encode(), value.encode("utf-8", "surrogateescape")) for name, value in headers]
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
