@@ -26,7 +26,7 @@ from scrimp.calls import (
 )
 from scrimp.dialects import DIALECTS
 from scrimp.dialects.json_body import encode
-from scrimp.errors import PriceUnknown
+from scrimp.errors import PriceUnknown, UpstreamError
 from scrimp.pipeline.attempt import AttemptSettings, UpstreamAttempt
 from scrimp.ports import Count, Entry, Exchange, LedgerHealth, Settlement, UpstreamRequest
 
@@ -284,6 +284,26 @@ def attempt_of(**changes: Any) -> Attempt:
         cost=flat_price(USAGE, TARGET, NOON, ""),
     )
     return replace(attempt, **changes)
+
+
+def only_attempt(call: Call) -> Attempt:
+    """The attempt in the trace: exactly one."""
+    assert len(call.trace.attempts) == 1
+    return call.trace.attempts[0]
+
+
+def streaming(**changes: Any) -> Call:
+    """A call that asks for a stream."""
+    return call_of(chat_fields(stream=True), **changes)
+
+
+async def failing(call: Call, exchange: ScriptedExchange, **settings: Any) -> UpstreamError:
+    """The error that an attempt raises."""
+    try:
+        await attempt_on(ScriptedUpstream(exchange), **settings)(call)
+    except UpstreamError as error:
+        return error
+    raise AssertionError("the attempt did not fail")
 
 
 def verdicts(call: Call, lever: str) -> list[str]:
