@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from http.client import HTTPException
 from pathlib import Path
 
 from scrimp.simulator import Simulator
@@ -34,7 +35,7 @@ class _Client:
             asked += 1
             try:
                 self._one(asked)
-            except (OSError, EOFError, ValueError):
+            except (OSError, HTTPException):
                 return
 
     def _one(self, asked: int) -> None:

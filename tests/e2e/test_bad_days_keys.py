@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from scrimp.gateway.server import tenant_secret
 from tests.support import raw_http
 from tests.support.spoken import ANTHROPIC, BOTH, OPENAI, Spoken
 from tests.support.stage import Stage, logged, staged
@@ -180,6 +181,18 @@ def test_state_files_are_for_their_owner_alone() -> None:
         assert {"tenant.secret", "ledger.sqlite"} <= modes.keys()
         assert set(modes.values()) == {0o600}
         assert len((state / "tenant.secret").read_bytes()) == 32
+
+
+def test_the_secret_behind_tenants_stays_and_is_never_half_a_secret(tmp_path: Path) -> None:
+    """The same at every start; made anew when a death left it empty; closed to others again."""
+    path = tmp_path / "tenant.secret"
+    path.touch()
+    secret = tenant_secret(tmp_path)
+    assert len(secret) == 32
+    path.chmod(0o644)
+    assert tenant_secret(tmp_path) == path.read_bytes() == secret
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def _state_bytes(state: Path) -> bytes:

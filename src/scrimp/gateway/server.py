@@ -12,6 +12,7 @@ import logging
 import secrets
 import socket
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,7 @@ from scrimp.settings import Loaded
 log = logging.getLogger("scrimp.gateway")
 _BACKLOG = 2048
 _CUT_OFF_S = 5.0
+_SECRET_BYTES = 32
 
 
 def bind(host: str, port: int) -> socket.socket:
@@ -135,11 +137,16 @@ def tenant_secret(state: Path) -> bytes:
     """The secret behind tenants of passed-through credentials: made once, 0600."""
     path = state / "tenant.secret"
     try:
-        return path.read_bytes()
+        secret = path.read_bytes()
     except FileNotFoundError:
-        pass
+        secret = b""
+    if len(secret) == _SECRET_BYTES:
+        path.chmod(0o600)
+        return secret
+    # there is none, or a process died while it wrote one: an empty secret would hide nothing
     state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    secret = secrets.token_bytes(32)
-    path.touch(mode=0o600)
-    path.write_bytes(secret)
+    secret = secrets.token_bytes(_SECRET_BYTES)
+    with tempfile.NamedTemporaryFile(dir=state, prefix="tenant.", delete=False) as file:
+        file.write(secret)
+    Path(file.name).replace(path)
     return secret
