@@ -80,11 +80,16 @@ class AnthropicReader:
                 usage=read_usage(self._usage) if self._counted else None,
                 model=self._model,
                 finish=self._finish,
-                complete=self._started and self._stopped and not self._error,
+                complete=self.complete,
                 service_tier=read_tier(self._usage),
                 error=self._error,
             )
         return self._facts
+
+    @property
+    def complete(self) -> bool:
+        """True once the message has stopped, and no error was told."""
+        return self._started and self._stopped and not self._error
 
     def feed(self, data: bytes) -> bytes:
         """Take a piece, return the whole events in it; nothing is ever taken out."""

@@ -34,6 +34,11 @@ class StreamReader(Protocol):
         """What is known so far; final once `facts.complete` or the stream has ended."""
         ...
 
+    @property
+    def complete(self) -> bool:
+        """`facts.complete`, cheap enough to be asked after every piece."""
+        ...
+
     def feed(self, data: bytes) -> bytes:
         """Take a piece, return the bytes that the client may have now.
 

@@ -69,6 +69,24 @@ def error_message(error: object) -> str:
     return message if isinstance(message, str) and message else "the provider gave no message"
 
 
+def _is_plain(raw: bytes) -> bool:
+    """True for one more piece of the first choice that ends nothing and counts nothing.
+
+    By bytes, since most chunks are such pieces: inside a JSON string a quote is escaped, so these
+    keys cannot be text. What is written with other white space takes the long way.
+    """
+    return (
+        b'"finish_reason":null' in raw
+        and b'"usage":{' not in raw
+        and b'"error"' not in raw
+        and b'"refusal":"' not in raw
+        and b'"index":0' in raw
+        and b'"index":1' not in raw
+        and raw.startswith(b"data: {")
+        and raw.count(b"data: ") == 1
+    )
+
+
 class OpenAIChatReader:
     """A StreamReader for one `chat.completion.chunk` stream.
 
@@ -106,11 +124,16 @@ class OpenAIChatReader:
                 usage=read_usage(self._usage),
                 model=self._model,
                 finish=worst(list(self._finishes.values())),
-                complete=self._done and bool(self._finishes) and not self._error,
+                complete=self.complete,
                 service_tier=self._tier,
                 error=self._error,
             )
         return self._facts
+
+    @property
+    def complete(self) -> bool:
+        """True once the end marker has come, after a choice and without an error."""
+        return self._done and bool(self._finishes) and not self._error
 
     def feed(self, data: bytes) -> bytes:
         """Take a piece, return the whole events that the client may have now."""
@@ -118,12 +141,16 @@ class OpenAIChatReader:
         if not events:
             return b""
         self._facts = None
-        shown = [event for event in events if self._read(event)]
+        shown = [event for event in events if self._is_more_text(event) or self._read(event)]
         return shown[0] if len(shown) == 1 else b"".join(shown)
 
     def close(self) -> bytes:
         """What is left of an unfinished event. It is not read: it is not what it should be."""
         return self._splitter.close()
+
+    def _is_more_text(self, raw: bytes) -> bool:
+        """One more piece of the only choice there is: nothing in it needs to be read."""
+        return _is_plain(raw) and bool(self._model) and self._finishes.keys() == {0}
 
     def _read(self, raw: bytes) -> bool:
         """Read one event; False when the client must not see it."""

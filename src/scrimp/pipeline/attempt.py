@@ -7,30 +7,19 @@ before the provider's first byte is here: until then a retry is still possible.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
-from scrimp.calls import (
-    FREE_COST,
-    NEVER_BILLED,
-    UNKNOWN_COST,
-    Attempt,
-    Call,
-    Cost,
-    Framing,
-    Headers,
-    Outcome,
-    Reply,
-    ReplyFacts,
-    Sink,
-)
+from scrimp.calls import Call, Framing, Headers, Outcome, Reply, ReplyFacts, Sink
 from scrimp.dialects.base import Dialect, StreamReader
-from scrimp.errors import PriceUnknown, UpstreamError
+from scrimp.errors import UpstreamError
+from scrimp.pipeline.attempt_log import NO_FACTS, AttemptLog, Kept
 from scrimp.ports import Clock, Exchange, Pricer, Upstream, UpstreamRequest
 
-NO_FACTS = ReplyFacts()
 _ERROR_BODY_BYTES = 1 << 20
-_REQUEST_ID_HEADERS = ("x-request-id", "request-id")
+_END_GRACE_S = 0.05
+"""How long the end of a stream is waited for after its end marker."""
 _STREAM_SUBTYPE = "text/event-stream"
 _OUR_ROOT = "/v1"  # where the API stands with us; a provider's base URL brings its own
 _OVERLOADED = (503, 529)  # said before the work; after another 5xx the provider may bill it
@@ -68,7 +57,7 @@ class UpstreamAttempt:
     async def __call__(self, call: Call) -> Reply:
         """Make one attempt. Raises UpstreamError with the provider's status, headers and body."""
         request = self._request(call)
-        log = _AttemptLog(call, self._clock, self._pricer)
+        log = AttemptLog(call, self._clock, self._pricer)
         try:
             exchange = await self._upstream.open(request, credential=call.caller.credential)
         except BaseException as error:
@@ -96,7 +85,7 @@ class UpstreamAttempt:
         path = call.path.removeprefix(_OUR_ROOT)
         return UpstreamRequest(target.provider, call.method, path, call.headers, body)
 
-    async def _read(self, call: Call, exchange: Exchange, log: _AttemptLog) -> Reply:
+    async def _read(self, call: Call, exchange: Exchange, log: AttemptLog) -> Reply:
         if exchange.status >= 400:
             raise await _refusal(exchange, log)
         if call.operation == "passthrough":
@@ -105,20 +94,20 @@ class UpstreamAttempt:
             return await self._stream(call, exchange, log)
         return await self._whole(call, exchange, log)
 
-    async def _whole(self, call: Call, exchange: Exchange, log: _AttemptLog) -> Reply:
+    async def _whole(self, call: Call, exchange: Exchange, log: AttemptLog) -> Reply:
         """A reply that is one document: kept back until it is here, unless it is too large."""
         body = await self._keep_or_pass(call, exchange, log)
         facts = NO_FACTS if body is None else self._dialects[call.target.dialect].read_reply(body)
         log.end("ok", facts, body=body or b"")
         return _reply(exchange, body, "json", facts)
 
-    async def _pass(self, call: Call, exchange: Exchange, log: _AttemptLog) -> Reply:
+    async def _pass(self, call: Call, exchange: Exchange, log: AttemptLog) -> Reply:
         """A reply that Scrimp does not read: bytes go on as they come."""
         await _pipe(call.sink, exchange, exchange.chunks(), log)
         log.end("ok")
         return _reply(exchange, None, "json", NO_FACTS)
 
-    async def _keep_or_pass(self, call: Call, exchange: Exchange, log: _AttemptLog) -> bytes | None:
+    async def _keep_or_pass(self, call: Call, exchange: Exchange, log: AttemptLog) -> bytes | None:
         kept = bytearray()
         chunks = exchange.chunks()
         async for chunk in chunks:
@@ -134,20 +123,16 @@ class UpstreamAttempt:
         log.drained = True
         return bytes(kept)
 
-    async def _stream(self, call: Call, exchange: Exchange, log: _AttemptLog) -> Reply:
+    async def _stream(self, call: Call, exchange: Exchange, log: AttemptLog) -> Reply:
         """An event stream: whole events go to the sink while they arrive, and are kept.
 
         A client that asked for a document gets none of it live: its reply is made from the whole.
         """
         dialect = self._dialects[call.target.dialect]
         log.reader = reader = dialect.stream_reader(hide_usage=not call.request.include_usage)
-        log.partial = kept = _Kept(self._settings.max_kept_bytes)
+        log.partial = kept = Kept(self._settings.max_kept_bytes)
         sink = call.sink if call.sink.live and call.request.stream else None
-        try:
-            await _forward(sink, exchange, log, reader)
-        except UpstreamError:
-            if not reader.facts.complete:
-                raise  # what breaks after the dialect's own end marker has broken nothing
+        await _forward(sink, exchange, log, reader)
         facts = reader.facts
         if not facts.complete and (sink is None or not facts.error):
             why = facts.error or "the provider ended the stream before its end marker"
@@ -169,7 +154,7 @@ def _unanswered(error: BaseException) -> Outcome:
     return "failed" if isinstance(error, Exception) else "cancelled"
 
 
-def _broken(error: BaseException, status: int, log: _AttemptLog) -> Outcome:
+def _broken(error: BaseException, status: int, log: AttemptLog) -> Outcome:
     """How an attempt ended that got a status, but no reply for the levers."""
     if status >= 400:
         return "rejected" if status < 500 or status in _OVERLOADED else "failed"
@@ -178,7 +163,7 @@ def _broken(error: BaseException, status: int, log: _AttemptLog) -> Outcome:
     return "cut" if log.begun else "failed"
 
 
-async def _refusal(exchange: Exchange, log: _AttemptLog) -> UpstreamError:
+async def _refusal(exchange: Exchange, log: AttemptLog) -> UpstreamError:
     """The provider's own error, read as far as it is reasonable.
 
     When its body breaks off, status and headers still say what is wrong and how long to wait.
@@ -202,28 +187,50 @@ async def _refusal(exchange: Exchange, log: _AttemptLog) -> UpstreamError:
 
 
 async def _forward(
-    sink: Sink | None, exchange: Exchange, log: _AttemptLog, reader: StreamReader
+    sink: Sink | None, exchange: Exchange, log: AttemptLog, reader: StreamReader
 ) -> None:
-    """Read an event stream to its end; whole events go to the sink at once."""
-    async for chunk in exchange.chunks():
+    """Read an event stream to its end; whole events go to the sink at once.
+
+    The end marker is held back until the provider has ended the stream, for a moment at most: SDKs
+    leave on it, and would cancel what still has to be done with a whole answer.
+    """
+    chunks = exchange.chunks()
+    last = b""
+    async for chunk in chunks:
         log.piece(chunk)
         ready = reader.feed(chunk)
+        if reader.complete:
+            last = ready + await _rest(chunks, log, reader)
+            break
         if sink is not None and ready:
             if not sink.begun:
                 await sink.start(exchange.status, _without_length(exchange.headers))
             await sink.write(ready)
-    log.drained = True
-    rest = reader.close()
-    if sink is None or not reader.facts.complete:
+    else:
+        log.drained = True
+    if sink is None or not reader.complete:
         return
     if not sink.begun:
         await sink.start(exchange.status, _without_length(exchange.headers))
-    if rest:
-        await sink.write(rest)
+    await sink.write(last)
+
+
+async def _rest(chunks: AsyncIterator[bytes], log: AttemptLog, reader: StreamReader) -> bytes:
+    """What follows the end marker: nothing, as a rule, and at once."""
+    ready = b""
+    try:
+        async with asyncio.timeout(_END_GRACE_S):
+            async for chunk in chunks:
+                log.piece(chunk)
+                ready += reader.feed(chunk)
+            log.drained = True
+    except (TimeoutError, UpstreamError):
+        pass  # what breaks after the dialect's own end marker has broken nothing
+    return ready + reader.close()
 
 
 async def _pipe(
-    sink: Sink, exchange: Exchange, chunks: AsyncIterator[bytes], log: _AttemptLog
+    sink: Sink, exchange: Exchange, chunks: AsyncIterator[bytes], log: AttemptLog
 ) -> None:
     """Pass the rest of an answer on as it comes; an answer without a body begins at its end."""
     async for chunk in chunks:
@@ -254,123 +261,3 @@ def _header(headers: Headers, name: str) -> str:
 
 def _without_length(headers: Headers) -> Headers:
     return tuple(pair for pair in headers if pair[0] not in _OWN_FRAMING)
-
-
-class _Kept:
-    """Chunks of a stream up to a limit; `whole` is None once the limit was passed."""
-
-    __slots__ = ("_chunks", "_limit", "_size")
-
-    def __init__(self, limit: int) -> None:
-        self._chunks: list[bytes] = []
-        self._limit = limit
-        self._size = 0
-
-    def add(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        if self._size <= self._limit:
-            self._chunks.append(chunk)
-
-    @property
-    def whole(self) -> bytes | None:
-        return b"".join(self._chunks) if self._size <= self._limit else None
-
-    @property
-    def seen(self) -> bytes:
-        return b"".join(self._chunks)
-
-
-class _AttemptLog:
-    """What is known of the attempt in the air; `end` puts it in the trace, once."""
-
-    __slots__ = (
-        "_at",
-        "_call",
-        "_clock",
-        "_ended",
-        "_exchange",
-        "_pricer",
-        "_start",
-        "_ttft_ms",
-        "drained",
-        "partial",
-        "reader",
-    )
-
-    def __init__(self, call: Call, clock: Clock, pricer: Pricer) -> None:
-        self._call = call
-        self._clock = clock
-        self._pricer = pricer
-        self._at = clock.now()
-        self._start = clock.monotonic()
-        self._exchange: Exchange | None = None
-        self._ttft_ms: float | None = None
-        self._ended = False
-        self.drained = False
-        self.partial: _Kept | None = None
-        self.reader: StreamReader | None = None
-
-    def answered(self, exchange: Exchange) -> None:
-        self._exchange = exchange
-
-    @property
-    def begun(self) -> bool:
-        """True once a piece of the body has come."""
-        return self._ttft_ms is not None
-
-    @property
-    def complete(self) -> bool:
-        """True once the dialect's end marker has come: SDKs leave on it, before the provider."""
-        return self.reader is not None and self.reader.facts.complete
-
-    def piece(self, chunk: bytes) -> None:
-        self.first_byte()
-        if self.partial is not None:
-            self.partial.add(chunk)
-
-    def first_byte(self) -> None:
-        if self._ttft_ms is None:
-            self._ttft_ms = (self._clock.monotonic() - self._start) * 1000
-
-    def end(self, outcome: Outcome, facts: ReplyFacts | None = None, *, body: bytes = b"") -> None:
-        if self._ended:
-            return
-        self._ended = True
-        if facts is None:
-            facts = self.reader.facts if self.reader is not None else NO_FACTS
-            body = self.partial.seen if self.partial is not None else b""
-        exchange, call = self._exchange, self._call
-        headers = exchange.headers if exchange is not None else ()
-        call.trace.attempts.append(
-            Attempt(
-                target=call.target,
-                outcome=outcome,
-                status=exchange.status if exchange is not None else 0,
-                started_at=self._at,
-                latency_ms=(self._clock.monotonic() - self._start) * 1000,
-                ttft_ms=self._ttft_ms,
-                usage=facts.usage,
-                service_tier=facts.service_tier,
-                request_id=next((v for k, v in headers if k in _REQUEST_ID_HEADERS), ""),
-                reported_model=facts.model,
-                partial=b"" if facts.usage is not None else body,
-                cost=self._cost(outcome, facts),
-            )
-        )
-
-    def _cost(self, outcome: Outcome, facts: ReplyFacts) -> Cost:
-        """What is known of the cost now; the rest is estimated when the call is settled.
-
-        A provider bills neither what never reached it nor what it refused, and OpenAI's and
-        Anthropic's token counting is free (their pricing pages, checked 2026-11-22).
-        """
-        call = self._call
-        if outcome in NEVER_BILLED or call.operation == "count_tokens":
-            return FREE_COST
-        if facts.usage is None:
-            return UNKNOWN_COST
-        try:
-            return self._pricer(facts.usage, call.target, self._at, facts.service_tier)
-        except PriceUnknown as error:
-            call.trace.note("price", "unknown", {"why": str(error)})
-            return UNKNOWN_COST
