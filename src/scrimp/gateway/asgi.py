@@ -1,4 +1,4 @@
-"""The ASGI callable: routes a request, runs its call beside a watcher, delivers what comes back.
+"""The ASGI callable: routes a request, runs its call, delivers what comes back.
 
 One of the two places where a broad `except` is allowed: whatever was not foreseen becomes a 500 in
 the client's dialect, and one line in the log without its content.
@@ -19,9 +19,9 @@ from scrimp.calls import Call, Headers, Reply, Trace
 from scrimp.dialects.base import Dialect
 from scrimp.errors import Rejected, ScrimpError, UpstreamError
 from scrimp.gateway import deliver, wire
-from scrimp.gateway.body import ClientGoneError, read_body, until_gone
-from scrimp.gateway.eager import Started
+from scrimp.gateway.body import ClientGoneError, read_body
 from scrimp.gateway.intake import Asked, Intake, Route
+from scrimp.gateway.leaving import EXTENSION, Leaving
 from scrimp.gateway.refusal import Refusal, refusal_of, wrong_method
 from scrimp.gateway.sink import HttpSink, Receive, Send
 from scrimp.gateway.views import Views
@@ -76,7 +76,7 @@ class Gateway:
         except ClientGoneError:
             return
         except asyncio.CancelledError:
-            if not one.sink.stuck:
+            if not (one.sink.stuck or one.leaving.gone):
                 raise
         except Exception as error:
             log.error("call %s failed: %s", one.id, _where(error))  # noqa: TRY400 (its message may hold a prompt)
@@ -88,8 +88,6 @@ class Gateway:
 
 def _where(error: Exception) -> str:
     """The kind of an error and its place, without its message."""
-    while isinstance(error, ExceptionGroup):  # the task group's wrapping says nothing
-        error = error.exceptions[0]
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}{place}"
@@ -108,6 +106,7 @@ class _One:
         self._headers = dict(self._raw)
         self._route = ROUTES.get(scope["path"], _PASSTHROUGH)
         self._dialect = self._error_dialect()
+        self.leaving: Leaving = (scope.get("extensions") or {}).get(EXTENSION) or Leaving()
 
     def _live_headers(self) -> Headers:
         return wire.trace_headers(self.id, self._trace)
@@ -168,7 +167,7 @@ class _One:
                 call = await shared.intake.call(asked, self._route)
             else:
                 call = await shared.intake.passthrough(asked)
-            outcome = await self._run(call, receive)
+            outcome = await self._run(call)
         except Rejected as error:
             return refusal_of(error)
         return await self._deliver(call, outcome)
@@ -188,26 +187,18 @@ class _One:
             trace=self._trace,
         )
 
-    async def _run(self, call: Call, receive: Receive) -> Reply | ScrimpError:
-        """The pipeline; a watcher beside it once it waits (only `receive` tells of a leaving)."""
-        handled = Started(self._handled(call))
-        if handled.done:
-            return handled.result
-        try:
-            async with asyncio.TaskGroup() as group:
-                watcher = group.create_task(until_gone(receive))
-                outcome = await handled
-                watcher.cancel()
-        except* ClientGoneError:
-            raise ClientGoneError from None
-        return outcome
+    async def _run(self, call: Call) -> Reply | ScrimpError:
+        """The pipeline; cancelled when the client leaves, so that the provider stops producing.
 
-    async def _handled(self, call: Call) -> Reply | ScrimpError:
-        """Errors are carried out by hand: a task group would wrap them."""
+        Errors are values from here on: each kind has its own way to the client.
+        """
+        self.leaving.task = asyncio.current_task()
         try:
             return await self._shared.app.handle(call)
         except ScrimpError as error:
             return error
+        finally:
+            self.leaving.task = None
 
     async def _deliver(self, call: Call, outcome: Reply | ScrimpError) -> Refusal | None:
         match outcome:

@@ -1,4 +1,4 @@
-"""Reading a request's body, up to a limit; and noticing when its client has gone."""
+"""Reading a request's body, up to a limit."""
 
 from __future__ import annotations
 
@@ -37,10 +37,3 @@ async def read_body(receive: Receive, limit: int, declared: int | None) -> bytes
             break
         message = await receive()
     return b"".join(pieces) if size <= limit else too_large(size, limit)
-
-
-async def until_gone(receive: Receive) -> None:
-    """Wait for the client to leave; then raise ClientGoneError."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    raise ClientGoneError

@@ -1,7 +1,6 @@
 """Run a coroutine up to where it first has to wait.
 
-A cache hit or a write into an empty socket never waits. Then no watcher task and no timer are
-needed, which is a good part of what such a call costs.
+A write into an empty socket never waits; then it needs no timer, which would cost as much.
 """
 
 from __future__ import annotations

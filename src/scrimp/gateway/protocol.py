@@ -1,8 +1,12 @@
-"""The server's HTTP protocol with a limit on headers, which its parser does not know."""
+"""The server's HTTP protocol, which also limits headers and tells a call that its client left."""
 
 from __future__ import annotations
 
+from collections import deque
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from scrimp.gateway.leaving import EXTENSION, Leaving
 
 MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers together; SDKs send about one thousandth of it."""
@@ -14,15 +18,17 @@ _TOO_LARGE = (
 )
 
 
-class LimitedProtocol(HttpToolsProtocol):
-    """Ends a connection whose request line and headers do not end in time.
+class GatewayProtocol(HttpToolsProtocol):
+    """One connection.
 
-    The parser joins every piece of a header to all before it: without a limit anyone who can
-    connect could fill the memory and keep the loop busy, without a key.
+    It ends when a request line and headers do not end in time: the parser joins every piece of a
+    header to all before it, and without a limit anyone who can connect could fill the memory and
+    keep the loop busy, without a key. When it is lost, every request on it hears of it.
     """
 
     _head_open = False
     _head_bytes = 0
+    _open: deque[Leaving] | None = None
 
     def on_message_begin(self) -> None:
         """A request starts."""
@@ -33,7 +39,24 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Its headers are here."""
         self._head_open = False
+        leaving = Leaving()
+        self.scope["extensions"] = {EXTENSION: leaving}  # type: ignore[dict-item]  # an object of ours, not options
+        if self._open is None:
+            self._open = deque()
+        self._open.append(leaving)
         super().on_headers_complete()
+
+    def on_response_complete(self) -> None:
+        """The oldest request is answered; a pipelined one may follow."""
+        if self._open:
+            self._open.popleft()
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone."""
+        super().connection_lost(exc)
+        for leaving in self._open or ():
+            leaving.happened()
 
     def data_received(self, data: bytes) -> None:
         """Read on, unless the head is too large already."""

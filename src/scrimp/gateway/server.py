@@ -21,7 +21,7 @@ import uvicorn
 from scrimp.app import App, open_app
 from scrimp.errors import ConfigError
 from scrimp.gateway.asgi import Gateway
-from scrimp.gateway.protocol import LimitedProtocol
+from scrimp.gateway.protocol import GatewayProtocol
 from scrimp.gateway.web_guard import is_loopback
 from scrimp.settings import Loaded
 
@@ -76,7 +76,7 @@ def server_of(app: App, started: Callable[[], None]) -> GatewayServer:
     gateway = Gateway(app, tenant_secret=tenant_secret(settings.state_path))
     config = uvicorn.Config(
         gateway,
-        http=LimitedProtocol,
+        http=GatewayProtocol,
         loop="none",
         lifespan="off",
         interface="asgi3",

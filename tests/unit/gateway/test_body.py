@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scrimp.gateway.body import ClientGoneError, read_body, until_gone
+from scrimp.gateway.body import ClientGoneError, read_body
 from scrimp.gateway.refusal import Refusal
 from scrimp.gateway.sink import Message, Receive
 
@@ -78,9 +78,3 @@ async def test_a_client_that_leaves_while_sending() -> None:
     for messages in ((GONE,), (piece(b"a"), GONE)):
         with pytest.raises(ClientGoneError):
             await body_of(*messages)
-
-
-async def test_waiting_for_a_client_to_leave() -> None:
-    """Whatever else it sends."""
-    with pytest.raises(ClientGoneError):
-        await until_gone(Client(piece(b""), piece(b""), GONE).receive)
