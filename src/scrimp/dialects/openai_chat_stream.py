@@ -83,7 +83,6 @@ def _is_plain(raw: bytes) -> bool:
         and b'"index":0' in raw
         and b'"index":1' not in raw
         and raw.startswith(b"data: {")
-        and raw.count(b"data: ") == 1
     )
 
 
@@ -100,6 +99,7 @@ class OpenAIChatReader:
         "_finishes",
         "_hide_usage",
         "_model",
+        "_one_choice",
         "_splitter",
         "_tier",
         "_usage",
@@ -114,6 +114,7 @@ class OpenAIChatReader:
         self._tier = ""
         self._error = ""
         self._done = False
+        self._one_choice = False  # and it has begun: more text of it need not be read
         self._facts: ReplyFacts | None = None
 
     @property
@@ -141,16 +142,16 @@ class OpenAIChatReader:
         if not events:
             return b""
         self._facts = None
-        shown = [event for event in events if self._is_more_text(event) or self._read(event)]
+        shown = [
+            event
+            for event in events
+            if (self._one_choice and _is_plain(event)) or self._read(event)
+        ]
         return shown[0] if len(shown) == 1 else b"".join(shown)
 
     def close(self) -> bytes:
         """What is left of an unfinished event. It is not read: it is not what it should be."""
         return self._splitter.close()
-
-    def _is_more_text(self, raw: bytes) -> bool:
-        """One more piece of the only choice there is: nothing in it needs to be read."""
-        return _is_plain(raw) and bool(self._model) and self._finishes.keys() == {0}
 
     def _read(self, raw: bytes) -> bool:
         """Read one event; False when the client must not see it."""
@@ -167,6 +168,7 @@ class OpenAIChatReader:
             self._error = error_message(chunk.error or True)
         if chunk.choices:
             self._read_choices(chunk.choices)
+            self._one_choice = bool(self._model) and self._finishes.keys() == {0}
         if isinstance(chunk.model, str) and chunk.model:
             self._model = chunk.model
         if isinstance(chunk.service_tier, str):
