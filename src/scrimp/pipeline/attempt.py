@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from scrimp.calls import Call, Framing, Headers, Outcome, Reply, ReplyFacts, Sink
 from scrimp.dialects.base import Dialect, StreamReader
-from scrimp.errors import UpstreamError
+from scrimp.errors import InvalidRequest, UpstreamError
 from scrimp.pipeline.attempt_log import NO_FACTS, AttemptLog, Kept
 from scrimp.ports import Clock, Exchange, Pricer, Upstream, UpstreamRequest
 
@@ -55,7 +55,14 @@ class UpstreamAttempt:
         self._settings = settings
 
     async def __call__(self, call: Call) -> Reply:
-        """Make one attempt. Raises UpstreamError with the provider's status, headers and body."""
+        """Make one attempt. Raises UpstreamError with the provider's status, headers and body.
+
+        Raises InvalidRequest when the call forbids a new answer: a cache that would have said so
+        may be switched off, or skipped because it broke.
+        """
+        if call.cache.mode == "only":
+            msg = "no remembered answer for this call, and x-scrimp-cache: only forbids a new one"
+            raise InvalidRequest(msg)
         request = self._request(call)
         log = AttemptLog(call, self._clock, self._pricer)
         try:

@@ -6,11 +6,16 @@ places where a broad `except` is allowed.
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from scrimp.calls import Call, Reply
 from scrimp.errors import Rejected, ScrimpError, UpstreamError
 from scrimp.ports import Lever, Next
+
+log = logging.getLogger(__name__)
 
 
 def chain(levers: Sequence[Lever], end: Next) -> Next:
@@ -25,9 +30,11 @@ class Guard:
     """Runs one lever; when it breaks where breaking is not its job, the call goes on without it.
 
     A refusal (`Rejected`), the provider's own error, and a cancellation are a lever's job and
-    pass. So does everything when the lever fails closed. Otherwise the trace says `skipped`, and
-    the call continues below the lever, or keeps the reply that had already come from there. Once
-    bytes have left for the client nothing is started below again.
+    pass. So does everything when the lever fails closed and nothing has come from below yet.
+    Otherwise the trace says `skipped`, and the call continues below the lever, or keeps the reply
+    or the error that had already come from there: a reply is paid for, and a guard that breaks
+    after it (its part is then lost: an entry, a settlement) is an error in the log. Once bytes have
+    left for the client nothing is started below again.
     """
 
     def __init__(self, lever: Lever, below: Next) -> None:
@@ -43,9 +50,14 @@ class Guard:
         except (Rejected, UpstreamError):
             raise
         except Exception as error:
-            if lever.fail_closed or error is passage.error:
+            over = passage.reply is not None or passage.error is not None
+            if error is passage.error or (lever.fail_closed and not over):
                 raise
             call.trace.note(lever.name, "skipped", {"error": _describe(error)})
+            if lever.fail_closed:
+                log.error(  # noqa: TRY400 (a traceback ends with the message, which may hold a prompt)
+                    "call %s: %s broke after the answer: %s", call.id, lever.name, _place(error)
+                )
             if passage.reply is not None:
                 return passage.reply
             if passage.error is not None:
@@ -73,6 +85,13 @@ class _Passage:
             self.error = error
             raise
         return self.reply
+
+
+def _place(error: Exception) -> str:
+    """The kind of an error and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}{place}"
 
 
 def _describe(error: Exception) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scrimp.calls import FREE_COST, UNKNOWN_COST, HeldSink
-from scrimp.errors import UpstreamError
+from scrimp.calls import FREE_COST, UNKNOWN_COST, CacheControl, HeldSink
+from scrimp.errors import InvalidRequest, UpstreamError
 from tests.support.core import (
     JSON_HEADERS,
     SSE_HEADERS,
@@ -49,6 +49,14 @@ async def test_an_unchanged_call_goes_up_byte_for_byte() -> None:
     sent = upstream.requests[0]
     assert (sent.body, sent.headers) == (call.request.body, call.headers)
     assert (sent.method, sent.path) == ("POST", "/chat/completions?beta=1")
+
+
+async def test_a_call_that_forbids_a_new_answer_is_never_sent() -> None:
+    """Whatever lever was switched off or skipped above: `only` does not pay."""
+    call, upstream = call_of(cache=CacheControl("only")), ScriptedUpstream(BROKE)
+    with pytest.raises(InvalidRequest, match="x-scrimp-cache: only"):
+        await attempt_on(upstream)(call)
+    assert (upstream.requests, call.trace.attempts) == ([], [])
 
 
 async def test_live_events_leave_before_the_reply_is_complete() -> None:

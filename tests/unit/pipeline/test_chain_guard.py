@@ -148,11 +148,38 @@ async def test_refusals_provider_errors_and_cancellation_pass(error: BaseExcepti
     assert (end.calls, call.trace.lines) == (0, [])
 
 
-@pytest.mark.parametrize("does", [breaks_before, breaks_after])
-async def test_a_gatekeeper_that_breaks_fails_the_call(does: Does) -> None:
-    """Budgets and keys fail closed."""
-    with pytest.raises((ZeroDivisionError, StoreError)):
-        await chain([Gatekeeper(does)], End())(call_of())
+async def test_a_gatekeeper_that_breaks_first_fails_the_call() -> None:
+    """Budgets and keys fail closed: nothing is spent."""
+    end = End()
+    with pytest.raises(ZeroDivisionError):
+        await chain([Gatekeeper(breaks_before)], end)(call_of())
+    assert end.calls == 0
+
+
+async def test_a_gatekeeper_that_breaks_last_keeps_no_paid_reply_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The client gets what was paid for; the log names the call, the lever and the error's kind."""
+    call = call_of()
+    assert await chain([Gatekeeper(breaks_after)], End())(call) == reply_of()
+    assert trace_of(call)[0][:2] == ("gatekeeper", "skipped")
+    (record,) = caplog.records
+    assert record.levelname == "ERROR"
+    assert f"call {call.id}: gatekeeper broke after the answer: StoreError" in record.message
+
+
+async def test_a_gatekeeper_that_breaks_over_an_error_does_not_hide_it() -> None:
+    """Nor does it make the provider's error its own."""
+
+    async def stumbles(call: Call, next: Next) -> Reply:
+        try:
+            return await next(call)
+        finally:
+            raise KeyError(call.id)
+
+    with pytest.raises(UpstreamError) as caught:
+        await chain([Gatekeeper(stumbles)], End(THEIRS))(call_of())
+    assert caught.value is THEIRS
 
 
 async def test_nothing_is_tried_again_once_bytes_have_left() -> None:
