@@ -1,14 +1,15 @@
 """Strict reading of a client's JSON body: what we read is what the provider will read.
 
 Refused, with a message that never holds any of the content: malformed JSON, anything but an
-object, bytes that are not UTF-8, NaN and infinities, lone surrogates, deep nesting, and a key
-that stands twice in one object (JSON parsers differ in which of the two they keep, so a client
-could show us a cheap model and the provider a dear one).
+object, bytes that are not UTF-8, NaN and infinities, lone surrogates, deep nesting, an absurd
+number of values, and a key that stands twice in one object (JSON parsers differ in which of the two
+they keep, so a client could show us a cheap model and the provider a dear one).
 """
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import msgspec
@@ -16,6 +17,11 @@ import msgspec
 from scrimp.errors import InvalidRequest
 
 MAX_DEPTH = 200
+MAX_VALUES = 100_000
+"""A body in which each value takes two bytes would cost seconds and thirty times its size."""
+
+_SMALL_BYTES = 512 * 1024  # what so little can hold is built in a tenth of a second
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 _decode = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
@@ -25,6 +31,7 @@ def read_object(body: bytes) -> dict[str, Any]:
     """The JSON object in `body`. Raises InvalidRequest saying what is wrong with it."""
     if not body:
         raise InvalidRequest("the request body is empty: send a JSON object")
+    _check_values(body)
     value = _decoded(body)
     if not isinstance(value, dict):
         raise InvalidRequest(f"the request body is a JSON {_kind(value)}: send a JSON object")
@@ -50,6 +57,21 @@ def parse_object(data: bytes) -> dict[str, Any] | None:
     """A JSON object that a provider sent, or None when it is anything else. Never raises."""
     value = parse(data)
     return value if isinstance(value, dict) else None
+
+
+def _check_values(body: bytes) -> None:
+    # Of a small body, or one with few commas and brackets, nothing more has to be known.
+    if len(body) <= _SMALL_BYTES or _marks(body) <= MAX_VALUES:
+        return
+    between = _STRING.split(body, maxsplit=MAX_VALUES)  # a string is a value too, or a key
+    if len(between) > MAX_VALUES or _marks(b"".join(between)) > MAX_VALUES:
+        msg = f"the request body has more values than are read: at most {MAX_VALUES:,} values"
+        raise InvalidRequest(msg)
+
+
+def _marks(data: bytes) -> int:
+    """At least as many values as this stand in JSON, and at most one more."""
+    return data.count(b",") + data.count(b"{") + data.count(b"[")
 
 
 def _decoded(body: bytes) -> Any:

@@ -89,7 +89,7 @@ def test_the_deepest_body_allowed_is_read_and_the_next_refused() -> None:
         read_object(nested(MAX_DEPTH + 1))
 
 
-@pytest.mark.parametrize("levels", [900, 5_000, 1_000_000])
+@pytest.mark.parametrize("levels", [900, 5_000, 80_000])
 def test_depth_cannot_crash_the_reader(levels: int) -> None:
     """Not the parser, not the search for duplicate keys, whatever the recursion limit is."""
     with pytest.raises(InvalidRequest, match="levels deep"):
@@ -102,6 +102,30 @@ def test_many_brackets_are_not_depth() -> None:
     """A wide body, or brackets in a text, are fine."""
     body = json.dumps({"a": [{} for _ in range(1000)], "b": "[" * 1000}).encode()
     assert len(read_object(body)["a"]) == 1000
+
+
+@pytest.mark.parametrize("piece", [b"{},", b"0,", b'"",', b'"a":0,', b"[],", b'"\\"",'])
+def test_a_body_of_very_many_values_is_refused_before_it_is_built(
+    piece: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Megabytes of next to nothing would cost seconds and a gigabyte; the message says how many."""
+    monkeypatch.setattr(json_body, "_decode", pytest.fail)
+    body = b'{"a":[' + piece * 300_000 + b"0]}"
+    with pytest.raises(InvalidRequest, match=f"at most {json_body.MAX_VALUES:,} values"):
+        read_object(body)
+
+
+def test_text_is_one_value_however_long_it_is() -> None:
+    """Commas, brackets and escaped quotes of a prompt are not counted."""
+    text = '{},[],"\\' * json_body.MAX_VALUES
+    for body in (json.dumps({"a": text}), json.dumps({"a": text}, separators=(",", ":"))):
+        assert read_object(body.encode()) == {"a": text}
+
+
+def test_quotes_without_end_are_counted_once() -> None:
+    """A body of quotes that never close is read through once, not once for each of them."""
+    with pytest.raises(InvalidRequest, match="not JSON"):
+        read_object(b'{"a":"' + b'\\",' * 1_000_000)
 
 
 def test_a_providers_bad_json_never_raises() -> None:
