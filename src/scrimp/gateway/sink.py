@@ -55,7 +55,7 @@ class HttpSink:
 
     async def _start(self, status: int, headers: Headers) -> None:
         self.begun = True
-        await self._send({"type": "http.response.start", "status": status, "headers": raw(headers)})
+        await self._push({"type": "http.response.start", "status": status, "headers": raw(headers)})
 
     async def _push(self, message: Message) -> None:
         sent = Started(self._send(message))

@@ -12,14 +12,14 @@ from scrimp.gateway.sink import HttpSink, Message, raw
 class Server:
     """What the server is told; waits for ever at a body when the socket is full."""
 
-    def __init__(self, *, full: bool = False) -> None:
+    def __init__(self, *, full: bool = False, at: str = "http.response.body") -> None:
         self.messages: list[Message] = []
         self.cancelled = False
-        self._full = full
+        self._full, self._at = full, at
 
     async def send(self, message: Message) -> None:
         """Remember, or wait."""
-        if self._full and message["type"] == "http.response.body":
+        if self._full and message["type"] == self._at:
             try:
                 await asyncio.Event().wait()
             except asyncio.CancelledError:
@@ -74,6 +74,16 @@ async def test_a_client_that_does_not_read_cancels_the_call() -> None:
         await sink.write(b"a")
     assert sink.stuck
     assert server.cancelled
+
+
+async def test_a_start_that_nobody_takes_is_a_stuck_client_too() -> None:
+    """The socket may still be full of the answer before, on the same connection."""
+    server = Server(full=True, at="http.response.start")
+    sink = sink_on(server, write_timeout_s=0.0)
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(5):
+            await sink.start(200, ())
+    assert sink.stuck
 
 
 async def test_a_cancelled_write_is_no_stuck_client() -> None:
