@@ -13,13 +13,24 @@ import msgspec
 from scrimp.app import App
 from scrimp.calls import Call, Caller, Operation, Request, Sink, Target, Task, Trace
 from scrimp.dialects.base import Dialect
+from scrimp.dialects.json_body import read_object
 from scrimp.errors import InvalidRequest, Unauthenticated, UnknownModel
 from scrimp.gateway import wire
+from scrimp.gateway.web_guard import declares_json
 from scrimp.ports import VirtualKey
 from scrimp.tasks import task_of
 
 _NO_TASK = Task("general", "none")
+_MAX_NAME = 256
 _MODEL_PEEK_BYTES = 1 << 20
+_SPENT_BY_MODEL = frozenset(
+    f"/v1/{name}"
+    for name in (
+        *("responses", "completions", "embeddings", "moderations", "rerank"),
+        *("images/generations", "audio/speech"),
+    )
+)
+"""Paths that Scrimp does not read where all that is done is done by the model in the JSON body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +101,7 @@ class Intake:
         _check_model_name(request.model)
         target = self._app.targets.resolve(request.model, route.dialect)
         _check_allowed(identity.key, request.model, target)
+        _check_no_others(identity.key, request)
         who = self._caller(asked, identity, request.user)
         reads_task = route.operation == "chat"
         task = self._task(asked, identity, request, dialect) if reads_task else _NO_TASK
@@ -98,9 +110,11 @@ class Intake:
     async def passthrough(self, asked: Asked) -> Call:
         """A call that Scrimp does not read: its bytes go on, its cost stays unknown."""
         identity = await self.identify(asked.headers)
-        model = _peek_model(asked)
+        held = identity.key if identity.key and identity.key.models else None
+        model = _certain_model(asked) if held else _peek_model(asked)
         target = self._passthrough_target(asked, model)
-        _check_allowed(identity.key, model, target)
+        if held and not (model and model in held.models and model == target.model):
+            raise UnknownModel(_held(held))  # an alias too: its body goes on as it is
         request = Request(body=asked.body, fields={}, model=model)
         who = self._caller(asked, identity, "")
         return self._build(asked, "passthrough", request, target, who, task=_NO_TASK)
@@ -164,9 +178,9 @@ class Intake:
 
 
 def _check_model_name(model: str) -> None:
-    if len(model) > 256 or not model.isprintable():
+    if len(model) > _MAX_NAME or not model.isprintable():
         raise InvalidRequest(
-            f"'model' has {len(model)} characters or unprintable ones; at most 256"
+            f"'model' has {len(model)} characters or unprintable ones; at most {_MAX_NAME}"
         )
 
 
@@ -175,8 +189,24 @@ def _check_allowed(key: VirtualKey | None, model: str, target: Target) -> None:
     if key is None or not key.models or model in key.models or target.model in key.models:
         return
     raise UnknownModel(
-        f"key '{key.name}' may not use model '{model or '(none)'}' "
+        f"key '{key.name}' may not use model '{model}' "
         f"(allowed: {', '.join(key.models)})"
+    )
+
+
+def _check_no_others(key: VirtualKey | None, request: Request) -> None:
+    """Raises UnknownModel when a key with a list of models lets the provider choose another."""
+    if key is not None and key.models and request.fields.get("models"):
+        raise UnknownModel(
+            f"key '{key.name}' is held to the models of its list: leave 'models' out"
+        )
+
+
+def _held(key: VirtualKey) -> str:
+    paths = ", ".join(sorted(_SPENT_BY_MODEL))
+    return (
+        f"key '{key.name}' is held to the models {', '.join(key.models)}: of the paths that Scrimp "
+        f"passes on unread, it may POST JSON with one of these names to {paths}"
     )
 
 
@@ -192,4 +222,18 @@ def _peek_model(asked: Asked) -> str:
         peek: Any = msgspec.json.decode(asked.body, type=_Peek)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return ""
-    return str(peek.model)[:256]
+    name: str = peek.model
+    return name if len(name) <= _MAX_NAME and name.isprintable() else ""
+
+
+def _certain_model(asked: Asked) -> str:
+    """The model that a body names beyond doubt; empty when something else may decide."""
+    path = asked.path.partition("?")[0]
+    if asked.method != "POST" or path not in _SPENT_BY_MODEL or not declares_json(asked.headers):
+        return ""
+    try:
+        fields = read_object(asked.body)
+    except InvalidRequest:
+        return ""
+    model = fields.get("model")
+    return model if isinstance(model, str) and not fields.get("models") else ""

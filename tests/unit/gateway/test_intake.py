@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -39,7 +40,12 @@ dialects = ["openai.chat"]
 base_url = "https://a.example/v1"
 dialects = ["anthropic.messages"]
 """
+RENAMED = """
+[aliases]
+dear = "cheap"
+"""
 SECRET = "sk-scrimp-of-ci"
+JSON = "application/json"
 
 
 def intake(*keys: VirtualKey, mode: str = "keys", more: str = PROVIDERS) -> Intake:
@@ -60,6 +66,14 @@ def intake(*keys: VirtualKey, mode: str = "keys", more: str = PROVIDERS) -> Inta
 def key(name: str = "ci", **more: Any) -> VirtualKey:
     """A key whose secret is SECRET."""
     return VirtualKey(name, hashlib.sha256(SECRET.encode()).hexdigest(), **more)
+
+
+def passing(
+    body: bytes, *, path: str = "/v1/embeddings", method: str = "POST", kind: str = JSON
+) -> Asked:
+    """A request to a path that Scrimp does not read, by SECRET."""
+    one = asked(body, authorization=f"Bearer {SECRET}", content_type=kind)
+    return replace(one, path=path, method=method)
 
 
 def asked(body: bytes | None = None, **headers: Any) -> Asked:
@@ -174,8 +188,55 @@ async def test_a_key_may_be_held_to_some_models() -> None:
     with pytest.raises(UnknownModel, match=r"'ci' may not use model 'gpt-4o' .*gpt-4o-mini"):
         await called(door, dear, **good)
     for body in (dear, b"", b"not json", b'{"model":7}', b'{"model":"\xff"}'):
-        with pytest.raises(UnknownModel, match="may not use model"):
+        with pytest.raises(UnknownModel, match="held to the models"):
             await door.passthrough(asked(body, **good))
+
+
+async def test_a_held_key_passes_through_by_its_model_only() -> None:
+    """A path whose work is by the model in its body, with a model of the list."""
+    door = intake(key(models=("cheap",)), more=RENAMED + PROVIDERS)
+    call = await door.passthrough(passing(b'{"model":"cheap","input":"x"}'))
+    assert call.target == Target("openai", "cheap", "openai.chat")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        passing(b'{"model":"gpt-4o","model":"cheap"}'),
+        passing(b'{"model":"cheap","models":["gpt-4o"]}'),
+        passing(b'{"model":"cheap"}', kind="application/x-www-form-urlencoded"),
+        passing(b'{"model":"cheap"}', path="/v1/batches"),
+        passing(b'{"model":"cheap"}', path="/v1/files/f1", method="DELETE"),
+        passing(b'{"model":"cheap"}', method="GET"),
+        passing(b"", path="/v1/files", method="GET"),
+        passing(b'{"model":"dear"}'),
+        passing(b'{"input":"' + b"x" * (1 << 20) + b'"}'),
+    ],
+    ids=["twice", "list", "form", "batch", "delete", "get", "no body", "alias", "no model"],
+)
+async def test_a_held_key_has_no_way_round_its_models(given: Asked) -> None:
+    """Two names in one body, another list of models, paths where other things than models count."""
+    door = intake(key(models=("cheap",)), more=RENAMED + PROVIDERS)
+    with pytest.raises(UnknownModel, match="held to the models"):
+        await door.passthrough(given)
+    free = intake(key(), more=RENAMED + PROVIDERS)
+    assert (await free.passthrough(given)).operation == "passthrough"
+
+
+async def test_a_held_key_names_no_other_models_in_a_chat() -> None:
+    """Routers take a list of models to fall back on: any of them could answer."""
+    body = encode({**chat_fields(), "models": ["gpt-4o"]})
+    good: dict[str, Any] = {"authorization": f"Bearer {SECRET}"}
+    with pytest.raises(UnknownModel, match="'models'"):
+        await called(intake(key(models=("gpt-4o-mini",))), body, **good)
+    assert (await called(intake(key()), body, **good)).request.body == body
+
+
+@pytest.mark.parametrize("name", ["x" * 257, "a\x1b[31mb"])
+async def test_a_name_that_is_none_is_not_written_down(name: str) -> None:
+    """A terminal obeys control characters; what is passed through may hold any."""
+    call = await intake().passthrough(asked(encode({"model": name})))
+    assert call.request.model == ""
 
 
 @pytest.mark.parametrize("model", ["x" * 257, "gpt\n4o", "gpt\x1b[31m"])
