@@ -22,7 +22,7 @@ from scrimp.gateway import deliver, wire
 from scrimp.gateway.body import ClientGoneError, read_body
 from scrimp.gateway.intake import Asked, Intake, Route
 from scrimp.gateway.leaving import EXTENSION, Leaving
-from scrimp.gateway.refusal import Refusal, refusal_of, wrong_method
+from scrimp.gateway.refusal import Refusal, refusal_of, unfit, wrong_method
 from scrimp.gateway.sink import HttpSink, Receive, Send
 from scrimp.gateway.views import Views
 from scrimp.gateway.web_guard import declares_json, refusal
@@ -142,6 +142,8 @@ class _One:
             return Refusal(404, "not_found", text)
         if self._route.method and method != self._route.method:
             return wrong_method(method, path, self._route.method)
+        if not self._route.method and (refused := unfit(method, path)) is not None:
+            return refused
         return await self._serve_call(receive)
 
     async def _show(self, view: Any) -> Refusal | None:

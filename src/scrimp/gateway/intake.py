@@ -189,8 +189,7 @@ def _check_allowed(key: VirtualKey | None, model: str, target: Target) -> None:
     if key is None or not key.models or model in key.models or target.model in key.models:
         return
     raise UnknownModel(
-        f"key '{key.name}' may not use model '{model}' "
-        f"(allowed: {', '.join(key.models)})"
+        f"key '{key.name}' may not use model '{model}' (allowed: {', '.join(key.models)})"
     )
 
 

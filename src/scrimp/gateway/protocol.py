@@ -21,30 +21,41 @@ _TOO_LARGE = (
 class GatewayProtocol(HttpToolsProtocol):
     """One connection.
 
-    It ends when a request line and headers do not end in time: the parser joins every piece of a
-    header to all before it, and without a limit anyone who can connect could fill the memory and
-    keep the loop busy, without a key. When it is lost, every request on it hears of it.
+    It ends when a request line and headers do not end in time, nor what follows a body (trailers,
+    extensions of chunks): the parser joins every piece of a header to all before it, and without a
+    limit anyone who can connect could fill the memory and keep the loop busy, without a key. When
+    it is lost, every request on it hears of it.
     """
 
     _head_open = False
-    _head_bytes = 0
+    _idle_bytes = 0  # since something of a request was whole, or a piece of its body came
     _open: deque[Leaving] | None = None
 
     def on_message_begin(self) -> None:
         """A request starts."""
         super().on_message_begin()
         self._head_open = True
-        self._head_bytes = 0
 
     def on_headers_complete(self) -> None:
         """Its headers are here."""
         self._head_open = False
+        self._idle_bytes = 0
         leaving = Leaving()
         self.scope["extensions"] = {EXTENSION: leaving}  # type: ignore[dict-item]  # an object of ours, not options
         if self._open is None:
             self._open = deque()
         self._open.append(leaving)
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of its body is here."""
+        self._idle_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """All of it is here."""
+        self._idle_bytes = 0
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """The oldest request is answered; a pipelined one may follow."""
@@ -59,11 +70,10 @@ class GatewayProtocol(HttpToolsProtocol):
             leaving.happened()
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless the head is too large already."""
+        """Read on, unless the head, or what is neither head nor body, is too large already."""
+        self._idle_bytes += len(data)
         super().data_received(data)
-        if not self._head_open:
-            return
-        self._head_bytes += len(data)
-        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(_TOO_LARGE)
+        if self._idle_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            if self._head_open:
+                self.transport.write(_TOO_LARGE)
             self.transport.close()

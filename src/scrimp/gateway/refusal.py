@@ -54,6 +54,24 @@ def too_large(size: int | None, limit: int) -> Refusal:
     return Refusal(413, "too_large", text)
 
 
+PASSED_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+"""Of requests that are passed on unread: TRACE would echo the provider's key."""
+
+
+def unfit(method: str, path: str) -> Refusal | None:
+    """Why a request must not be passed on unread; `path` is decoded.
+
+    Servers differ in what they make of dots and empty parts: such a path could leave a base URL.
+    """
+    if method not in PASSED_METHODS:
+        return wrong_method(method, path[:80], ", ".join(PASSED_METHODS))
+    parts = path[1:].split("/")
+    if "." in parts or ".." in parts or "" in parts[:-1] or "\\" in path or not path.isprintable():
+        text = "the path has empty parts, dots for parts, backslashes or control characters"
+        return Refusal(400, "invalid_request", text)
+    return None
+
+
 def wrong_method(method: str, path: str, allowed: str) -> Refusal:
     """A path that exists, by another method."""
     headers = (("allow", allowed), ("x-should-retry", "false"))
