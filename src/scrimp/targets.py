@@ -7,6 +7,7 @@ lists of the configured providers in their order, a provider that takes any mode
 from __future__ import annotations
 
 import difflib
+import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from scrimp.calls import Target
 from scrimp.errors import ConfigError, InvalidRequest, UnknownModel
 
 _MEMORY = 4096  # names come from clients: remember the usual ones only
+_COMPARED = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +128,19 @@ class Targets:
                 "scrimp.toml: scrimp init)"
             )
         shown = model[:80]
-        names = [name for name, _ in self.listed()]
-        near = difflib.get_close_matches(shown, names, n=1)
+        near = difflib.get_close_matches(shown, self._candidates(shown), n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         return (
             f"model '{shown}' is not known to any configured provider "
             f'({", ".join(self._providers)}){hint} (to add it: [models."{shown}"] in scrimp.toml)'
+        )
+
+    def _candidates(self, shown: str) -> list[str]:
+        """Names that a typing error may have meant: comparing with all takes milliseconds."""
+        start, length = shown[:4], len(shown)
+        names = (name for name, _ in self.listed())
+        return heapq.nsmallest(
+            _COMPARED, names, key=lambda name: (name[:4] != start, abs(len(name) - length))
         )
 
     def _nobody_speaks(self, dialect: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+
 import pytest
 
 from scrimp.calls import Target
@@ -111,6 +113,24 @@ def test_nonsense_has_no_suggestion_and_is_cut() -> None:
         targets(OPENAI).resolve("z" * 5000, CHAT)
     assert "did you mean" not in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+def test_a_suggestion_looks_at_few_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Comparing is slow, and anyone may ask for names that are not there, again and again."""
+    compared: list[int] = []
+
+    def compare(word: str, names: list[str], **_: object) -> list[str]:
+        assert word
+        compared.append(len(names))
+        return []
+
+    monkeypatch.setattr(difflib, "get_close_matches", compare)
+    many = Provider(
+        "many", frozenset({CHAT}), lambda _: False, tuple(f"gpt-{number}" for number in range(5000))
+    )
+    with pytest.raises(UnknownModel):
+        targets(many).resolve("gpt-none", CHAT)
+    assert compared[0] <= 64
 
 
 def test_without_providers_the_way_out_is_said() -> None:

@@ -19,6 +19,9 @@ from scrimp.prices.pricing import bounds, resolve
 
 _NO_LIMIT_TOKENS = 131_072
 """The most that any model is assumed to write when neither call nor price book sets a limit."""
+_ABSURD_TOKENS = 1 << 26
+"""More than all choices of any call hold: a limit above it says nothing, and its price would not
+fit into a row of the ledger."""
 
 
 class Settler:
@@ -77,7 +80,7 @@ class Settler:
                 self._price_names.get(attempt.target.provider, attempt.target.provider),
             )
             limit = (known.max_output_tokens if known else None) or _NO_LIMIT_TOKENS
-        most = max(limit * call.request.n, seen.high)
+        most = max(min(limit * call.request.n, _ABSURD_TOKENS), seen.high)
         return Count(seen.tokens, seen.low, most, seen.method)
 
 

@@ -89,6 +89,12 @@ async def test_without_a_limit_the_models_own_holds() -> None:
     assert bounds_of(await settled(call_of(), unpriced()))[2] >= line_nanousd(limit, output_price())
 
 
+async def test_absurd_limits_are_no_absurd_bounds() -> None:
+    """A bound must fit into a row of the ledger and into the sums of an hour, or it is lost."""
+    call = call_of(chat_fields(max_tokens=10**15, n=10**9))
+    assert bounds_of(await settled(call, unpriced()))[2] < 2**63 // 10_000
+
+
 async def test_more_than_the_limit_was_seen() -> None:
     """What arrived is a fact, whatever the call allowed."""
     many = b"".join(stream_events("x" * 500, usage=False, done=False))
