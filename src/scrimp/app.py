@@ -153,7 +153,18 @@ def book_of(settings: Settings) -> PriceBook:
             rows[model] = PriceRow.usd(given)
         except (ValueError, ArithmeticError) as error:
             raise ConfigError(f"prices.{model}: {error}") from error
+    # A name that clients use is not the model's own: its prices are those of what it stands for.
+    rows = {_priced_as(name, settings): row for name, row in rows.items()} | rows
     return load_book().with_overrides(rows) if rows else load_book()
+
+
+def _priced_as(name: str, settings: Settings) -> str:
+    """Under which name the price book looks for a model that clients call by this one."""
+    name = settings.aliases.get(name, name)
+    if (model := settings.models.get(name)) is None:
+        return name
+    provider = price_names(settings).get(model.provider, model.provider)
+    return f"{provider}/{model.model or name}"
 
 
 def price_names(settings: Settings) -> dict[str, str]:

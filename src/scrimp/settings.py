@@ -6,11 +6,12 @@ that the file names; they are never written in it and never shown in a repr.
 
 from __future__ import annotations
 
+import difflib
 import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import platformdirs
@@ -61,6 +62,7 @@ class TimeoutSettings(_Section, frozen=True):
 class ProviderSettings(_Section, frozen=True):
     """One provider. `base_url` ends where `/chat/completions` or `/messages` begins.
 
+    A provider that Scrimp knows by name gets what its table leaves out from `DEFAULT_PROVIDERS`.
     `prices_as` names the provider of the price book whose prices hold (its own name by default).
     """
 
@@ -195,11 +197,13 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Loaded:
 def parse(data: bytes, *, source: str) -> Settings:
     """Settings from TOML. Raises ConfigError."""
     try:
-        settings = msgspec.convert(tomllib.loads(data.decode()), Settings, strict=True)
+        raw = _with_known_providers(tomllib.loads(data.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{source}: not valid TOML: {error}") from error
+    try:
+        settings = msgspec.convert(raw, Settings, strict=True)
     except msgspec.ValidationError as error:
-        raise ConfigError(f"{source}: {_in_words(str(error))}") from error
+        raise ConfigError(f"{source}: {_in_words(str(error), raw)}") from error
     _check(settings, source)
     return settings
 
@@ -267,7 +271,10 @@ def _check_keys(keys: tuple[KeySettings, ...], source: str) -> None:
     digests: set[str] = set()
     for key in keys:
         if key.task and key.task not in TTL_S:
-            raise ConfigError(f"{source}: key '{key.name}' has an unknown task '{key.task}'")
+            tasks = ", ".join(TTL_S)
+            raise ConfigError(
+                f"{source}: key '{key.name}' has an unknown task '{key.task}' (one of {tasks})"
+            )
         if key.name in names:
             raise ConfigError(f"{source}: two keys have the name '{key.name}' (rename one)")
         if key.sha256 in digests:
@@ -276,9 +283,87 @@ def _check_keys(keys: tuple[KeySettings, ...], source: str) -> None:
         digests.add(key.sha256)
 
 
-def _in_words(message: str) -> str:
+def _with_known_providers(raw: dict[str, Any]) -> dict[str, Any]:
+    """Tables of providers that Scrimp knows need not repeat what it knows of them.
+
+    A table with a `base_url` of its own gets no `key_env`: a provider's key goes to that provider,
+    and elsewhere only when the file says so.
+    """
+    tables = raw.get("providers")
+    if not isinstance(tables, dict):
+        return raw
+    filled = dict(tables)
+    for one in DEFAULT_PROVIDERS:
+        if isinstance(table := tables.get(one.name), dict):
+            known: dict[str, Any] = {"dialects": list(one.dialects)}
+            if "base_url" not in table:
+                known |= {"base_url": one.base_url, "key_env": one.key_env}
+            filled[one.name] = known | table
+    return {**raw, "providers": filled}
+
+
+_NAMED: dict[str, Any] = {
+    "providers": ProviderSettings,
+    "models": ModelSettings,
+    "prices": PriceSettings,
+    "aliases": str,
+    "exact_cache.ttl": str,
+}
+_FIELDS = {
+    field.name
+    for section in (
+        *(Settings, ServerSettings, AuthSettings, ProviderSettings, TimeoutSettings),
+        *(ModelSettings, PriceSettings, ExactCacheSection, RetrySection, LedgerSection),
+        KeySettings,
+    )
+    for field in msgspec.structs.fields(section)
+}
+_NAME_RULE = "must be 1 to 64 letters, digits, dots, hyphens or underscores"
+_SHA256_RULE = "must be 64 hex digits in lower case (scrimp key NAME makes one)"
+_HINTS = {
+    "mode": "one of keys, passthrough",
+    "dialects": "one of openai.chat, anthropic.messages",
+}
+
+
+def _in_words(message: str, raw: Mapping[str, Any]) -> str:
     """The library's `Expected int, got str - at $.server.port`, with the place first."""
     what, _, place = message.partition(" - at ")
-    where = place.strip("`").removeprefix("$.")
-    said = what[:1].lower() + what[1:]
+    if place.startswith("`key` in"):
+        return f"{place.rpartition('$.')[2].strip('`')}: a name {_NAME_RULE}"
+    where = _named(place.strip("`").removeprefix("$").removeprefix("."), raw)
+    said = _reason(what, where)
     return f"{where}: {said}" if where else said
+
+
+def _reason(what: str, where: str) -> str:
+    field = where.rpartition(".")[2].partition("[")[0]
+    said = what[:1].lower() + what[1:]
+    if what.startswith("Object contains unknown field"):
+        name = what.split("`")[1]
+        close = difflib.get_close_matches(name, _FIELDS - {name}, n=1)
+        meant = f" (did you mean '{close[0]}'?)" if close else ""
+        return f"no setting has the name '{name}'{meant}"
+    if what.startswith("Object missing required field"):
+        return f"'{what.split('`')[1]}' is missing"
+    if "regex" in what:
+        return _SHA256_RULE if field == "sha256" else _NAME_RULE
+    if where.startswith("prices.") and "expected `str`" in said:
+        return f'{said} (write it in quotes, so that it is exact: {field} = "0.15")'
+    return f"{said} ({_HINTS[field]})" if field in _HINTS and "enum" in what else said
+
+
+def _named(where: str, raw: Mapping[str, Any]) -> str:
+    """The library's `providers[...]` with the name of the table that it means."""
+    section, dots, rest = where.partition("[...]")
+    table: Any = raw
+    for part in section.split("."):
+        table = table.get(part) if isinstance(table, dict) else None
+    if not dots or section not in _NAMED or not isinstance(table, dict):
+        return where
+    for name, value in table.items():
+        try:
+            msgspec.convert(value, _NAMED[section], strict=True)
+        except msgspec.ValidationError:
+            return f"{section}.{name}{rest}"
+    return where

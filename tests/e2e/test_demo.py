@@ -84,7 +84,7 @@ def test_a_missing_sdk_is_one_clear_line(environment: dict[str, str], tmp_path: 
     )
     assert ended.returncode == 2
     assert ended.stderr.count("\n") == 1
-    assert "pip install 'scrimp[demo]'" in ended.stderr
+    assert "(pip install anthropic)" in ended.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -62,29 +62,53 @@ def test_the_defaults_of_a_provider() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("[server]\nprot = 1", "server: object contains unknown field `prot`"),
-        ("sever = 1", "object contains unknown field `sever`"),
+        ("[server]\nprot = 1", "server: no setting has the name 'prot' (did you mean 'port'?)"),
+        ("sever = 1", "no setting has the name 'sever' (did you mean 'server'?)"),
+        ("[server]\nzzzzzz = 1", "server: no setting has the name 'zzzzzz'"),
         ('[server]\nport = "4141"', "server.port: expected `int`, got `str`"),
         ("[server]\nport = 70000", "server.port: expected `int` <= 65535"),
         ("[retry]\nattempts = 0", "retry.attempts: expected `int` >= 1"),
         ("[retry]\nbase_s = 0", "retry.base_s: expected `float` > 0.0"),
-        ('[auth]\nmode = "open"', "auth.mode: invalid enum value 'open'"),
-        ("[providers.p]\ndialects = []", "providers[...]: object missing required field"),
+        ('[auth]\nmode = "open"', "'open' (one of keys, passthrough)"),
+        ("[providers.p]\ndialects = []", "providers.p: 'base_url' is missing"),
+        ('[providers.openai]\nkey = "x"', "providers.openai: no setting has the name 'key'"),
+        ('[providers."a b"]', "providers: a name must be 1 to 64 letters"),
+        ('[prices."gpt-4o"]\ninput = 0.15\noutput = "1"', "prices.gpt-4o.input: expected `str`"),
+        ('[prices."gpt-4o"]\ninput = 0.15\noutput = "1"', 'quotes, so that it is exact: input = "'),
+        ("[aliases]\nfast = 1", "aliases.fast: expected `str`, got `int`"),
+        ("[exact_cache.ttl]\ngeneral = 90", "exact_cache.ttl.general: expected `str`"),
         (PROVIDER.replace("https", "ftp"), "providers.p.base_url must be an http(s) address"),
         (PROVIDER.replace('"openai.chat"', ""), "providers.p.dialects is empty"),
-        (PROVIDER.replace("openai.chat", "openai.chta"), "invalid enum value 'openai.chta'"),
+        (PROVIDER.replace("openai.chat", "openai.chta"), "'openai.chta' (one of openai.chat, "),
         ('[exact_cache.ttl]\ngeneral = "1w"', "exact_cache.ttl.general: not a time: '1w'"),
         ('[exact_cache.ttl]\nfacts = "1d"', "exact_cache.ttl.facts is no task type (factual_qa"),
-        (f'[[keys]]\nname = "a"\nsha256 = "{DIGEST[:-1]}"', "keys[0].sha256: expected `str`"),
-        (f'[[keys]]\nname = "a"\nsha256 = "{DIGEST.upper()}"', "keys[0].sha256: expected `str`"),
-        (f'[[keys]]\nname = "a"\nsha256 = "{DIGEST}\\n"', "keys[0].sha256: expected `str`"),
-        (f'[[keys]]\nname = "a b"\nsha256 = "{DIGEST}"', "keys[0].name: expected `str`"),
+        (f'[[keys]]\nname = "a"\nsha256 = "{DIGEST[:-1]}"', "keys[0].sha256: must be 64 hex"),
+        (f'[[keys]]\nname = "a"\nsha256 = "{DIGEST.upper()}"', "keys[0].sha256: must be 64 hex"),
+        (f'[[keys]]\nname = "a"\nsha256 = "{DIGEST}\\n"', "keys[0].sha256: must be 64 hex"),
+        (f'[[keys]]\nname = "a b"\nsha256 = "{DIGEST}"', "keys[0].name: must be 1 to 64 letters"),
         ("= 1", "not valid TOML: "),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(text: str, said: str) -> None:
     """File, field, what was expected and what was found."""
     assert said in refused(text)
+
+
+def test_a_known_provider_needs_only_what_differs() -> None:
+    """Address, dialect and the name of its key are filled in; what the file says wins."""
+    text = '[providers.openai]\nask_usage = false\n[providers.anthropic]\nkey_env = "MINE"'
+    providers = parse(text.encode(), source="my.toml").providers
+    openai, anthropic = providers["openai"], providers["anthropic"]
+    assert (openai.base_url, openai.key_env) == ("https://api.openai.com/v1", "OPENAI_API_KEY")
+    assert (openai.dialects, openai.ask_usage) == (("openai.chat",), False)
+    assert (anthropic.dialects, anthropic.key_env) == (("anthropic.messages",), "MINE")
+
+
+def test_a_key_goes_only_to_its_own_provider() -> None:
+    """Under another address the known name brings no key along."""
+    text = '[providers.openai]\nbase_url = "https://proxy.example/v1"'
+    provider = parse(text.encode(), source="my.toml").providers["openai"]
+    assert (provider.dialects, provider.key_env) == (("openai.chat",), "")
 
 
 def test_bytes_that_are_no_text() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import Any
 
@@ -56,6 +57,13 @@ def heading(text: str) -> Text:
 def dim(text: str) -> Text:
     """A remark."""
     return Text(text, "dim")
+
+
+def this_command() -> str:
+    """How to type this command again: its name, or its path where the shell would not find it."""
+    typed = sys.argv[0]
+    found = os.path.basename(typed) != "scrimp" or shutil.which("scrimp") is not None  # noqa: PTH119 - text, not a path to open
+    return "scrimp" if found else short_path(typed)
 
 
 def short_path(path: object) -> str:

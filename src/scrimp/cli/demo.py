@@ -46,7 +46,9 @@ def demo_command(scale: float, seed: int, keep: bool, as_json: bool) -> int:  # 
     if missing := [name for name in _SDKS if find_spec(name) is None]:
         from scrimp.errors import ConfigError
 
-        raise ConfigError(f"the demo needs {' and '.join(missing)}: pip install 'scrimp[demo]'")
+        raise ConfigError(
+            f"the demo needs {' and '.join(missing)} (pip install {' '.join(missing)})"
+        )
     from scrimp.demo.runner import Wanted
 
     try:
@@ -90,7 +92,7 @@ def _console(*, as_json: bool) -> Console | None:
 
 
 def _print(show: Show, wanted: Wanted, *, as_json: bool) -> None:
-    from scrimp.cli.console import out, print_json, say
+    from scrimp.cli.console import out, print_json, say, this_command
     from scrimp.demo.findings import to_json
     from scrimp.demo.report import report, where_next
 
@@ -99,5 +101,6 @@ def _print(show: Show, wanted: Wanted, *, as_json: bool) -> None:
         print_json(to_json(show.findings) | (kept if wanted.keep else {}))
     else:
         out().print(report(show.findings))
-        say(*where_next(show.stage if wanted.keep else None, show.findings.hit_id))
+        stage = show.stage if wanted.keep else None
+        say(*where_next(stage, show.findings.hit_id, command=this_command()))
     sys.stdout.flush()

@@ -39,6 +39,9 @@ def port_findings(loaded: Loaded, ask: Callable[[str, int], Ready | None]) -> It
         check_bind(loaded)
     except ConfigError as error:
         yield Finding("fail", "address", str(error), "scrimp key NAME, or server.host")
+    if not server.port:
+        yield Finding("ok", "address", f"{server.host}, any free port (server.port = 0)")
+        return
     if (told := ask(server.host, server.port)) is not None:
         yield _running(place, told)
         return

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from scrimp import __version__
-from scrimp.cli.console import dim, heading, short_path
+from scrimp.cli.console import dim, heading, short_path, this_command
 
 if TYPE_CHECKING:
     from scrimp.settings import Loaded
@@ -26,7 +26,7 @@ def greeting(loaded: Loaded, url: str) -> list[str | Text]:
         f"  ANTHROPIC_BASE_URL={base}",
         "",
         *(_row(name, text) for name, text in _facts(loaded, url)),
-        dim("Stop it with Ctrl-C. See what it saves with: scrimp report"),
+        dim(f"Stop it with Ctrl-C. See what it saves with: {this_command()} report"),
     ]
 
 

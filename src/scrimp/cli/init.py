@@ -31,7 +31,7 @@ def init_command(path: Path, *, force: bool) -> None:
     Every setting is in it with its default, commented out. Provider keys never are: the file names
     the variables that hold them.
     """
-    from scrimp.cli.console import say
+    from scrimp.cli.console import say, this_command
     from scrimp.errors import ConfigError
 
     text = document(os.environ)
@@ -48,7 +48,7 @@ def init_command(path: Path, *, force: bool) -> None:
     names = ", ".join(f"{name} ({variable})" for name, variable in found)
     say(f"Wrote {path}: every setting with its default, commented out.")
     say(f"Providers in the environment: {names or 'none yet (export OPENAI_API_KEY=…)'}.")
-    say("Next: scrimp serve")
+    say(f"Next: {this_command()} serve")
 
 
 def found_providers(environ: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -57,7 +57,7 @@ def key_command(name: str, **options: Unpack[KeyOptions]) -> None:
     key = new_key()
     digest = hashlib.sha256(key.encode()).hexdigest()
     text = stanza(name, digest, options)
-    parse(text.encode(), source=f"key {name!r}")
+    parse(text.encode(), source="the new key")
     if options["as_json"]:
         print_json({"name": name, "key": key, "sha256": digest, "stanza": text})
     elif out().is_terminal:

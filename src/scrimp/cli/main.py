@@ -52,6 +52,19 @@ class LazyGroup(click.Group):
         lazy = COMMANDS.get(cmd_name)
         return None if lazy is None else load(lazy)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the sub-command; for a typo, name the nearest one."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            ctx.fail(
+                f"No such command '{args[0]}'" + (f", did you mean '{close[0]}'?" if close else "")
+            )
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the same
         """The list in the help, without loading anything."""
         with formatter.section("Commands"):
@@ -68,6 +81,7 @@ class LazyGroup(click.Group):
         """Run, and end the process with our exit codes and one line for an error."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        args = list(sys.argv[1:] if args is None else args) or ["--help"]
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except (ScrimpError, click.ClickException, OSError) as error:

@@ -69,7 +69,8 @@ def report_command(**options: Unpack[ReportOptions]) -> None:
     now = datetime.now(UTC)
     since, until = moment(options["since"], now), moment(options["until"], now)
     if until <= since:
-        raise click.UsageError(f"--until {until:%Y-%m-%d %H:%M} is not after --since")
+        given = f"--since {_hour(since)} is not before --until {_hour(until)} (UTC)"
+        raise click.UsageError(given)
     settings = load_settings(options["config"]).settings
     by = options["by"]
     wanted: tuple[By, ...] = (

@@ -76,7 +76,10 @@ def _calls_table(report: Report, console: Console) -> Table:
     for title, footer in zip(titles, _cells(report.total, places, wide=wide), strict=True):
         table.add_column(title, footer, justify="right", no_wrap=True)
     for row in report.rows:
-        table.add_row(row.value or _NAMELESS, *_cells(row, places, wide=wide))
+        table.add_row(
+            row.value or ("all" if report.by == "total" else _NAMELESS),
+            *_cells(row, places, wide=wide),
+        )
     return table
 
 
@@ -116,7 +119,8 @@ def _remarks(console: Console, total: ReportRow) -> None:
     if total.unpriced_calls:
         one = total.unpriced_calls == 1
         said = f"{total.unpriced_calls:,} {'call has' if one else 'calls have'} no known price: "
-        said += "≥ is without them (give them one: a [prices] table in scrimp.toml)."
+        said += "≥ is without them (a model gets one by a [prices] table in scrimp.toml; paths "
+        said += "that are passed on unread have none)."
         console.print(Text(said, "yellow"))
     if total.cost_low_nanousd != total.cost_high_nanousd:
         console.print(dim("~ is an estimate: some replies broke off before their usage was told."))

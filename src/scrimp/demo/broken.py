@@ -46,7 +46,7 @@ async def break_one(
     """Let the provider hang up in the middle of an answer.
 
     `clients` is an open `demo.clients.Clients`. None when the day has no call that fits. Raises
-    StageError and StoreError.
+    ScrimpError and StoreError.
     """
     call = next((call for call in reversed(day) if _fits(call)), None)
     if call is None:

@@ -73,7 +73,7 @@ def _lever(row: ReportRow, findings: Findings) -> str:
     if row.value == "retry":
         return _retried(findings)
     share = row.hits / findings.total.calls if findings.total.calls else 0.0
-    return f"{row.hits:,} calls answered from memory, word for word the same ({share:.1%})"
+    return f"{row.hits:,} repeated calls ({share:.1%}) answered from memory"
 
 
 def _retried(findings: Findings) -> str:
@@ -105,7 +105,7 @@ def _failures(findings: Findings) -> str:
 def _table(findings: Findings) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     table.add_column("model", no_wrap=True)
-    names = ("calls", "hit rate", "tokens in", "tokens out", "spend", "without", "saved")
+    names = ("calls", "hit %", "in", "out", "spend", "without", "saved")
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     _add(table, ((row.value, row) for row in findings.models))
@@ -168,33 +168,33 @@ def _verdict(findings: Findings) -> Text:
     return Text(f"NOT EQUAL: the ledger says {_exact(abs(apart))} {more}", "bold red")
 
 
-def where_next(stage: Stage | None, hit_id: str) -> list[str | Text]:
+def where_next(stage: Stage | None, hit_id: str, *, command: str = "scrimp") -> list[str | Text]:
     """What to do now, a line each: with a stage that stays up, what to paste; else how to begin.
 
     Not to be wrapped, so that it can be pasted.
     """
-    steps = _begin() if stage is None else _stay(stage, hit_id or "last")
+    steps = _begin(command) if stage is None else _stay(stage, hit_id or "last", command)
     width = max(len(why) for why, _ in steps)
     lines = [Text.assemble((f" {why:<{width}}", "dim"), f"  {step}") for why, step in steps]
     return ["", Text(" Where to look next", "bold"), *lines]
 
 
-def _begin() -> tuple[tuple[str, str], ...]:
+def _begin(command: str) -> tuple[tuple[str, str], ...]:
     return (
-        ("play with these two servers", "scrimp demo --keep"),
-        ("settings for your own providers", "scrimp init"),
-        ("the gateway, and what to paste", "scrimp serve"),
+        ("play with these two servers", f"{command} demo --keep"),
+        ("settings for your own providers", f"{command} init"),
+        ("the gateway, and what to paste", f"{command} serve"),
         ("how each lever decides", "docs/levers/ in the repository"),
     )
 
 
-def _stay(stage: Stage, call_id: str) -> tuple[tuple[str, str], ...]:
+def _stay(stage: Stage, call_id: str, command: str) -> tuple[tuple[str, str], ...]:
     return (
         ("an OpenAI client, any key", f"export OPENAI_BASE_URL={stage.gateway_url}/v1"),
         ("an Anthropic client, any key", f"export ANTHROPIC_BASE_URL={stage.gateway_url}"),
         ("the settings of these two", f"export SCRIMP_CONFIG={shlex.quote(str(stage.config))}"),
-        ("the day again, by tag", "scrimp report --by tag"),
-        ("an answer from memory", f"scrimp explain {call_id}"),
+        ("the day again, by tag", f"{command} report --by tag"),
+        ("an answer from memory", f"{command} explain {call_id}"),
         ("end both; the folder stays", "Ctrl-C"),
     )
 

@@ -53,7 +53,7 @@ class _Seat:
 async def performed(wanted: Wanted, console: Console | None) -> AsyncIterator[Show]:
     """Play the day; inside the block both servers still run.
 
-    Progress goes to `console`. Raises StageError and StoreError, and ModuleNotFoundError where an
+    Progress goes to `console`. Raises ScrimpError and StoreError, and ModuleNotFoundError where an
     SDK is missing.
     """
     # The SDKs take seconds to load, as long as the servers take to start. They are an optional

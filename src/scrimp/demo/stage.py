@@ -53,10 +53,6 @@ _FAULTS: tuple[Mapping[str, Any], ...] = (
 )
 
 
-class StageError(ScrimpError):
-    """A server of the demo did not start or does not answer."""
-
-
 @dataclass(frozen=True, slots=True)
 class Stage:
     """Where everything is."""
@@ -87,18 +83,18 @@ class Stage:
         return _last_line(self.config.with_name("gateway.log"))
 
     async def settled(self) -> None:
-        """Wait until the gateway has booked every call that it answered. Raises StageError."""
+        """Wait until the gateway has booked every call that it answered. Raises ScrimpError."""
         for _ in range(round(_DRAIN_LIMIT_S / _POLL_S)):
             ready = await asyncio.to_thread(_ask, self.gateway_url, "GET", "/readyz")
             if not ready["settling"] and not ready["ledger"]["pending"]:
                 return
             await asyncio.sleep(_POLL_S)
-        raise StageError(f"the ledger was not done within {_DRAIN_LIMIT_S:g} s")
+        raise ScrimpError(f"the ledger was not done within {_DRAIN_LIMIT_S:g} s")
 
 
 @asynccontextmanager
 async def open_stage(*, keep: bool) -> AsyncIterator[Stage]:
-    """Start both servers; end them at the end. Raises StageError."""
+    """Start both servers; end them at the end. Raises ScrimpError."""
     async with AsyncExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="scrimp-demo-"))
         if not keep:
@@ -108,6 +104,9 @@ async def open_stage(*, keep: bool) -> AsyncIterator[Stage]:
         text = _CONFIG.format(state=json.dumps(str(folder)), simulator=simulator_url)
         config.write_text(text, encoding="utf-8")
         gateway_url = await stack.enter_async_context(_child(folder, "gateway", str(config)))
+        # The port that it took: what reads these settings later finds the gateway there.
+        text = text.replace("port = 0", f"port = {gateway_url.rpartition(':')[2]}")
+        config.write_text(text, encoding="utf-8")
         settings = parse(text.encode(), source=str(config))
         yield Stage(simulator_url, gateway_url, config, settings)
 
@@ -132,14 +131,14 @@ async def _child(folder: Path, what: str, *arguments: str) -> AsyncIterator[str]
 
 async def _address(process: Process, what: str, log: Path) -> str:
     if process.stdout is None:
-        raise StageError(f"the {what} has no output")
+        raise ScrimpError(f"the {what} has no output")
     try:
         async with asyncio.timeout(_START_LIMIT_S):
             line = await process.stdout.readline()
     except TimeoutError:
-        raise StageError(f"the {what} did not start within {_START_LIMIT_S:g} s") from None
+        raise ScrimpError(f"the {what} did not start within {_START_LIMIT_S:g} s") from None
     if not line:
-        raise StageError(f"the {what} did not start: {_last_line(log) or 'no reason given'}")
+        raise ScrimpError(f"the {what} did not start: {_last_line(log) or 'no reason given'}")
     return line.decode().strip()
 
 
@@ -162,7 +161,7 @@ async def _end(process: Process) -> None:
 
 
 def _ask(url: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-    """One request to a server of the demo, outside what is measured. Raises StageError."""
+    """One request to a server of the demo, outside what is measured. Raises ScrimpError."""
     connection = HTTPConnection(url.removeprefix("http://"), timeout=_DRAIN_LIMIT_S)
     sent = None if body is None else json.dumps(body)
     try:
@@ -170,9 +169,9 @@ def _ask(url: str, method: str, path: str, body: Mapping[str, Any] | None = None
         answer = connection.getresponse()
         data = answer.read()
     except OSError as error:
-        raise StageError(f"{url}{path} does not answer: {error}") from error
+        raise ScrimpError(f"{url}{path} does not answer: {error}") from error
     finally:
         connection.close()
     if answer.status != 200:
-        raise StageError(f"{url}{path} answered {answer.status}")
+        raise ScrimpError(f"{url}{path} answered {answer.status}")
     return json.loads(data)

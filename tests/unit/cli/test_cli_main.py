@@ -14,6 +14,7 @@ from click.testing import CliRunner
 
 from scrimp import __version__
 from scrimp.cli import main as cli_main
+from scrimp.cli.console import this_command
 from scrimp.cli.main import COMMANDS, Lazy, cli, load
 from scrimp.cli.options import moment
 from scrimp.errors import ConfigError, StoreError
@@ -54,6 +55,37 @@ def test_version_is_one_line() -> None:
     """Name and version."""
     result = CliRunner().invoke(cli, ["--version"])
     assert (result.exit_code, result.stdout) == (0, f"scrimp {__version__}\n")
+
+
+def test_no_word_at_all_asks_for_help() -> None:
+    """The list of commands, readable, and no error."""
+    result = CliRunner().invoke(cli, [])
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout == CliRunner().invoke(cli, ["--help"]).stdout
+
+
+def test_a_typo_names_the_nearest_command() -> None:
+    """One line, as for all wrong usage."""
+    result = CliRunner().invoke(cli, ["serv"])
+    assert result.exit_code == 2
+    assert result.stderr.startswith("error: No such command 'serv', did you mean 'serve'?")
+
+
+@pytest.mark.parametrize(
+    ("typed", "found", "said"),
+    [
+        (".venv/bin/scrimp", None, ".venv/bin/scrimp"),
+        ("/somewhere/bin/scrimp", "/somewhere/bin/scrimp", "scrimp"),
+        ("/lib/scrimp/__main__.py", None, "scrimp"),
+    ],
+)
+def test_what_comes_next_can_be_pasted(
+    monkeypatch: pytest.MonkeyPatch, typed: str, found: str | None, said: str
+) -> None:
+    """Where the shell would not find the command, its path is named."""
+    monkeypatch.setattr("sys.argv", [typed])
+    monkeypatch.setattr("shutil.which", lambda _: found)
+    assert this_command() == said
 
 
 @pytest.mark.parametrize(

@@ -21,8 +21,17 @@ prices_as = "openai"
 provider = "corp"
 model = "gpt-4o-mini"
 
+[models.mine]
+provider = "corp"
+model = "qwen3:8b"
+
 [aliases]
 quick = "fast"
+own = "mine"
+
+[prices.own]
+input = "0.10"
+output = "0.40"
 
 [prices."house-model"]
 input = "0.10"
@@ -148,3 +157,11 @@ def test_count_refuses_two_texts_none_and_what_is_no_text(tmp_path: Path) -> Non
     broken = asked("count", "--file", str(path))
     assert broken.exit_code == 1
     assert "not UTF-8 at byte 3" in broken.stderr
+
+
+@pytest.mark.parametrize("name", ["own", "mine"])
+def test_a_price_may_be_given_under_the_name_that_clients_use(config: Path, name: str) -> None:
+    """It holds for the model behind the name, which is what the ledger prices."""
+    told = asked("price", name, "--config", str(config), "--output", "10", "--json")
+    assert told.exit_code == 0, told.stderr
+    assert json.loads(told.stdout)["bill"]["cost_usd"] == "0.000004"

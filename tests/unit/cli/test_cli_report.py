@@ -53,6 +53,13 @@ def test_what_is_not_known_is_never_shown_as_zero(state: Path) -> None:
     assert mini[6] == "$0.007550"
 
 
+def test_the_total_is_of_all_calls(state: Path) -> None:
+    """Not of calls that lack something."""
+    told = asked(state, "report", *DAY, "--by", "total").stdout
+    assert " all " in told
+    assert "(none)" not in told
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_no_line_is_wider_than_the_terminal(state: Path, columns: int) -> None:
     """Nothing wraps or is cut away at 80 columns."""

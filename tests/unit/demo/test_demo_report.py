@@ -79,6 +79,19 @@ def text(findings: Findings, *, width: int = 100) -> str:
     return out.getvalue()
 
 
+def test_all_amounts_are_whole_in_80_columns() -> None:
+    """Sums as large as those of the default day, and none of them shortened."""
+    row = replace(TOTAL, cost_nanousd=474_849_400, baseline_nanousd=536_100_000)
+    row = replace(row, calls=810, hits=226, saved_nanousd=61_250_600)
+    row = replace(row, input_tokens=175_478, output_tokens=29_171)
+    models = (replace(row, value="claude-sonnet-4-5"),)
+    day = replace(found(), models=models, actors=(replace(row, value="classifier"),))
+    said = text(day, width=80)
+    assert "\N{HORIZONTAL ELLIPSIS}" not in said
+    assert said.count("175,478") == said.count("29,171") == 2
+    assert "nightly classifier" in said
+
+
 def test_the_day_is_good_when_bills_are_equal_and_all_calls_succeeded() -> None:
     """That alone is what exit code 0 stands for."""
     assert found().good
