@@ -13,7 +13,7 @@ _TOKEN: Final = re.compile(
     r"'(?:s|t|re|ve|m|ll|d)\b"  # contractions
     r"|[ _.]?[A-Z]?[a-z]{1,9}"  # a word, or the first part of a long one
     r"| ?[A-Z]{1,4}"  # capitals
-    r"|[0-9]{1,3}"  # digits by threes
+    r"|\d{1,3}"  # digits by threes, of any script
     r"| ?[^\W\d_A-Za-z]{1,3}"  # other alphabets
     r"| ?(?:_|[^\w\s]){1,4}[\r\n]*"  # punctuation, with the line end that follows it
     r"|\s*[\r\n]+"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import tiktoken
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from scrimp.simulator import images, phrases, tokens
@@ -24,6 +24,7 @@ O200K_PATTERN = (
 
 
 @given(st.text())
+@example("\u0665 \u1c50")
 def test_no_character_is_lost_between_tokens(text: str) -> None:
     """Joined, the tokens are the text again, whatever it holds."""
     assert "".join(tokens.split(text)) == text
