@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,14 @@ def explain_command(call_id: str, config: Path | None, *, as_json: bool) -> None
     first, *rest = explain(entry)
     console.print(heading(first))
     for line in rest:
-        console.print(line)
+        for part in _hanging(line, console.width) if console.is_terminal else [line]:
+            console.print(part, soft_wrap=True)
+
+
+def _hanging(line: str, width: int) -> list[str]:
+    """The line in parts that fit, those after the first further in: lists stay readable."""
+    margin = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(line, width, subsequent_indent=margin, break_on_hyphens=False)
 
 
 def _find(settings: Settings, asked: str) -> Entry:

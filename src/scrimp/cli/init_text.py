@@ -27,7 +27,8 @@ TEMPLATE = """\
 # provider key, which is sent on and never stored.
 #mode = "keys"
 
-# Providers. Without any table here, each whose key is in the environment is used as it is.
+# Providers. Without any table here, each whose key is in the environment is used as it is. In the
+# table of a known one (openai, anthropic, google, …) only what differs has to stand.
 # Found when this file was written: <FOUND>.
 # Keys never stand in this file: key_env names the variable that holds one.
 
