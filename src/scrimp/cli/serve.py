@@ -49,6 +49,7 @@ def serve_command(host: str | None, port: int | None, log_level: str, config: Pa
     check_bind(loaded)
     server = loaded.settings.server
     with bind(server.host, server.port) as listener, Stopping() as stopping:
+        check_state(loaded)
         log_to_stderr(log_level)
 
         def started(url: str) -> None:
@@ -57,6 +58,21 @@ def serve_command(host: str | None, port: int | None, log_level: str, config: Pa
 
         run(lambda: serve(loaded, listener, started=started))
         say(dim("Stopped; the ledger is closed."))
+
+
+def check_state(loaded: Loaded) -> None:
+    """Refuse to start where no state can be kept. Raises ConfigError."""
+    from scrimp.errors import ConfigError
+    from scrimp.gateway.server import tenant_secret
+
+    folder = loaded.settings.state_path
+    try:
+        tenant_secret(folder)
+    except OSError as error:
+        raise ConfigError(
+            f"the state folder {folder} cannot be used: {error.strerror or error} "
+            "(name another: state_dir in scrimp.toml, or $SCRIMP_STATE)"
+        ) from error
 
 
 def overridden(loaded: Loaded, host: str | None, port: int | None) -> Loaded:

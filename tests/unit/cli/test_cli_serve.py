@@ -130,3 +130,15 @@ def test_a_signal_before_serving_ends_quietly_and_afterwards_is_the_servers() ->
         reached = True
     assert reached
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_state_folder_that_cannot_be_is_one_line(tmp_path: Path) -> None:
+    """Exit code 2, with the reason and the way out; no traceback."""
+    (tmp_path / "file").write_text("")
+    config = tmp_path / "scrimp.toml"
+    config.write_text(f"state_dir = '{tmp_path / 'file' / 'state'}'\n[server]\nport = 0\n")
+    result = CliRunner().invoke(cli, ["serve", "--config", str(config)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    (line,) = result.stderr.splitlines()
+    assert "file/state cannot be used: Not a directory" in line
+    assert "state_dir" in line
