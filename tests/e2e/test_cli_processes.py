@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from scrimp.simulator import Simulator
+from tests.support.stage import until
 
 SCRIMP = (str(Path(sys.executable).with_name("scrimp")),)
 _START_S = 30
@@ -43,21 +44,33 @@ def ran(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
 
 @contextmanager
 def started(folder: Path, *args: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A command that serves, with the address of its first line; ended by id if it still runs."""
-    with subprocess.Popen(
-        [*SCRIMP, *args],
-        cwd=folder,
-        env=environment(folder),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
+    """A command that serves, with the address of its first line; ended by id if it still runs.
+
+    What it prints goes to a file (`printed`): a pipe that is read by lines and then to its end
+    loses what was buffered in between.
+    """
+    with (
+        (folder / "printed").open("w") as printing,
+        subprocess.Popen(
+            [*SCRIMP, *args],
+            cwd=folder,
+            env=environment(folder),
+            stdout=printing,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
         try:
-            assert process.stdout
-            yield process, process.stdout.readline().split()[-1]
+            until(lambda: "\n" in printed(folder), limit_s=_START_S)
+            yield process, printed(folder).splitlines()[0].split()[-1]
         finally:
             if process.poll() is None:
                 process.kill()
+
+
+def printed(folder: Path) -> str:
+    """What the command has printed so far."""
+    return (folder / "printed").read_text()
 
 
 def got(url: str, path: str) -> tuple[int, dict[str, object]]:
@@ -77,8 +90,9 @@ def test_serve_answers_and_ends_cleanly(tmp_path: Path, number: signal.Signals) 
     with started(tmp_path, "serve", "--port", "0") as (process, url):
         assert got(url, "/healthz") == (200, {"status": "ok"})
         process.send_signal(number)
-        out, err = process.communicate(timeout=_START_S)
+        _, err = process.communicate(timeout=_START_S)
     assert (process.returncode, err) == (0, "")
+    out = printed(tmp_path)
     assert f"OPENAI_BASE_URL={url}/v1" in out
     assert f"ANTHROPIC_BASE_URL={url}" in out
     assert "the ledger is closed" in out
