@@ -220,17 +220,17 @@ class Writer:
     def _give_up(self, error: OSError, entries: int) -> None:
         """Neither database nor spill file: count and tell what can no longer be held."""
         self._last_error = f"{self._last_error}; spill file: {_words(error)}"
+        if entries > 0:
+            lost = self._buffer[-entries:]
+            del self._buffer[-entries:]
+            self._dropped += len(lost)
+            first, last = lost[0].id, lost[-1].id
+            self._tell(
+                f"ledger: {len(lost)} calls are NOT booked ({first} to {last}; {self._dropped} in "
+                f"all): {self._last_error}"
+            )
+        # Last: whoever hears of it may look at the counts at once.
         self._answer(StoreError(f"the ledger cannot be written: {self._last_error}"))
-        if entries <= 0:
-            return
-        lost = self._buffer[-entries:]
-        del self._buffer[-entries:]
-        self._dropped += len(lost)
-        first, last = lost[0].id, lost[-1].id
-        self._tell(
-            f"ledger: {len(lost)} calls are NOT booked ({first} to {last}; {self._dropped} in "
-            f"all): {self._last_error}"
-        )
 
     def _fail(self, error: Exception) -> None:
         now = time.monotonic()
