@@ -11,11 +11,12 @@ import logging
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from scrimp.app import App
-from scrimp.calls import Call, Headers, Reply, Trace
+from scrimp.calls import Call, Reply, Trace
 from scrimp.dialects.base import Dialect
 from scrimp.errors import Rejected, ScrimpError, UpstreamError
 from scrimp.gateway import deliver, wire
@@ -101,15 +102,14 @@ class _One:
         self.id = shared.app.new_id()
         self._scope = scope
         self._trace = Trace()
-        self.sink = HttpSink(send, self._live_headers, write_timeout_s=shared.write_timeout_s)
+        # no bound method: a sink that led back here would be garbage that only the collector frees
+        extra = partial(wire.trace_headers, self.id, self._trace)
+        self.sink = HttpSink(send, extra, write_timeout_s=shared.write_timeout_s)
         self._raw: list[tuple[bytes, bytes]] = scope["headers"]
         self._headers = dict(self._raw)
         self._route = ROUTES.get(scope["path"], _PASSTHROUGH)
         self._dialect = self._error_dialect()
         self.leaving: Leaving = (scope.get("extensions") or {}).get(EXTENSION) or Leaving()
-
-    def _live_headers(self) -> Headers:
-        return wire.trace_headers(self.id, self._trace)
 
     def _error_dialect(self) -> Dialect:
         """Whose words an error is put in: the route's, else the client's by its headers."""
