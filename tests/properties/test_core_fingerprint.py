@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from scrimp.calls import Call, Caller
 from scrimp.dialects import DIALECTS
-from scrimp.levers.exact_cache import fingerprint
+from scrimp.fingerprint import fingerprint
 from tests.support.core import call_of, chat_fields
 
 LEAVES = st.one_of(

@@ -11,7 +11,8 @@ import pytest
 from scrimp.calls import CacheControl, Call, Reply, ReplyFacts, Task
 from scrimp.dialects import DIALECTS
 from scrimp.errors import InvalidRequest, StoreError
-from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings, time_to_live_s, why_not
+from scrimp.fingerprint import time_to_live_s, why_not
+from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.pipeline.chain import chain
 from scrimp.ports import Next, ReplyStore, StoredReply
 from scrimp.stores.memory_replies import MemoryReplies

@@ -1,0 +1,68 @@
+"""Which calls may share an answer, and the key under which they do.
+
+The key covers whatever can change the answer: tenant, target, the whole body (fields that Scrimp
+does not know too, the form of delivery apart) and the headers that providers read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+
+from scrimp.calls import Call
+from scrimp.dialects.base import Dialect
+
+_SORTED = msgspec.json.Encoder(order="sorted")
+
+
+def time_to_live_s(call: Call, ttl_by_task_s: Mapping[str, int]) -> int:
+    """Seconds that an answer may be remembered: the request's word, else the task's."""
+    if call.cache.ttl_s is not None:
+        return call.cache.ttl_s
+    return ttl_by_task_s.get(call.task.name, ttl_by_task_s["general"])
+
+
+def why_not(call: Call, ttl_s: int, *, max_temperature: float) -> str:
+    """Why this call must not be answered from memory nor remembered; empty when it may."""
+    request = call.request
+    temperature = request.fields.get("temperature")
+    rules = (
+        (call.operation != "chat", "not_a_chat"),
+        (call.cache.mode == "no-store", "no_store"),
+        (request.stateful, "stateful"),
+        (request.side_effects, "side_effects"),
+        (ttl_s <= 0, "task_never_cached" if call.cache.ttl_s is None else "ttl_0"),
+        (request.n > 1, "several_choices"),
+        (
+            isinstance(temperature, int | float) and temperature > max_temperature,
+            "temperature",
+        ),
+    )
+    return next((reason for applies, reason in rules if applies), "")
+
+
+def fingerprint(call: Call, dialect: Dialect) -> bytes:
+    """SHA-256 over all that can change the answer, each part behind its length.
+
+    Two calls share it only when tenant, provider, model, dialect, path with its query,
+    answer-changing headers and every field of the body are equal; the order of the body's fields
+    does not matter.
+    """
+    target = call.target
+    fields = {**dialect.cache_fields(call.request), "model": target.model}
+    digest = hashlib.sha256()
+    for part in (
+        call.caller.tenant,
+        target.provider,
+        target.dialect,
+        call.path,
+        *(f"{name}:{value}" for name, value in sorted(dialect.answer_headers(call.headers))),
+    ):
+        data = part.encode("utf-8", "surrogatepass")
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    digest.update(b"|")
+    digest.update(_SORTED.encode(fields))
+    return digest.digest()
