@@ -48,14 +48,15 @@ def wanted(lock: str) -> set[str]:
     project = pyproject()
     groups = project["dependency-groups"]
     run = project["project"]["dependencies"]
-    demo = project["project"]["optional-dependencies"]["demo"]
+    extras = project["project"]["optional-dependencies"]
+    demo = extras["demo"]
     dev = [item for item in groups["dev"] if isinstance(item, str)]
     lists: dict[str, list[str]] = {
         "build": groups["build"],
         "lock": groups["lock"],
         "run": run,
         "demo": [*run, *demo],
-        "dev": [*run, *demo, *dev, *groups["build"]],
+        "dev": [*run, *demo, *extras["redis"], *dev, *groups["build"]],
     }
     return {normal(requirement) for requirement in lists[lock]}
 
