@@ -257,12 +257,18 @@ class Upstream(Protocol):
     """Sends bytes to providers. Knows base URLs, credentials, pools and time limits."""
 
     async def open(
-        self, request: UpstreamRequest, *, credential: tuple[str, str] | None
+        self,
+        request: UpstreamRequest,
+        *,
+        credential: tuple[str, str] | None,
+        sending: Callable[[], None],
     ) -> Exchange:
         """Send; returns when status and headers are here.
 
-        `credential` (header name, value) replaces the provider's own. Raises UpstreamError, with
-        `sent=False` when the request provably never left. Cancelling closes the connection.
+        `credential` (header name, value) replaces the provider's own. `sending` is called when a
+        connection is there and the first byte is about to leave: whoever is cancelled before has
+        asked nothing of the provider. Raises UpstreamError, with `sent=False` when the request
+        provably never left. Cancelling closes the connection.
         """
         ...
 

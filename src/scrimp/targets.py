@@ -53,6 +53,7 @@ class Targets:
         self._models = dict(models)
         self._aliases = dict(aliases)
         self._resolved: dict[tuple[str, str], Target] = {}
+        self._listed: tuple[tuple[str, str], ...] | None = None
         for name, entry in models.items():
             if entry.provider not in self._providers:
                 msg = (
@@ -81,8 +82,15 @@ class Targets:
         """True when a provider of this name is configured."""
         return provider in self._providers
 
+    def named(self, model: str, provider: str) -> bool:
+        """True when the settings, or `provider/model`, send the model there: no price list did."""
+        name = self._aliases.get(model, model)
+        return name in self._models or name.startswith(f"{provider}/")
+
     def listed(self) -> tuple[tuple[str, str], ...]:
         """Every model that can be asked for by name, with its provider, aliases first."""
+        if self._listed is not None:
+            return self._listed
         seen: dict[str, str] = {}
         for alias, name in self._aliases.items():
             seen[alias] = self._models[name].provider if name in self._models else "alias"
@@ -91,7 +99,8 @@ class Targets:
         for provider in self._providers.values():
             for name in provider.known_models:
                 seen.setdefault(name, provider.name)
-        return tuple(seen.items())
+        self._listed = tuple(seen.items())
+        return self._listed
 
     def _find(self, model: str, dialect: str) -> Target:
         name = self._aliases.get(model, model)

@@ -58,6 +58,18 @@ def test_a_call_without_a_key_is_unauthenticated(spoken: Spoken) -> None:
         assert not stage.gateway.entries()
 
 
+def test_a_stranger_is_refused_before_a_body_is_read() -> None:
+    """The head is enough: nobody without a key makes the gateway hold megabytes."""
+    with staged(more=KEYS) as stage:
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+        with raw_http.connect(stage.url) as sock:
+            sock.sendall(
+                head + b"content-type: application/json\r\ncontent-length: 9000000\r\n\r\n"
+            )
+            sock.settimeout(5)
+            assert sock.recv(1 << 16).startswith(b"HTTP/1.1 401")
+
+
 @BOTH
 def test_a_wrong_key_is_the_sdks_authentication_error(
     spoken: Spoken, caplog: pytest.LogCaptureFixture

@@ -12,6 +12,7 @@ import pytest
 from scrimp.ports import Entry
 from scrimp.simulator import Bill
 from tests.support import raw_http
+from tests.support.canned import Canned
 from tests.support.endless import Endless
 from tests.support.gateway import gateway
 from tests.support.spoken import BOTH, OPENAI, Spoken
@@ -183,3 +184,37 @@ def test_a_slow_reader_slows_the_provider_and_gets_everything() -> None:
             while provider.sent_bytes == before:
                 assert sock.recv(1 << 20)
         until(lambda: bool(provider.ended_s))
+
+
+def test_who_leaves_on_the_end_marker_leaves_a_whole_answer() -> None:
+    """SDKs hang up on it, a moment before the provider ends the stream: the answer is kept."""
+    fields = (
+        b'"id":"c","object":"chat.completion.chunk","created":1,"model":"gpt-4o-mini-2024-07-18"'
+    )
+    usage = b'"usage":{"prompt_tokens":9,"completion_tokens":1,"total_tokens":10}'
+    events = (
+        b'{%s,"choices":[{"index":0,"delta":{"content":"Hi"},"finish_reason":null}]}' % fields,
+        b'{%s,"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}' % fields,
+        b'{%s,"choices":[],%s}' % (fields, usage),
+        b"[DONE]",
+    )
+    body = b"".join(b"data: %s\n\n" % event for event in events)
+    head = (
+        b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    )
+    piece = b"%s%x\r\n%s\r\n" % (head, len(body), body)
+    with (
+        Canned(piece, tail=b"0\r\n\r\n", after_s=0.02) as provider,
+        gateway(provider.url) as running,
+    ):
+        for _ in range(2):
+            with raw_http.connect(running.url) as sock:
+                sock.sendall(raw_http.request(OPENAI.path, OPENAI.body(stream=True), {}))
+                came = b""
+                while b"data: [DONE]" not in came:
+                    came += sock.recv(1 << 16)
+            running.settle()
+        first, second = running.entries()
+        assert (first.outcome, first.served_by, first.cost_basis) == ("ok", "upstream", "usage")
+        assert (second.outcome, second.served_by) == ("ok", "exact_cache")
+        assert len(provider.requests) == 1

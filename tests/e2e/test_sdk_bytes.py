@@ -157,6 +157,7 @@ def test_what_scrimp_does_not_read_goes_through_and_says_so(
             client.fine_tuning.jobs.list()
     assert raw.headers["x-request-id"] == sim.requests[0].request_id
     assert raw.headers["x-scrimp-id"]
+    assert raw.headers["x-scrimp-cost-usd"] == "unknown"
     entries = scrimp.entries()[-3:]
     assert [entry.operation for entry in entries] == ["passthrough"] * 3
     assert [entry.status for entry in entries] == [200, 200, 404]

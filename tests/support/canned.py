@@ -1,19 +1,22 @@
-"""A provider that gives every request the same bytes and closes."""
+"""A provider that gives every request the same bytes, the last ones a little late, and closes."""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
 
 class Canned:
-    """Serves `answer` on a free port; `requests` are the first bytes of what came."""
+    """Serves `answer`, then `tail`, on a free port; `requests` are the first bytes of what came."""
 
-    def __init__(self, answer: bytes) -> None:
+    def __init__(self, answer: bytes, *, tail: bytes = b"", after_s: float = 0.0) -> None:
         self.requests: list[bytes] = []
         self._answer = answer
+        self._tail = tail
+        self._after_s = after_s
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._accept, daemon=True)
 
@@ -46,6 +49,9 @@ class Canned:
                 self.requests.append(connection.recv(1 << 20))
                 try:
                     connection.sendall(self._answer)
+                    if self._tail:
+                        time.sleep(self._after_s)
+                        connection.sendall(self._tail)
                     connection.shutdown(socket.SHUT_WR)
                     while connection.recv(1 << 16):
                         pass

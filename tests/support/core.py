@@ -145,11 +145,18 @@ class ScriptedUpstream:
         self._openings = list(openings)
         self.requests: list[UpstreamRequest] = []
         self.credentials: list[tuple[str, str] | None] = []
+        self.connects = True
 
     async def open(
-        self, request: UpstreamRequest, *, credential: tuple[str, str] | None
+        self,
+        request: UpstreamRequest,
+        *,
+        credential: tuple[str, str] | None,
+        sending: Callable[[], None],
     ) -> Exchange:
         """The next opening."""
+        if self.connects:
+            sending()
         self.requests.append(request)
         self.credentials.append(credential)
         opening = self._openings.pop(0) if len(self._openings) > 1 else self._openings[0]

@@ -21,7 +21,7 @@ from scrimp.dialects.base import Dialect
 from scrimp.errors import Rejected, ScrimpError, UpstreamError
 from scrimp.gateway import deliver, wire
 from scrimp.gateway.body import ClientGoneError, read_body
-from scrimp.gateway.intake import Asked, Intake, Route
+from scrimp.gateway.intake import Asked, Identity, Intake, Route
 from scrimp.gateway.leaving import EXTENSION, Leaving
 from scrimp.gateway.refusal import Refusal, refusal_of, unfit, wrong_method
 from scrimp.gateway.sink import HttpSink, Receive, Send
@@ -103,11 +103,12 @@ class _One:
         self._scope = scope
         self._trace = Trace()
         # no bound method: a sink that led back here would be garbage that only the collector frees
-        extra = partial(wire.trace_headers, self.id, self._trace)
+        self._route = ROUTES.get(scope["path"], _PASSTHROUGH)
+        headers_of = wire.trace_headers if self._route.dialect else wire.unread_headers
+        extra = partial(headers_of, self.id, self._trace)
         self.sink = HttpSink(send, extra, write_timeout_s=shared.write_timeout_s)
         self._raw: list[tuple[bytes, bytes]] = scope["headers"]
         self._headers = dict(self._raw)
-        self._route = ROUTES.get(scope["path"], _PASSTHROUGH)
         self._dialect = self._error_dialect()
         self.leaving: Leaving = (scope.get("extensions") or {}).get(EXTENSION) or Leaving()
 
@@ -156,6 +157,10 @@ class _One:
 
     async def _serve_call(self, receive: Receive) -> Refusal | None:
         shared = self._shared
+        try:
+            identity = await shared.intake.identify(self._headers)  # before a stranger's body
+        except Rejected as error:
+            return refusal_of(error)
         declared = self._headers.get(b"content-length", b"")
         body = await read_body(receive, shared.max_body_bytes, int(declared) if declared else None)
         if isinstance(body, Refusal):
@@ -163,23 +168,24 @@ class _One:
         if not declares_json(self._headers) and (self._route.dialect or b"origin" in self._headers):
             text = "the body must be sent as content-type: application/json"
             return Refusal(415, "invalid_request", text)
-        asked = self._asked(body)
+        asked = self._asked(identity, body)
         try:
             if self._route.dialect:
-                call = await shared.intake.call(asked, self._route)
+                call = shared.intake.call(asked, self._route)
             else:
-                call = await shared.intake.passthrough(asked)
+                call = shared.intake.passthrough(asked)
             outcome = await self._run(call)
         except Rejected as error:
             return refusal_of(error)
         return await self._deliver(call, outcome)
 
-    def _asked(self, body: bytes) -> Asked:
+    def _asked(self, identity: Identity, body: bytes) -> Asked:
         scope = self._scope
         query: bytes = scope["query_string"]
         path = scope["raw_path"].decode("latin-1")
         return Asked(
             id=self.id,
+            identity=identity,
             method=scope["method"],
             path=f"{path}?{query.decode('latin-1')}" if query else path,
             headers=self._headers,
@@ -194,6 +200,8 @@ class _One:
 
         Errors are values from here on: each kind has its own way to the client.
         """
+        if self.leaving.gone:
+            raise ClientGoneError
         self.leaving.task = asyncio.current_task()
         try:
             return await self._shared.app.handle(call)

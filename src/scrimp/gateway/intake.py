@@ -34,10 +34,20 @@ _SPENT_BY_MODEL = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Who asks: a virtual key, a provider credential of its own, or this machine's user."""
+
+    key: VirtualKey | None = None
+    credential: tuple[str, str] | None = None
+    tenant: str = "local"
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """One HTTP request, read. `headers` has each name once, for look-ups; `raw` has them all."""
 
     id: str
+    identity: Identity
     method: str
     path: str
     headers: Mapping[bytes, bytes]
@@ -54,15 +64,6 @@ class Route:
     dialect: str
     operation: Operation
     method: str = "POST"
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who asks: a virtual key, a provider credential of its own, or this machine's user."""
-
-    key: VirtualKey | None = None
-    credential: tuple[str, str] | None = None
-    tenant: str = "local"
 
 
 class Intake:
@@ -93,13 +94,14 @@ class Intake:
             raise Unauthenticated("this key is not known here (scrimp key makes one)")
         return Identity(key=key, tenant=f"key:{key.name}")
 
-    async def call(self, asked: Asked, route: Route) -> Call:
+    def call(self, asked: Asked, route: Route) -> Call:
         """A call in a dialect that Scrimp reads."""
-        identity = await self.identify(asked.headers)
+        identity = asked.identity
         dialect = self._app.dialects[route.dialect]
         request = dialect.read_request(asked.body)
         _check_model_name(request.model)
         target = self._app.targets.resolve(request.model, route.dialect)
+        self._check_credential(identity, request.model, target)
         _check_allowed(identity.key, request.model, target)
         _check_no_others(identity.key, request)
         who = self._caller(asked, identity, request.user)
@@ -107,9 +109,9 @@ class Intake:
         task = self._task(asked, identity, request, dialect) if reads_task else _NO_TASK
         return self._build(asked, route.operation, request, target, who, task=task)
 
-    async def passthrough(self, asked: Asked) -> Call:
+    def passthrough(self, asked: Asked) -> Call:
         """A call that Scrimp does not read: its bytes go on, its cost stays unknown."""
-        identity = await self.identify(asked.headers)
+        identity = asked.identity
         held = identity.key if identity.key and identity.key.models else None
         model = _certain_model(asked) if held else _peek_model(asked)
         target = self._passthrough_target(asked, model)
@@ -171,10 +173,29 @@ class Intake:
             return Target(named, model, spoken)
         if model:
             try:
-                return targets.resolve(model, spoken)
+                target = targets.resolve(model, spoken)
             except UnknownModel:
                 pass
+            else:
+                self._check_credential(asked.identity, model, target)
+                return target
         return Target(targets.default_provider(spoken), model, spoken)
+
+    def _check_credential(self, identity: Identity, model: str, target: Target) -> None:
+        """A provider's key goes to another provider only where somebody named that one.
+
+        Raises InvalidRequest when nothing but a price list says who serves the model.
+        """
+        if identity.credential is None:
+            return
+        targets, provider = self._app.targets, target.provider
+        own = targets.default_provider(target.dialect)
+        if provider == own or targets.named(model, provider):
+            return
+        raise InvalidRequest(
+            f"model '{model}' is served by provider '{provider}', and a key that is passed on goes "
+            f"to '{own}' unless you say otherwise (ask for '{provider}/{model}')"
+        )
 
 
 def _check_model_name(model: str) -> None:

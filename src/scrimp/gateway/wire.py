@@ -181,6 +181,11 @@ def trace_headers(call_id: str, trace: Trace, reply: Reply | None = None) -> Hea
     return tuple(found)
 
 
+def unread_headers(call_id: str, trace: Trace) -> Headers:
+    """The same for an answer that Scrimp passes on unread: it never learns what it cost."""
+    return (*trace_headers(call_id, trace), ("x-scrimp-cost-usd", "unknown"))
+
+
 def _shown(text: str) -> str:
     """A word of the body as it may stand in reports: a terminal obeys control characters."""
     if not text.isprintable():

@@ -66,9 +66,11 @@ class UpstreamAttempt:
         request = self._request(call)
         log = AttemptLog(call, self._clock, self._pricer)
         try:
-            exchange = await self._upstream.open(request, credential=call.caller.credential)
+            exchange = await self._upstream.open(
+                request, credential=call.caller.credential, sending=log.departure.happened
+            )
         except BaseException as error:
-            log.end(_unanswered(error))
+            log.end(_unanswered(error, log))
             raise
         log.answered(exchange)
         try:
@@ -154,11 +156,13 @@ class UpstreamAttempt:
         return UpstreamError(msg, status=502)
 
 
-def _unanswered(error: BaseException) -> Outcome:
+def _unanswered(error: BaseException, log: AttemptLog) -> Outcome:
     """How an attempt ended that got no status."""
     if isinstance(error, UpstreamError):
         return "failed" if error.sent else "unsent"
-    return "failed" if isinstance(error, Exception) else "cancelled"
+    if isinstance(error, Exception):
+        return "failed"
+    return "cancelled" if log.departure.sent else "unsent"
 
 
 def _broken(error: BaseException, status: int, log: AttemptLog) -> Outcome:

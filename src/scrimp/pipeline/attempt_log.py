@@ -47,6 +47,23 @@ class Kept:
         return b"".join(self._chunks)
 
 
+class Departure:
+    """Whether a request has left this machine.
+
+    Holds nothing of its call: a pooled connection remembers the context it was made in, and with it
+    would keep the call's body for as long as it lives.
+    """
+
+    __slots__ = ("sent",)
+
+    def __init__(self) -> None:
+        self.sent = False
+
+    def happened(self) -> None:
+        """The first byte is about to leave."""
+        self.sent = True
+
+
 class AttemptLog:
     """What is known of the attempt in the air; `end` puts it in the trace, once."""
 
@@ -59,6 +76,7 @@ class AttemptLog:
         "_pricer",
         "_start",
         "_ttft_ms",
+        "departure",
         "drained",
         "partial",
         "reader",
@@ -73,6 +91,7 @@ class AttemptLog:
         self._exchange: Exchange | None = None
         self._ttft_ms: float | None = None
         self._ended = False
+        self.departure = Departure()
         self.drained = False
         self.partial: Kept | None = None
         self.reader: StreamReader | None = None
@@ -90,6 +109,11 @@ class AttemptLog:
     def complete(self) -> bool:
         """True once the dialect's end marker has come: SDKs leave on it, before the provider."""
         return self.reader is not None and self.reader.facts.complete
+
+    @property
+    def _redirected(self) -> bool:
+        """True for an answer of another place than the provider's: no work was done."""
+        return self._exchange is not None and 300 <= self._exchange.status < 400
 
     def piece(self, chunk: bytes) -> None:
         """A piece of the stream has come."""
@@ -136,7 +160,7 @@ class AttemptLog:
         Anthropic's token counting is free (their pricing pages, checked 2026-11-22).
         """
         call = self._call
-        if outcome in NEVER_BILLED or call.operation == "count_tokens":
+        if outcome in NEVER_BILLED or call.operation == "count_tokens" or self._redirected:
             return FREE_COST
         if facts.usage is None:
             return UNKNOWN_COST

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from scrimp.ports import Entry, Settlement
 
 log = logging.getLogger(__name__)
+_MOST_PENDING = 1000
 
 
 class SettlementOutbox:
@@ -32,8 +33,14 @@ class SettlementOutbox:
         self.pending = 0
 
     def put(self, settlement: Settlement) -> None:
-        """Hand it over; it is drained at shutdown, and booked as it is after that."""
-        if self._ended:
+        """Hand it over; it is drained at shutdown, and booked as it is after that.
+
+        When too many wait already (each holds its call's body) it is booked as it is, too.
+        """
+        if self._ended or self.pending >= _MOST_PENDING:
+            log.error(
+                "call %s booked unsettled: %d wait before it", settlement.entry.id, self.pending
+            )
             self._fallback(settlement.entry)
             return
         self.pending += 1

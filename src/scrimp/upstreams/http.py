@@ -10,11 +10,14 @@ from __future__ import annotations
 import io
 import os
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 import aiohttp
+from aiohttp.connector import Connection
 from yarl import URL
 
 from scrimp.calls import Headers
@@ -39,6 +42,9 @@ _LARGE_BODY_BYTES = 1 << 20
 _CREDENTIALS: Headers = (("authorization", ""), ("x-api-key", ""), ("api-key", ""))
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
+_SENDING: ContextVar[Callable[[], None]] = ContextVar("scrimp_sending")
+"""Whom the pool tells: each call runs in a task of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -59,6 +65,24 @@ class Endpoint:
     timeouts: Timeouts = field(default_factory=Timeouts)
 
 
+class _Connector(aiohttp.TCPConnector):
+    """The library's pool, which also tells when a request is about to leave.
+
+    Its own hooks for that (tracing) cost every request as much as the pool itself.
+    """
+
+    async def connect(
+        self,
+        req: aiohttp.ClientRequest,
+        traces: list[Any],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 (the library's signature)
+    ) -> Connection:
+        """A connection, new or pooled; the library writes to it without waiting again."""
+        connection = await super().connect(req, traces, timeout)
+        _SENDING.get()()
+        return connection
+
+
 class HttpUpstream:
     """Implements `ports.Upstream`. Open it inside a running event loop; close it once."""
 
@@ -76,16 +100,21 @@ class HttpUpstream:
             for name, endpoint in endpoints.items()
         }
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=idle_connection_s),
+            connector=_Connector(limit=0, keepalive_timeout=idle_connection_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
         )
 
     async def open(
-        self, request: UpstreamRequest, *, credential: tuple[str, str] | None
+        self,
+        request: UpstreamRequest,
+        *,
+        credential: tuple[str, str] | None,
+        sending: Callable[[], None],
     ) -> Exchange:
         """Send; returns when status and headers are here. Raises UpstreamError."""
+        _SENDING.set(sending)
         endpoint = self._endpoints[request.provider]
         own = endpoint.headers
         if credential is not None:

@@ -12,7 +12,7 @@ from scrimp.app import App, Parts
 from scrimp.calls import Call, Target, Trace
 from scrimp.dialects.json_body import encode
 from scrimp.errors import InvalidRequest, Unauthenticated, UnknownModel
-from scrimp.gateway.intake import Asked, Intake, Route
+from scrimp.gateway.intake import Asked, Identity, Intake, Route
 from scrimp.ports import VirtualKey
 from scrimp.prices import load_book
 from scrimp.settings import parse
@@ -81,6 +81,7 @@ def asked(body: bytes | None = None, **headers: Any) -> Asked:
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     return Asked(
         id="1",
+        identity=Identity(),
         method="POST",
         path="/v1/chat/completions",
         headers=dict(raw),
@@ -93,7 +94,12 @@ def asked(body: bytes | None = None, **headers: Any) -> Asked:
 
 async def called(door: Intake, /, body: bytes | None = None, **headers: Any) -> Call:
     """The call of a chat request."""
-    return await door.call(asked(body, **headers), CHAT)
+    return door.call(await known(door, asked(body, **headers)), CHAT)
+
+
+async def known(door: Intake, one: Asked) -> Asked:
+    """A request whose sender has been identified by its headers, as the gateway does first."""
+    return replace(one, identity=await door.identify(one.headers))
 
 
 async def test_a_call_is_built_of_its_request() -> None:
@@ -189,13 +195,13 @@ async def test_a_key_may_be_held_to_some_models() -> None:
         await called(door, dear, **good)
     for body in (dear, b"", b"not json", b'{"model":7}', b'{"model":"\xff"}'):
         with pytest.raises(UnknownModel, match="held to the models"):
-            await door.passthrough(asked(body, **good))
+            door.passthrough(await known(door, asked(body, **good)))
 
 
 async def test_a_held_key_passes_through_by_its_model_only() -> None:
     """A path whose work is by the model in its body, with a model of the list."""
     door = intake(key(models=("cheap",)), more=RENAMED + PROVIDERS)
-    call = await door.passthrough(passing(b'{"model":"cheap","input":"x"}'))
+    call = door.passthrough(await known(door, passing(b'{"model":"cheap","input":"x"}')))
     assert call.target == Target("openai", "cheap", "openai.chat")
 
 
@@ -218,9 +224,9 @@ async def test_a_held_key_has_no_way_round_its_models(given: Asked) -> None:
     """Two names in one body, another list of models, paths where other things than models count."""
     door = intake(key(models=("cheap",)), more=RENAMED + PROVIDERS)
     with pytest.raises(UnknownModel, match="held to the models"):
-        await door.passthrough(given)
+        door.passthrough(await known(door, given))
     free = intake(key(), more=RENAMED + PROVIDERS)
-    assert (await free.passthrough(given)).operation == "passthrough"
+    assert free.passthrough(await known(free, given)).operation == "passthrough"
 
 
 async def test_a_held_key_names_no_other_models_in_a_chat() -> None:
@@ -235,7 +241,7 @@ async def test_a_held_key_names_no_other_models_in_a_chat() -> None:
 @pytest.mark.parametrize("name", ["x" * 257, "a\x1b[31mb"])
 async def test_a_name_that_is_none_is_not_written_down(name: str) -> None:
     """A terminal obeys control characters; what is passed through may hold any."""
-    call = await intake().passthrough(asked(encode({"model": name})))
+    call = intake().passthrough(asked(encode({"model": name})))
     assert call.request.model == ""
 
 
@@ -249,18 +255,32 @@ async def test_a_name_that_is_none(model: str) -> None:
 async def test_unknown_paths_find_a_provider() -> None:
     """By header, by the model in a body, by the client's dialect."""
     door = intake()
-    by_header = await door.passthrough(asked(b"\x00", x_scrimp_provider="anthropic"))
+    by_header = door.passthrough(await known(door, asked(b"\x00", x_scrimp_provider="anthropic")))
     assert by_header.target.provider == "anthropic"
     body = encode({"model": "claude-3-5-haiku-latest", "input": "x"})
-    by_model = await door.passthrough(asked(body, anthropic_version="2023-06-01"))
+    by_model = door.passthrough(await known(door, asked(body, anthropic_version="2023-06-01")))
     assert by_model.target.provider == "anthropic"
-    assert (await door.passthrough(asked(b"\x00"))).target.provider == "openai"
-    by_dialect = await door.passthrough(asked(b"\x00", anthropic_version="2023-06-01"))
+    assert door.passthrough(asked(b"\x00")).target.provider == "openai"
+    by_dialect = door.passthrough(await known(door, asked(b"\x00", anthropic_version="2023-06-01")))
     assert by_dialect.target.provider == "anthropic"
     assert by_dialect.operation == "passthrough"
     assert by_dialect.request.body == b"\x00"
     with pytest.raises(InvalidRequest, match="'nobody' is not configured"):
-        await door.passthrough(asked(b"", x_scrimp_provider="nobody"))
+        door.passthrough(await known(door, asked(b"", x_scrimp_provider="nobody")))
+
+
+async def test_a_key_that_is_passed_on_goes_to_a_provider_that_was_named() -> None:
+    """A price list alone does not send a client's OpenAI key to whoever else serves a model."""
+    door = intake(mode="passthrough", more=f"{PROVIDERS}[providers.deepseek]\n")
+    own: dict[str, Any] = {"authorization": "Bearer sk-of-openai"}
+    assert (await called(door, **own)).target.provider == "openai"
+    foreign = encode({**chat_fields(), "model": "deepseek-chat"})
+    with pytest.raises(InvalidRequest, match=r"ask for .deepseek/deepseek-chat."):
+        await called(door, foreign, **own)
+    with pytest.raises(InvalidRequest, match="goes to 'openai'"):
+        door.passthrough(await known(door, asked(foreign, **own)))
+    named = encode({**chat_fields(), "model": "deepseek/deepseek-chat"})
+    assert (await called(door, named, **own)).target.provider == "deepseek"
 
 
 async def test_counting_tokens_has_no_task() -> None:
@@ -268,6 +288,6 @@ async def test_counting_tokens_has_no_task() -> None:
     body = encode(
         {"model": "claude-3-5-haiku-latest", "messages": [{"role": "user", "content": "x"}]}
     )
-    call = await intake().call(asked(body), COUNT)
+    call = intake().call(asked(body), COUNT)
     assert (call.operation, call.task.source) == ("count_tokens", "none")
     assert call.target.dialect == "anthropic.count_tokens"

@@ -112,6 +112,29 @@ async def test_cancelled_while_opening() -> None:
     assert (attempt.outcome, attempt.status, attempt.cost) == ("cancelled", 0, UNKNOWN_COST)
 
 
+async def test_cancelled_while_connecting() -> None:
+    """The client left before there was a connection: nothing was asked, nothing is owed."""
+    call, upstream = call_of(), ScriptedUpstream(never_opens)
+    upstream.connects = False
+    task = asyncio.get_running_loop().create_task(
+        asyncio.wait_for(attempt_on(upstream)(call), None)
+    )
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    attempt = only_attempt(call)
+    assert (attempt.outcome, attempt.status, attempt.cost) == ("unsent", 0, FREE_COST)
+
+
+async def test_a_redirect_costs_nothing() -> None:
+    """It is passed on, not followed, and nobody worked for it."""
+    call, exchange = call_of(), json_exchange(b"", status=302, headers=(("location", "/"),))
+    reply = await attempt_on(ScriptedUpstream(exchange))(call)
+    assert (reply.status, reply.cacheable) == (302, False)
+    assert only_attempt(call).cost == FREE_COST
+
+
 async def test_cancelled_while_reading() -> None:
     """The provider's connection is closed at once; what had come is kept for the estimate."""
     events = stream_events("Hi")

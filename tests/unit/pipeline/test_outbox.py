@@ -104,3 +104,14 @@ async def test_what_comes_after_the_end_is_booked_too() -> None:
     await desk.outbox.run()
     desk.outbox.put(settlement(2))
     assert desk.unsettled == ids(1, 2)
+
+
+async def test_too_much_that_waits_is_booked_unsettled() -> None:
+    """Every settlement holds its call's body: the queue has an end, and nothing is lost there."""
+    desk = Desk()
+    for number in range(1, 1003):
+        desk.outbox.put(settlement(number))
+    assert (desk.outbox.pending, desk.unsettled) == (1000, ids(1001, 1002))
+    desk.outbox.stop()
+    await desk.outbox.run()
+    assert len(desk.settled) == 1000
