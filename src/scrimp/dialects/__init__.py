@@ -8,9 +8,13 @@ from types import MappingProxyType
 from scrimp.dialects.anthropic_messages import AnthropicMessages
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.openai_chat import OpenAIChat
+from scrimp.dialects.openai_embeddings import OpenAIEmbeddings
+from scrimp.dialects.openai_responses import OpenAIResponses
 
 _ALL: tuple[Dialect, ...] = (
     OpenAIChat(),
+    OpenAIResponses(),
+    OpenAIEmbeddings(),
     AnthropicMessages(),
     AnthropicMessages(name="anthropic.count_tokens", counting=True),
 )

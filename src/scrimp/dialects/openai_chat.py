@@ -7,35 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from scrimp.calls import Finish, Headers, ReplyFacts, Request
-from scrimp.dialects import checks, openai_chat_convert, openai_chat_texts, sse
+from scrimp.dialects import checks, openai_chat_convert, openai_chat_texts, openai_words, sse
 from scrimp.dialects.base import ErrorKind, StreamReader
 from scrimp.dialects.json_body import encode, parse_object, read_object
-from scrimp.dialects.openai_chat_stream import (
-    OpenAIChatReader,
-    error_message,
-    finish_of,
-    worst,
-)
+from scrimp.dialects.openai_chat_stream import OpenAIChatReader, finish_of, worst
 from scrimp.dialects.openai_usage import read_usage
+from scrimp.dialects.openai_words import ANSWER_HEADERS, error_message
 
 _STATE = frozenset({"store", "conversation", "thread"})
 _CLIENT_RUN_TOOLS = ("function", "custom")  # compared, not hashed: a type may be anything
-_ANSWER_HEADERS = frozenset({"openai-organization", "openai-project", "openai-beta"})
-
-# Type and code as OpenAI's own API gives them, so that its SDKs and their users' code see what
-# they know (platform.openai.com, "Error codes"; checked 2026-11).
-_ERRORS: dict[ErrorKind, tuple[str, str | None]] = {
-    "invalid_request": ("invalid_request_error", None),
-    "unauthenticated": ("invalid_request_error", "invalid_api_key"),
-    "forbidden": ("invalid_request_error", "permission_denied"),
-    "not_found": ("invalid_request_error", "model_not_found"),
-    "rate_limited": ("requests", "rate_limit_exceeded"),
-    "budget_exceeded": ("insufficient_quota", "insufficient_quota"),
-    "too_large": ("invalid_request_error", "request_too_large"),
-    "upstream": ("server_error", None),
-    "timeout": ("server_error", "timeout"),
-    "internal": ("server_error", None),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +111,7 @@ class OpenAIChat:
 
     def error_body(self, kind: ErrorKind, message: str) -> bytes:
         """A JSON error body as OpenAI words it."""
-        error_type, code = _ERRORS[kind]
-        return encode(
-            {"error": {"message": message, "type": error_type, "param": None, "code": code}}
-        )
+        return openai_words.error_body(kind, message)
 
     def error_event(self, kind: ErrorKind, message: str) -> bytes:
         """An error in the middle of an event stream; OpenAI's SDKs raise on it."""
@@ -142,7 +119,7 @@ class OpenAIChat:
 
     def answer_headers(self, headers: Headers) -> Headers:
         """Of a client's headers, those that can change an answer."""
-        return tuple(header for header in headers if header[0] in _ANSWER_HEADERS)
+        return tuple(header for header in headers if header[0] in ANSWER_HEADERS)
 
 
 def _refers_to_audio(messages: list[dict[str, Any]]) -> bool:

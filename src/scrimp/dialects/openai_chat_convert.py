@@ -11,17 +11,10 @@ from typing import Any
 
 from scrimp.dialects.json_body import encode, parse_object
 from scrimp.dialects.merge import merge_delta
+from scrimp.dialects.openai_words import UNREADABLE
 from scrimp.dialects.sse import event, event_fields, split
 
 _DONE = b"data: [DONE]\n\n"
-_UNREADABLE = {
-    "error": {
-        "message": "the provider's reply cannot be read",
-        "type": "server_error",
-        "param": None,
-        "code": None,
-    }
-}
 _EVERY_CHUNK = ("id", "object", "created", "model", "service_tier", "system_fingerprint")
 _PLACED = frozenset({*_EVERY_CHUNK, "choices", "usage"})
 _FIRST_DELTA = ("role", "content", "refusal")
@@ -35,9 +28,9 @@ def to_stream(body: bytes, *, include_usage: bool) -> bytes:
         if fields is not None and _is_reply(fields):
             return b"".join(_events(fields, include_usage=include_usage)) + _DONE
         has_error = fields is not None and fields.get("error")
-        return event(encode(fields if has_error else _UNREADABLE))
+        return event(encode(fields if has_error else UNREADABLE))
     except RecursionError:  # nested more deeply than anything that a provider means
-        return event(encode(_UNREADABLE))
+        return event(encode(UNREADABLE))
 
 
 def _events(fields: dict[str, Any], *, include_usage: bool) -> Iterator[bytes]:
@@ -126,7 +119,7 @@ def from_stream(events: bytes) -> bytes:
     try:
         return encode(_gathered(events))
     except RecursionError:  # nested more deeply than anything that a provider means
-        return encode(_UNREADABLE)
+        return encode(UNREADABLE)
 
 
 def _gathered(events: bytes) -> dict[str, Any]:
@@ -140,10 +133,10 @@ def _gathered(events: bytes) -> dict[str, Any]:
         if chunk is None:
             continue
         if chunk.get("error") or name == b"error":
-            return chunk if chunk.get("error") else _UNREADABLE
+            return chunk if chunk.get("error") else UNREADABLE
         _add_chunk(reply, choices, chunk)
     if not reply and not choices:
-        return _UNREADABLE
+        return UNREADABLE
     reply["object"] = "chat.completion"
     reply["choices"] = [_finished(choices[index]) for index in sorted(choices)]
     return reply

@@ -14,6 +14,7 @@ import msgspec
 from scrimp.calls import Finish, ReplyFacts
 from scrimp.dialects.json_body import parse_object
 from scrimp.dialects.openai_usage import read_usage
+from scrimp.dialects.openai_words import error_message
 from scrimp.dialects.sse import EventSplitter, event_fields
 
 FINISHES: dict[str, Finish] = {
@@ -59,14 +60,6 @@ def finish_of(reason: object, *, refusal: object) -> Finish:
 def worst(finishes: list[Finish]) -> Finish:
     """The worst end of several choices."""
     return max(finishes, key=_BADNESS.index, default="unknown")
-
-
-def error_message(error: object) -> str:
-    """The message of a provider's error; empty when there is none."""
-    if not error:
-        return ""
-    message = error.get("message") if isinstance(error, dict) else error
-    return message if isinstance(message, str) and message else "the provider gave no message"
 
 
 def _is_plain(raw: bytes) -> bool:

@@ -1,0 +1,80 @@
+"""Usage of OpenAI responses, and of providers that speak them, in disjoint buckets.
+
+Source: the `ResponseUsage` and `ToolUsage` schemas of OpenAI's API reference (as the SDK 3.54 has
+them, checked 2026-11). There, `input_tokens` includes cached and cache-write tokens and
+`output_tokens` includes reasoning. Writes kept for twelve hours stand in the bucket of long writes,
+so that they are never billed at the price of short ones. What hosted tools use is reported beside
+the model's own: web searches are counted, image tokens of another model only mark the usage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from scrimp.calls import Usage
+from scrimp.dialects.counts import NotACountError, count, details, part, rest
+
+
+def read_usage(reported: object, tools: object = None) -> Usage | None:
+    """The usage that a reply reports, with that of hosted tools; None when none can be read."""
+    if not isinstance(reported, dict):
+        return None
+    try:
+        return _usage(reported, tools if isinstance(tools, dict) else {})
+    except NotACountError:
+        return None
+
+
+def _usage(reported: Mapping[str, Any], tools: Mapping[str, Any]) -> Usage:
+    given, made = count(reported, "input_tokens"), count(reported, "output_tokens")
+    into = details(reported, "input_tokens_details")
+    out = details(reported, "output_tokens_details")
+    cached = part(into, "cached_tokens")
+    short, long, write_note = _cache_writes(into)
+    reasoning = part(out, "reasoning_tokens")
+
+    fresh, input_note = rest(given, cached + short + long, "input")
+    beside, total_note = _check_total(reported, given + made, reasoning)
+    visible, output_note = (made, "") if beside else rest(made, reasoning, "output")
+    notes = (input_note, write_note, output_note, total_note, _images(tools, given + made))
+    return Usage(
+        input_tokens=fresh,
+        cache_read_tokens=cached,
+        cache_write_5m_tokens=short,
+        cache_write_1h_tokens=long,
+        output_tokens=visible,
+        reasoning_tokens=reasoning,
+        web_search_requests=part(details(tools, "web_search"), "num_requests"),
+        suspect="; ".join(note for note in notes if note),
+    )
+
+
+def _cache_writes(into: Mapping[str, Any]) -> tuple[int, int, str]:
+    """Short and long writes. Writes that no breakdown covers are short ones, the default."""
+    total = part(into, "cache_write_tokens")
+    by_ttl = details(into, "cache_write_tokens_details")
+    long = part(by_ttl, "ttl_12h_tokens")
+    short = part(by_ttl, "ttl_30m_tokens")
+    if total == short + long or not by_ttl:
+        return total - long, long, ""
+    note = f"cache writes: {total} tokens reported, {short} + {long} by time to live"
+    return max(total - long, short), long, note
+
+
+def _check_total(reported: Mapping[str, Any], both: int, reasoning: int) -> tuple[bool, str]:
+    """Whether reasoning stands beside the output, and a note when no reading adds up."""
+    if reported.get("total_tokens") is None:
+        return False, ""
+    total = count(reported, "total_tokens")
+    if total == both:
+        return False, ""
+    if reasoning and total == both + reasoning:
+        return True, ""
+    return False, f"total: {total} tokens reported, input and output make {both}"
+
+
+def _images(tools: Mapping[str, Any], both: int) -> str:
+    """A note when another model made images: its tokens have a price of their own."""
+    tokens = part(details(tools, "image_gen"), "total_tokens")
+    return f"image generation: {tokens} tokens beside the reply's {both}" if tokens else ""
