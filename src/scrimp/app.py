@@ -43,6 +43,7 @@ from scrimp.ports import (
 from scrimp.prices.book import PriceBook, load_book
 from scrimp.prices.pricing import price_with, resolve
 from scrimp.prices.rates import PriceRow
+from scrimp.providers import DEFAULT_PROVIDERS
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl_seconds
 from scrimp.stores.memory_replies import MemoryReplies
 from scrimp.stores.settings_keys import SettingsKeys
@@ -204,7 +205,22 @@ def targets_of(settings: Settings, book: PriceBook) -> Targets:
         name: ModelEntry(entry.provider, entry.model or name)
         for name, entry in settings.models.items()
     }
-    return Targets(providers, models, settings.aliases)
+    return Targets(providers, models, settings.aliases, _elsewhere(settings, book))
+
+
+def _elsewhere(settings: Settings, book: PriceBook) -> Callable[[str], str]:
+    """How to get a model of a provider that Scrimp knows but that is not configured."""
+
+    def way_out(model: str) -> str:
+        for one in DEFAULT_PROVIDERS:
+            if one.name not in settings.providers and book.find(model, one.name) is not None:
+                return (
+                    f"'{one.name}' has it (set {one.key_env}, or, where scrimp.toml names "
+                    f"providers, add [providers.{one.name}] there)"
+                )
+        return ""
+
+    return way_out
 
 
 def _spoken(provider: ProviderSettings) -> frozenset[str]:

@@ -16,6 +16,8 @@ from scrimp.errors import ConfigError, InvalidRequest, UnknownModel
 
 _MEMORY = 4096  # names come from clients: remember the usual ones only
 _COMPARED = 64
+_ALSO_SPOKEN = frozenset({"anthropic.count_tokens"})
+"""Dialects that follow from another one: no news to a reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +43,22 @@ class ModelEntry:
 
 
 class Targets:
-    """Resolves names. Raises ConfigError when the settings name a provider that is not there."""
+    """Resolves names. Raises ConfigError when the settings name a provider that is not there.
+
+    `elsewhere` tells, for a model that nobody here serves, how to get it; empty when it cannot.
+    """
 
     def __init__(
         self,
         providers: Sequence[Provider],
         models: Mapping[str, ModelEntry],
         aliases: Mapping[str, str],
+        elsewhere: Callable[[str], str] = lambda _: "",
     ) -> None:
         self._providers = {provider.name: provider for provider in providers}
         self._models = dict(models)
         self._aliases = dict(aliases)
+        self._elsewhere = elsewhere
         self._resolved: dict[tuple[str, str], Target] = {}
         self._listed: tuple[tuple[str, str], ...] | None = None
         for name, entry in models.items():
@@ -77,6 +84,10 @@ class Targets:
             if dialect in provider.dialects:
                 return provider.name
         raise InvalidRequest(self._nobody_speaks(dialect))
+
+    def speaks(self, dialect: str) -> bool:
+        """True when any configured provider speaks a dialect."""
+        return any(dialect in provider.dialects for provider in self._providers.values())
 
     def has(self, provider: str) -> bool:
         """True when a provider of this name is configured."""
@@ -122,10 +133,11 @@ class Targets:
 
     def _target(self, provider: Provider, model: str, dialect: str) -> Target:
         if dialect not in provider.dialects:
-            spoken = ", ".join(sorted(provider.dialects))
+            spoken = ", ".join(sorted(provider.dialects - _ALSO_SPOKEN))
             msg = (
                 f"model '{model}' is served by provider '{provider.name}', which speaks {spoken}; "
-                f"this call speaks {dialect} (use a client of that dialect, or another model)"
+                f"this call speaks {dialect} (use a client of that dialect, or another model; if "
+                f"it speaks this too, say so: providers.{provider.name}.dialects)"
             )
             raise InvalidRequest(msg)
         return Target(provider.name, model, dialect)
@@ -137,6 +149,8 @@ class Targets:
                 "scrimp.toml: scrimp init)"
             )
         shown = model[:80]
+        if way_out := self._elsewhere(model):
+            return f"model '{shown}' is served by no configured provider: {way_out}"
         near = difflib.get_close_matches(shown, self._candidates(shown), n=1)
         hint = f"; did you mean '{near[0]}'?" if near else ""
         return (

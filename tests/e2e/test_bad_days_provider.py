@@ -111,6 +111,7 @@ BROKEN: dict[str, bytes] = {
     "torn chunks": b"HTTP/1.1 200 OK\r\n" + JSON + b"\r\ntransfer-encoding: chunked\r\n\r\nff\r\n{",
     "no chunks": b"HTTP/1.1 200 OK\r\n" + JSON + b"\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
     "no gzip": answer(b"plain", JSON, b"content-encoding: gzip"),
+    "gzip without an end": answer(gzip.compress(b"{}" * 99)[:-4], JSON, b"content-encoding: gzip"),
     "a stream without a start": answer(b"", SSE),
     "a stream without an end": answer(b'data: {"choices": []}\n\n', SSE),
 }

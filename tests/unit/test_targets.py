@@ -170,3 +170,12 @@ def test_names_of_clients_do_not_fill_the_memory() -> None:
     for number in range(5000):
         assert ours.resolve(f"m{number}", CHAT).model == f"m{number}"
     assert len(ours._resolved) == 4096
+
+
+def test_a_model_of_a_provider_that_is_not_configured_says_how_to_get_it() -> None:
+    """A typing error is not the likeliest reason then, and no other model is suggested."""
+    ours = Targets((OPENAI,), {}, {}, lambda model: "set THE_KEY" if model == "claude-x" else "")
+    with pytest.raises(UnknownModel, match="served by no configured provider: set THE_KEY"):
+        ours.resolve("claude-x", MESSAGES)
+    with pytest.raises(UnknownModel, match="did you mean 'gpt-4o'"):
+        ours.resolve("gpt-4p", CHAT)

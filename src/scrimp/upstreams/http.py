@@ -39,6 +39,8 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _LARGE_BODY_BYTES = 1 << 20
+_INFLATED_BYTES = 1 << 20
+"""Most that one step of decompression yields: a small answer may hide a huge one."""
 _CREDENTIALS: Headers = (("authorization", ""), ("x-api-key", ""), ("api-key", ""))
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 
@@ -162,6 +164,7 @@ class HttpExchange:
         self.status = response.status
         coding = response.headers.get("Content-Encoding", "").lower()
         self._inflate = zlib.decompressobj(wbits=47) if coding in ("gzip", "deflate") else None
+        self._inflating = False  # an answer without a body may say gzip too
         self.headers: Headers = tuple(
             [
                 (name, value.decode("latin-1"))
@@ -178,7 +181,18 @@ class HttpExchange:
         try:
             content = self._response.content
             while chunk := await content.readany():
-                yield chunk if self._inflate is None else self._inflate.decompress(chunk)
+                if self._inflate is None:
+                    yield chunk
+                    continue
+                while chunk:
+                    yield self._inflate.decompress(chunk, _INFLATED_BYTES)
+                    chunk = self._inflate.unconsumed_tail
+                self._inflating = True
+            if self._inflating and self._inflate is not None:
+                if rest := self._inflate.flush():
+                    yield rest
+                if not self._inflate.eof:
+                    raise zlib.error("the compressed answer has no end")  # noqa: TRY301 (one way out)
         except TimeoutError as error:
             msg = (
                 f"provider '{self._provider}' was silent for {self._timeouts.idle_s:g} s, or not "
