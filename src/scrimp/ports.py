@@ -5,10 +5,10 @@ Values in and out are words of this floor. Adapters are on floor 4; only `app.py
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 from scrimp.calls import Attempt, Call, Cost, Headers, Reply, Target, TraceLine, Usage
 
@@ -31,6 +31,26 @@ class Lever(Protocol):
         ...
 
 
+class Running(Protocol):
+    """Work that goes on by itself."""
+
+    def cancel(self) -> bool:
+        """Ask it to end. False when it has."""
+        ...
+
+    def add_done_callback(self, told: Callable[[Any], object], /) -> None:
+        """Be told when it has ended, however it did."""
+        ...
+
+
+class Spawn(Protocol):
+    """Starts work that belongs to the app and not to one call: it may outlive its first caller."""
+
+    def __call__(self, work: Coroutine[Any, Any, None]) -> Running:
+        """Start it. Raises RuntimeError when nothing can be started (any more)."""
+        ...
+
+
 class Clock(Protocol):
     """Time as an argument, so that tests and backtests can bring their own."""
 
@@ -47,14 +67,52 @@ class Clock(Protocol):
         ...
 
 
+class CacheScope(NamedTuple):
+    """Whose a remembered reply is, and for which task type: what a cache is counted by."""
+
+    tenant: str = ""
+    task: str = ""
+
+
+NO_SCOPE = CacheScope()
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeStats:
+    """What a cache knows of one scope: replies that it keeps, look-ups that it answered or not."""
+
+    scope: CacheScope
+    hits: int = 0
+    misses: int = 0
+    entries: int = 0
+    size_bytes: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class StoreStats:
-    """Counters of one cache engine since it was opened."""
+    """What a cache engine says of itself.
 
-    entries: int
+    `size_bytes` is what the entries count for, `max_bytes` the limit (0: the engine keeps none of
+    its own). `evicted` counts replies that had to make room since this engine was opened. Hits and
+    misses are as old as the store: those of a file or a server outlive the process.
+    """
+
+    engine: str
     size_bytes: int
     max_bytes: int
     evicted: int
+    scopes: tuple[ScopeStats, ...] = ()
+    entries: int = 0
+
+    @property
+    def hits(self) -> int:
+        """Look-ups that were answered."""
+        return sum(one.hits for one in self.scopes)
+
+    @property
+    def misses(self) -> int:
+        """Look-ups that were not."""
+        return sum(one.misses for one in self.scopes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +122,19 @@ class StoredReply:
     reply: Reply
     stored_at: datetime
     expires_at: datetime
+    scope: CacheScope = NO_SCOPE
 
 
 class ReplyStore(Protocol):
     """Remembered replies by key. A reply past its time is never returned. Raises StoreError."""
 
-    async def get(self, key: bytes) -> StoredReply | None:
-        """The reply, or None."""
+    async def get(
+        self, key: bytes, scope: CacheScope | None = None, *, max_age_s: int | None = None
+    ) -> StoredReply | None:
+        """The reply, or None; None, too, when it is `max_age_s` old or older.
+
+        The look-up is counted as a hit or a miss of its scope; without a scope it is not.
+        """
         ...
 
     async def put(self, key: bytes, stored: StoredReply) -> bool:
@@ -81,16 +145,35 @@ class ReplyStore(Protocol):
         """Forget it. False when it was not there."""
         ...
 
-    async def clear(self) -> int:
-        """Forget all; how many there were."""
+    async def clear(self, tenant: str | None = None, task: str | None = None) -> int:
+        """Forget all, or all of a tenant, of a task type, of both; how many there were.
+
+        Counts of hits and misses stay.
+        """
         ...
 
-    async def stats(self) -> StoreStats:
-        """Counters."""
+    async def stats(self, tenant: str | None = None) -> StoreStats:
+        """What is kept and counted now, in all or for one tenant; may take a while."""
         ...
 
     async def close(self) -> None:
         """Let go of files and connections."""
+        ...
+
+
+class Claims(Protocol):
+    """Which of many processes asks, when all miss the same key at once.
+
+    A process claims a key at most once at a time. A claim ends by `release`, with its lease, or
+    with the process, whatever the store can tell first.
+    """
+
+    async def claim(self, key: bytes, *, lease_s: float) -> bool:
+        """True: this process asks. False: another one does. Raises StoreError."""
+        ...
+
+    def release(self, key: bytes) -> None:
+        """Give a claim back, if it is held; never waits and never fails, so a `finally` may."""
         ...
 
 

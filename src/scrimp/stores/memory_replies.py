@@ -5,9 +5,12 @@ Not shared between processes and gone at the end of this one.
 
 from __future__ import annotations
 
-from cachetools import TLRUCache
+from collections.abc import Iterator
 
-from scrimp.ports import Clock, StoredReply, StoreStats
+from cachetools import Cache, TLRUCache
+
+from scrimp.ports import CacheScope, Clock, StoredReply, StoreStats
+from scrimp.stores.scope_counts import Counts, Held, scope_stats
 
 _ENTRY_OVERHEAD_BYTES = 1024  # objects around a body: measured with tracemalloc, rounded up
 
@@ -16,13 +19,27 @@ class MemoryReplies:
     """Implements `ports.ReplyStore` on one event loop."""
 
     def __init__(self, clock: Clock, *, max_bytes: int) -> None:
+        self._clock = clock
         self._max_bytes = max_bytes
         self._evicted = 0
+        self._counts = Counts()
         self._replies = _Counting(self, clock, max_bytes)
 
-    async def get(self, key: bytes) -> StoredReply | None:
+    async def get(
+        self, key: bytes, scope: CacheScope | None = None, *, max_age_s: int | None = None
+    ) -> StoredReply | None:
         """The reply, or None."""
-        return self._replies.get(key)
+        stored: StoredReply | None
+        try:  # `get` of the library would look twice
+            stored = self._replies[key]
+        except KeyError:
+            stored = None
+        if stored is not None and max_age_s is not None:
+            age_s = (self._clock.now() - stored.stored_at).total_seconds()
+            stored = stored if age_s < max_age_s else None
+        if scope is not None:
+            self._counts.count(scope, hit=stored is not None)
+        return stored
 
     async def put(self, key: bytes, stored: StoredReply) -> bool:
         """Remember it. False when it is too large to be kept at all."""
@@ -35,19 +52,31 @@ class MemoryReplies:
         """Forget it. False when it was not there."""
         return self._replies.pop(key, None) is not None
 
-    async def clear(self) -> int:
-        """Forget all; how many there were."""
-        count = len(self._replies)
-        self._replies.clear()
-        return count
+    async def clear(self, tenant: str | None = None, task: str | None = None) -> int:
+        """Forget all, or all of a tenant, a task type, or both; how many there were."""
+        doomed = [
+            key
+            for key, stored in self._replies.untouched()
+            if tenant in (None, stored.scope.tenant) and task in (None, stored.scope.task)
+        ]
+        for key in doomed:
+            self._replies.pop(key, None)
+        return len(doomed)
 
-    async def stats(self) -> StoreStats:
-        """Counters."""
+    async def stats(self, tenant: str | None = None) -> StoreStats:
+        """What is kept and counted now."""
+        held: dict[CacheScope, Held] = {}
+        for _, stored in self._replies.untouched():
+            entries, size_bytes = held.get(stored.scope, (0, 0))
+            held[stored.scope] = (entries + 1, size_bytes + _size(stored))
+        scopes = scope_stats(self._counts.all(), held, tenant)
         return StoreStats(
-            entries=len(self._replies),
-            size_bytes=int(self._replies.currsize),
+            engine="memory",
+            entries=sum(one.entries for one in scopes),
+            size_bytes=sum(one.size_bytes for one in scopes),
             max_bytes=self._max_bytes,
             evicted=self._evicted,
+            scopes=scopes,
         )
 
     async def close(self) -> None:
@@ -70,6 +99,12 @@ class _Counting(TLRUCache[bytes, StoredReply]):
             getsizeof=_size,
         )
         self._owner = owner
+
+    def untouched(self) -> Iterator[tuple[bytes, StoredReply]]:
+        """All that is alive; looking at it is no use of it."""
+        self.expire()
+        for key in self:
+            yield key, Cache.__getitem__(self, key)
 
     def popitem(self) -> tuple[bytes, StoredReply]:
         self._owner.count_eviction()

@@ -19,8 +19,9 @@ from scrimp.ledger.report import By, LatencyAdded, Report, ReportRow, latency_ad
 from scrimp.ledger.rollups import COUNTERS, EPOCH, HOUR, SINGLE
 from scrimp.ports import Entry
 from scrimp.stores import sqlite_ledger_spill as spill
-from scrimp.stores.sqlite_ledger_file import migrations, open_reader, schema_version
+from scrimp.stores.sqlite_ledger_file import migrations, open_reader
 from scrimp.stores.sqlite_ledger_rows import id_bytes, select, to_entry
+from scrimp.stores.sqlite_schema import schema_version
 
 _SUMS = ", ".join(f"coalesce(sum({name}), 0)" for name in COUNTERS)
 _MICROSECOND = timedelta(microseconds=1)

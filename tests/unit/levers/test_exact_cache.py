@@ -14,7 +14,7 @@ from scrimp.errors import InvalidRequest, StoreError
 from scrimp.fingerprint import time_to_live_s, why_not
 from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.pipeline.chain import chain
-from scrimp.ports import Next, ReplyStore, StoredReply
+from scrimp.ports import CacheScope, Next, ReplyStore, StoredReply
 from scrimp.stores.memory_replies import MemoryReplies
 from scrimp.tasks import TTL_S
 from tests.support.core import FakeClock, call_of, chat_fields, numbers, reply_of, verdicts
@@ -41,11 +41,13 @@ class DeadStore(MemoryReplies):
         super().__init__(clock, max_bytes=1 << 20)
         self._at = at
 
-    async def get(self, key: bytes) -> StoredReply | None:
+    async def get(
+        self, key: bytes, scope: CacheScope | None = None, *, max_age_s: int | None = None
+    ) -> StoredReply | None:
         """Fail if asked to."""
         if "get" in self._at:
             raise StoreError("the store is down")
-        return await super().get(key)
+        return await super().get(key, scope, max_age_s=max_age_s)
 
     async def put(self, key: bytes, stored: StoredReply) -> bool:
         """Fail if asked to."""

@@ -1,0 +1,176 @@
+"""The file of remembered replies: opened, made, set aside when it is damaged, locked by the byte.
+
+Beside it lies a file that holds nothing and is only locked: one byte for whoever replaces a damaged
+cache, and one for each reply that a process asks for. The system gives a process's locks back when
+it ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from scrimp.errors import StoreError
+from scrimp.stores.sqlite_ledger_file import Identity, identity, make_folder, open_private
+from scrimp.stores.sqlite_schema import Schema
+
+APPLICATION_ID = 0x53435243
+"""`SCRC` in the file's header: this database is a cache of Scrimp's."""
+
+SCHEMA = Schema("cache", "replies_", APPLICATION_ID)
+
+_PAGE_BYTES = 8192  # of 4096, a page would often hold one reply and much air
+_REPLACING = 0
+_FIRST_KEY = 1
+_OFFSETS = 1 << 62
+_DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """True when the file itself is bad, and not only the day."""
+    if isinstance(error, StoreError):
+        error = error.__cause__
+        return isinstance(error, sqlite3.DatabaseError)
+    code = getattr(error, "sqlite_errorcode", 0)
+    return isinstance(error, sqlite3.DatabaseError) and code & 0xFF in _DAMAGED
+
+
+def open_writer(path: Path, *, busy_timeout_ms: int) -> sqlite3.Connection:
+    """A connection that writes; makes and migrates the file (0600) where needed.
+
+    Raises StoreError (not ours, newer; damaged: see `is_damage`), sqlite3.Error or OSError.
+    """
+    make_folder(path)
+    if identity(path) is None:  # SQLite gives its -wal and -shm files the mode of the database
+        os.close(open_private(path, os.O_RDWR))
+    connection = sqlite3.connect(
+        path, isolation_level=None, check_same_thread=False, timeout=busy_timeout_ms / 1000
+    )
+    try:
+        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # of a new file only, and
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so is this
+        SCHEMA.migrate(connection, path)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)  # by name: closing a descriptor would drop this process's locks
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = NORMAL")  # a loss of power takes replies, no more
+        connection.execute("PRAGMA wal_autocheckpoint = 1000")
+        connection.execute("PRAGMA journal_size_limit = 16777216")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def open_reader(path: Path, *, busy_timeout_ms: int = 0) -> sqlite3.Connection:
+    """A connection that only reads. Raises StoreError."""
+    if not path.is_file():
+        raise StoreError(f"there is no cache at {path}")
+    try:
+        connection = sqlite3.connect(
+            f"{path.resolve().as_uri()}?mode=ro",
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            timeout=busy_timeout_ms / 1000,
+        )
+    except sqlite3.Error as error:
+        raise StoreError(f"the cache {path} cannot be opened: {error}") from error
+    try:
+        found = SCHEMA.recognise(connection, path)
+    except sqlite3.Error as error:
+        connection.close()
+        raise StoreError(f"the cache {path} cannot be read: {error}") from error
+    except StoreError:
+        connection.close()
+        raise
+    if found < len(SCHEMA.scripts()):
+        connection.close()
+        raise StoreError(f"{path} has schema version {found} (`scrimp serve` brings it up to date)")
+    return connection
+
+
+def damaged_path(path: Path) -> Path:
+    """Where a damaged file is kept; the one before it is not."""
+    return path.with_name(path.name + ".damaged")
+
+
+def set_aside(path: Path, seen: Identity | None) -> bool:
+    """Move the damaged file out of the way. False when another process was first. Raises OSError.
+
+    `seen` is the file that was found damaged.
+    """
+    with _alone(path):
+        if seen is None or identity(path) != seen:
+            return False
+        path.replace(damaged_path(path))
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+    return True
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    locks = Locks(path)
+    try:
+        locks.lock(_REPLACING, wait=True)
+        yield
+    finally:
+        locks.close()
+
+
+class Locks:
+    """Byte locks of this process on the file beside the cache.
+
+    POSIX drops all of them when the process closes any descriptor of that file, so replacing a
+    damaged cache lets go of claims: two processes may then ask the same once.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path.with_name(path.name + ".locks")
+        self._descriptor = -1
+        self._held: set[int] = set()
+
+    def take(self, key: bytes) -> bool:
+        """True: this process has the key's lock now. False: another one has it. Raises OSError."""
+        offset = _offset(key)
+        if not self.lock(offset, wait=False):
+            return False
+        self._held.add(offset)
+        return True
+
+    def give(self, key: bytes) -> None:
+        """Give a key's lock back, if it is held."""
+        offset = _offset(key)
+        if offset in self._held:
+            self._held.discard(offset)
+            with suppress(OSError):
+                fcntl.lockf(self._descriptor, fcntl.LOCK_UN, 1, offset)
+
+    def lock(self, offset: int, *, wait: bool) -> bool:
+        """Lock one byte; False when another process has it. Raises OSError."""
+        if self._descriptor < 0:
+            make_folder(self._path)
+            self._descriptor = open_private(self._path, os.O_RDWR)
+        how = fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB
+        try:
+            fcntl.lockf(self._descriptor, how, 1, offset)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give all back."""
+        self._held.clear()
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+
+def _offset(key: bytes) -> int:
+    """The byte that stands for a key. Two keys on one byte only wait for each other."""
+    return _FIRST_KEY + int.from_bytes(key[:8], "big") % (_OFFSETS - _FIRST_KEY)
