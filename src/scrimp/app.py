@@ -30,6 +30,7 @@ from scrimp.pipeline.outbox import SettlementOutbox
 from scrimp.pipeline.settle import Settler
 from scrimp.ports import (
     Clock,
+from scrimp.pipeline.watched import WatchedLedger
     Encoder,
     KeyStore,
     Ledger,
@@ -104,11 +105,18 @@ class App:
 
 
 @asynccontextmanager
-async def open_app(loaded: Loaded) -> AsyncIterator[App]:
-    """An engine over the real adapters; drained and closed at the end. Raises ConfigError."""
+async def open_app(
+    loaded: Loaded, *, watch: Callable[[Entry], None] | None = None
+) -> AsyncIterator[App]:
+    """An engine over the real adapters; drained and closed at the end. Raises ConfigError.
+
+    `watch` is shown every entry on its way to the ledger.
+    """
     settings, clock = loaded.settings, SystemClock()
     book = book_of(settings)
-    ledger = SqliteLedger.open(settings.ledger_path)
+    ledger: Ledger = SqliteLedger.open(settings.ledger_path)
+    if watch is not None:
+        ledger = WatchedLedger(ledger, watch)
     upstream = HttpUpstream(endpoints_of(loaded))
     parts = Parts(
         clock=clock,

@@ -38,10 +38,19 @@ class ServerSettings(_Section, frozen=True):
 
     host: str = "127.0.0.1"
     port: Port = 4141
+    workers: Annotated[int, Meta(ge=1, le=128)] = 1
     allowed_hosts: tuple[str, ...] = ()
     max_body_bytes: Count = 32 * 1024 * 1024
+    head_timeout_s: Positive = 30.0
+    body_timeout_s: Positive = 60.0
     write_timeout_s: Positive = 60.0
     drain_s: Positive = 30.0
+
+
+class MetricsSection(_Section, frozen=True):
+    """Who may read `/metrics` where callers need keys: a key of its own, by its SHA-256 in hex."""
+
+    sha256: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
 
 
 class AuthSettings(_Section, frozen=True):
@@ -156,6 +165,7 @@ class Settings(_Section, frozen=True):
         return Path(self.state_dir or platformdirs.user_state_dir("scrimp")).expanduser()
 
     @property
+    metrics: MetricsSection = MetricsSection()
     def ledger_path(self) -> Path:
         """The ledger's file."""
         path = self.ledger.path
@@ -314,7 +324,7 @@ _FIELDS = {
     for section in (
         *(Settings, ServerSettings, AuthSettings, ProviderSettings, TimeoutSettings),
         *(ModelSettings, PriceSettings, ExactCacheSection, RetrySection, LedgerSection),
-        KeySettings,
+        *(MetricsSection, KeySettings),
     )
     for field in msgspec.structs.fields(section)
 }

@@ -12,7 +12,9 @@ from pathlib import Path
 import uvloop
 
 from scrimp.app import App, open_app
-from scrimp.gateway.server import GatewayServer, address, bind, server_of
+from scrimp.gateway.listening import address, bind
+from scrimp.gateway.metrics import Metrics
+from scrimp.gateway.server import GatewayServer, server_of
 from scrimp.ports import Entry
 from scrimp.settings import Loaded, parse
 from scrimp.stores.sqlite_ledger_read import LedgerReader
@@ -87,11 +89,12 @@ class RunningGateway:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         server = self.loaded.settings.server
-        async with open_app(self.loaded) as app:
+        metrics = Metrics()
+        async with open_app(self.loaded, watch=metrics.add) as app:
             self.app = app
             listener = bind(server.host, 0)
             self.url = address(listener)
-            self._server = server_of(app, self._ready.set)
+            self._server = server_of(app, self._ready.set, metrics)
             await self._server.serve(sockets=[listener])
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from scrimp.cli.finding import Finding
 from scrimp.errors import ConfigError
-from scrimp.gateway.server import bind, check_bind
+from scrimp.gateway.listening import bind, check_bind
 from scrimp.settings import Loaded
 
 Ready = dict[str, Any]

@@ -43,7 +43,8 @@ def serve_command(host: str | None, port: int | None, log_level: str, config: Pa
     from scrimp.cli.greeting import greeting
     from scrimp.cli.logs import log_to_stderr
     from scrimp.cli.signals import Stopping
-    from scrimp.gateway.server import bind, check_bind, serve
+    from scrimp.gateway.listening import bind, check_bind
+    from scrimp.gateway.server import serve
 
     loaded = overridden(load_settings(config), host, port)
     check_bind(loaded)
@@ -63,7 +64,7 @@ def serve_command(host: str | None, port: int | None, log_level: str, config: Pa
 def check_state(loaded: Loaded) -> None:
     """Refuse to start where no state can be kept. Raises ConfigError."""
     from scrimp.errors import ConfigError
-    from scrimp.gateway.server import tenant_secret
+    from scrimp.gateway.secret import tenant_secret
 
     folder = loaded.settings.state_path
     try:

@@ -9,7 +9,8 @@ from pathlib import Path
 import uvloop
 
 from scrimp.demo.childhood import CleanEnd, end_with_parent
-from scrimp.gateway.server import bind, serve
+from scrimp.gateway.listening import bind
+from scrimp.gateway.server import serve
 from scrimp.settings import load
 
 

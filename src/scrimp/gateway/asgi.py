@@ -23,9 +23,11 @@ from scrimp.gateway import deliver, wire
 from scrimp.gateway.body import ClientGoneError, read_body
 from scrimp.gateway.intake import Asked, Identity, Intake, Route
 from scrimp.gateway.leaving import EXTENSION, Leaving
+from scrimp.gateway.metrics import Metrics
 from scrimp.gateway.refusal import Refusal, refusal_of, unfit, wrong_method
 from scrimp.gateway.sink import HttpSink, Receive, Send
-from scrimp.gateway.views import Views
+from scrimp.gateway.standing import Standing
+from scrimp.gateway.views import View, Views
 from scrimp.gateway.web_guard import declares_json, refusal
 
 log = logging.getLogger("scrimp.gateway")
@@ -55,13 +57,15 @@ class _Shared:
 class Gateway:
     """An ASGI application over one `App`."""
 
-    def __init__(self, app: App, *, tenant_secret: bytes = b"") -> None:
+    def __init__(
+        self, app: App, *, tenant_secret: bytes = b"", standing: Standing | None = None
+    ) -> None:
         server = app.settings.server
         intake = Intake(app, tenant_secret=tenant_secret)
         self._shared = _Shared(
             app=app,
             intake=intake,
-            views=Views(app, intake),
+            views=Views(app, intake, standing or Standing(Metrics())),
             allowed_hosts=frozenset(host.lower() for host in server.allowed_hosts),
             max_body_bytes=server.max_body_bytes,
             write_timeout_s=server.write_timeout_s,
@@ -147,12 +151,13 @@ class _One:
             return refused
         return await self._serve_call(receive)
 
-    async def _show(self, view: Any) -> Refusal | None:
+    async def _show(self, view: View) -> Refusal | None:
         try:
-            status, body = await view(self._headers)
+            shown = await view(self._headers)
         except Rejected as error:
             return refusal_of(error)
-        await self.sink.whole(status, (*deliver.JSON, *wire.id_headers(self.id)), body)
+        headers = (("content-type", shown.content_type), *wire.id_headers(self.id))
+        await self.sink.whole(shown.status, headers, shown.body)
         return None
 
     async def _serve_call(self, receive: Receive) -> Refusal | None:

@@ -8,72 +8,63 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
-import secrets
 import socket
 import sys
-import tempfile
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import cast
 
 import uvicorn
 
 from scrimp.app import App, open_app
-from scrimp.errors import ConfigError
 from scrimp.gateway.asgi import Gateway
+from scrimp.gateway.listening import BACKLOG, address
+from scrimp.gateway.metrics import Metrics
 from scrimp.gateway.protocol import GatewayProtocol
-from scrimp.gateway.web_guard import is_loopback
-from scrimp.settings import Loaded
+from scrimp.gateway.secret import tenant_secret
+from scrimp.gateway.standing import Standing
+from scrimp.settings import Loaded, ServerSettings
 
-log = logging.getLogger("scrimp.gateway")
-_BACKLOG = 2048
 _CUT_OFF_S = 5.0
-_SECRET_BYTES = 32
-
-
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ConfigError in one line when the address cannot be had."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(_BACKLOG)
-    except (OSError, OverflowError) as error:
-        listener.close()
-        why = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(
-            f"cannot listen on {host}:{port}: {why} (another port: --port)"
-        ) from error
-    listener.setblocking(False)  # noqa: FBT003 (the standard library's signature)
-    return listener
-
-
-def check_bind(loaded: Loaded) -> None:
-    """Refuse to serve other machines without keys. Raises ConfigError."""
-    settings = loaded.settings
-    if is_loopback(settings.server.host) or settings.keys or settings.auth.mode == "passthrough":
-        return
-    raise ConfigError(
-        f"{settings.server.host} is reachable from other machines and no key is set "
-        "(make one: scrimp key NAME; or listen on 127.0.0.1)"
-    )
+_SWEEP_TICKS = 10  # the library ticks every 100 ms
+_DRAIN_SWEEP_S = 0.05
+STOP_LINGER_S = 0.1
+"""How long an idle connection may still ask something when the whole service ends."""
 
 
 async def serve(
     loaded: Loaded, listener: socket.socket, *, started: Callable[[str], None] | None = None
 ) -> None:
     """Serve until a signal. `started` is told the address once calls are answered."""
-    async with open_app(loaded) as app:
-        _tune_interpreter()
-        server = server_of(app, lambda: started(address(listener)) if started else None)
+
+    def tell() -> None:
+        if started is not None:
+            started(address(listener))
+
+    async with open_server(loaded, tell) as server:
         await server.serve(sockets=[listener])
 
 
-def server_of(app: App, started: Callable[[], None]) -> GatewayServer:
-    """The server of one engine; `await server.serve(sockets=[...])` runs it."""
+@asynccontextmanager
+async def open_server(loaded: Loaded, started: Callable[[], None]) -> AsyncIterator[GatewayServer]:
+    """A server over an engine of its own, in a process that does nothing else."""
+    metrics = Metrics()
+    async with open_app(loaded, watch=metrics.add) as app:
+        _tune_interpreter()
+        yield server_of(app, started, metrics)
+
+
+def server_of(
+    app: App, started: Callable[[], None], metrics: Metrics | None = None
+) -> GatewayServer:
+    """The server of one engine; `await server.serve(sockets=[...])` runs it.
+
+    `metrics` is what watches the engine's ledger entries.
+    """
     settings = app.settings
-    gateway = Gateway(app, tenant_secret=tenant_secret(settings.state_path))
+    standing = Standing(metrics or Metrics())
+    standing.metrics.measure(app)
+    gateway = Gateway(app, tenant_secret=tenant_secret(settings.state_path), standing=standing)
     config = uvicorn.Config(
         gateway,
         http=GatewayProtocol,
@@ -85,11 +76,11 @@ def server_of(app: App, started: Callable[[], None]) -> GatewayServer:
         server_header=False,
         date_header=False,
         proxy_headers=False,
-        backlog=_BACKLOG,
+        backlog=BACKLOG,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=max(1, round(settings.server.drain_s)),
     )
-    return GatewayServer(config, started)
+    return GatewayServer(config, standing, settings.server, started)
 
 
 def _tune_interpreter() -> None:
@@ -106,10 +97,19 @@ def _tune_interpreter() -> None:
 
 
 class GatewayServer(uvicorn.Server):
-    """The library's server, which also tells when it has started."""
+    """The library's server, which also tells when it has started, sweeps, and drains with care."""
 
-    def __init__(self, config: uvicorn.Config, started: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        standing: Standing,
+        limits: ServerSettings,
+        started: Callable[[], None],
+    ) -> None:
         super().__init__(config)
+        self.server_state: Standing = standing
+        self.linger_s = STOP_LINGER_S
+        self._head_s, self._body_s = limits.head_timeout_s, limits.body_timeout_s
         self._tell_started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -118,35 +118,34 @@ class GatewayServer(uvicorn.Server):
         if self.started:
             self._tell_started()
 
+    async def on_tick(self, counter: int) -> bool:
+        """The library's own, and a look at who sends too slowly."""
+        if counter % _SWEEP_TICKS == 0:
+            now_s = asyncio.get_running_loop().time()
+            for connection in self._connections():
+                connection.sweep(now_s, head_s=self._head_s, body_s=self._body_s)
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain; then wait for calls that were cut off to book themselves, while that can be."""
-        await super().shutdown(sockets)
+        self.server_state.draining = True
+        async with asyncio.TaskGroup() as group:
+            sweeping = group.create_task(self._drain_connections())
+            await super().shutdown(sockets)
+            sweeping.cancel()
         if late := set(self.server_state.tasks):
             for task in late:
                 task.cancel()
             await asyncio.wait(late, timeout=_CUT_OFF_S)
 
+    async def _drain_connections(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            now_s = loop.time()
+            for connection in self._connections():
+                connection.sweep(now_s, head_s=self._head_s, body_s=self._body_s)
+                connection.close_idle(now_s, linger_s=self.linger_s)
+            await asyncio.sleep(_DRAIN_SWEEP_S)
 
-def address(listener: socket.socket) -> str:
-    """The base address that clients are given."""
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def tenant_secret(state: Path) -> bytes:
-    """The secret behind tenants of passed-through credentials: made once, 0600."""
-    path = state / "tenant.secret"
-    try:
-        secret = path.read_bytes()
-    except FileNotFoundError:
-        secret = b""
-    if len(secret) == _SECRET_BYTES:
-        path.chmod(0o600)
-        return secret
-    # there is none, or a process died while it wrote one: an empty secret would hide nothing
-    state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    secret = secrets.token_bytes(_SECRET_BYTES)
-    with tempfile.NamedTemporaryFile(dir=state, prefix="tenant.", delete=False) as file:
-        file.write(secret)
-    Path(file.name).replace(path)
-    return secret
+    def _connections(self) -> Iterable[GatewayProtocol]:
+        return cast("list[GatewayProtocol]", list(self.server_state.connections))

@@ -1,9 +1,11 @@
-"""What the gateway tells of itself: models, one call's entry, health."""
+"""What the gateway tells of itself: models, one call's entry, health, counts."""
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,12 +13,25 @@ import msgspec
 from scrimp.app import App
 from scrimp.calls import Attempt, Usage
 from scrimp.dialects.models_list import anthropic_list, anthropic_one, openai_list, openai_one
-from scrimp.errors import StoreError, UnknownModel
+from scrimp.errors import StoreError, Unauthenticated, UnknownModel
+from scrimp.gateway import wire
 from scrimp.gateway.intake import Identity, Intake
+from scrimp.gateway.metrics_text import CONTENT_TYPE, exposition
+from scrimp.gateway.standing import Standing
 from scrimp.ports import Entry
 
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a view answers with."""
+
+    body: bytes
+    status: int = 200
+    content_type: str = "application/json"
+
+
 RequestHeaders = Mapping[bytes, bytes]
-View = Callable[[RequestHeaders], Awaitable[tuple[int, bytes]]]
+View = Callable[[RequestHeaders], Awaitable[Shown]]
 _MODEL = "/v1/models/"
 _CALL = "/v1/scrimp/calls/"
 _SETTLING_S = 2.0
@@ -24,14 +39,16 @@ _SETTLING_S = 2.0
 
 
 class Views:
-    """Finds the view of a path; views answer with a status and a JSON body."""
+    """Finds the view of a path."""
 
-    def __init__(self, app: App, intake: Intake) -> None:
+    def __init__(self, app: App, intake: Intake, standing: Standing) -> None:
         self._app = app
         self._intake = intake
+        self._standing = standing
         self._views: dict[str, View] = {
             "/healthz": self._alive,
             "/readyz": self._ready,
+            "/metrics": self._metrics,
             "/v1/models": self._models,
         }
 
@@ -47,29 +64,47 @@ class Views:
             return lambda headers: self._call(headers, path[len(_CALL) :])
         return None
 
-    async def _alive(self, _: RequestHeaders) -> tuple[int, bytes]:
-        return 200, b'{"status":"ok"}'
+    async def _alive(self, _: RequestHeaders) -> Shown:
+        return Shown(b'{"status":"ok"}')
 
-    async def _ready(self, _: RequestHeaders) -> tuple[int, bytes]:
-        """Calls are served even while the ledger is behind; then the status says `degraded`."""
-        health = self._app.ledger.health()
-        status = "ok" if health.ok else "degraded"
+    async def _ready(self, _: RequestHeaders) -> Shown:
+        """Calls are served even while the ledger is behind; then the status says `degraded`.
+
+        While it drains, nothing new should be sent here: 503.
+        """
+        health, draining = self._app.ledger.health(), self._standing.draining
+        status = "draining" if draining else "ok" if health.ok else "degraded"
         body = {"status": status, "ledger": health, "settling": self._app.outbox.pending}
-        return 200, msgspec.json.encode(body)
+        return Shown(msgspec.json.encode(body), 503 if draining else 200)
 
-    async def _models(self, headers: RequestHeaders) -> tuple[int, bytes]:
+    async def _metrics(self, headers: RequestHeaders) -> Shown:
+        """Counts of all workers. They tell what everybody spends: no caller's key reads them."""
+        settings = self._app.settings
+        if wanted := settings.metrics.sha256:
+            given = wire.sha256_hex(wire.secret_of(wire.credential(headers)))
+            if not hmac.compare_digest(given, wanted):
+                raise Unauthenticated("/metrics needs its own key (metrics.sha256 in scrimp.toml)")
+        elif settings.auth.mode == "passthrough" or await self._app.keys.any():
+            raise Unauthenticated(
+                "/metrics tells what all keys spend: give it a key of its own "
+                "(metrics.sha256 in scrimp.toml; scrimp key NAME makes one)"
+            )
+        counts = await self._standing.everyone()
+        return Shown(exposition(counts), content_type=CONTENT_TYPE)
+
+    async def _models(self, headers: RequestHeaders) -> Shown:
         await self._intake.identify(headers)
         listed = self._app.targets.listed()
-        return 200, anthropic_list(listed) if _anthropic(headers) else openai_list(listed)
+        return Shown(anthropic_list(listed) if _anthropic(headers) else openai_list(listed))
 
-    async def _model(self, headers: RequestHeaders, name: str) -> tuple[int, bytes]:
+    async def _model(self, headers: RequestHeaders, name: str) -> Shown:
         await self._intake.identify(headers)
         spoken = "anthropic.messages" if _anthropic(headers) else "openai.chat"
         target = self._app.targets.resolve(name, spoken)
         one = (name, target.provider)
-        return 200, anthropic_one(one) if _anthropic(headers) else openai_one(one)
+        return Shown(anthropic_one(one) if _anthropic(headers) else openai_one(one))
 
-    async def _call(self, headers: RequestHeaders, call_id: str) -> tuple[int, bytes]:
+    async def _call(self, headers: RequestHeaders, call_id: str) -> Shown:
         """The entry of a finished call, as far as the asker may see it."""
         identity = await self._intake.identify(headers)
         try:
@@ -81,10 +116,10 @@ class Views:
             entry = await self._app.ledger.find(call_id)
         except StoreError as error:
             body = {"error": {"type": "store_error", "message": str(error)}}
-            return 503, msgspec.json.encode(body)
+            return Shown(msgspec.json.encode(body), 503)
         if entry is None or not _may_see(identity, entry):
             raise UnknownModel(f"no call {call_id[:60]!r} here")
-        return 200, msgspec.json.encode(call_view(entry))
+        return Shown(msgspec.json.encode(call_view(entry)))
 
 
 def call_view(entry: Entry) -> dict[str, Any]:
