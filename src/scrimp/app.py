@@ -34,6 +34,7 @@ from scrimp.pipeline.watched import WatchedLedger
     Encoder,
     KeyStore,
     Ledger,
+    Entry,
     Lever,
     Next,
     Pricer,
