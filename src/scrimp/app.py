@@ -65,6 +65,7 @@ class Parts:
     replies: ReplyStore
     keys: KeyStore
     encoder: Encoder
+    reach: Callable[[str, Endpoint], None] = lambda name, endpoint: None  # noqa: ARG005 (none)
 
 
 class App:
@@ -79,12 +80,14 @@ class App:
         self.dialects = DIALECTS
         self.targets = targets_of(settings, book)
         self.replies = parts.replies
-        names = price_names(settings)
+        self._reach = parts.reach
+        self._asked = {name for name, one in settings.providers.items() if one.ask_usage}
+        self._names = names = price_names(settings)
         settler = Settler(parts.ledger, parts.encoder, DIALECTS, book, names)
         self.outbox = SettlementOutbox(settler.settle, parts.ledger.append)
         priced = pricer(book, names)
         end = UpstreamAttempt(
-            parts.upstream, DIALECTS, parts.clock, priced, _attempt_settings(settings)
+            parts.upstream, DIALECTS, parts.clock, priced, AttemptSettings(ask_usage=self._asked)
         )
         levers = _levers(settings, parts, self.outbox, priced)
         self._full = chain([levers[place.name] for place in ORDER if place.name in levers], end)
@@ -96,6 +99,13 @@ class App:
         Calls that no client made take the guards only. Raises Rejected and UpstreamError.
         """
         return await self._way(call)(call)
+
+    def reach(self, name: str, provider: ProviderSettings) -> None:
+        """Serve a provider that the settings do not name. It brings no key of its own."""
+        self._reach(name, _endpoint(provider, ""))
+        self._names[name] = provider.prices_as or name
+        if provider.ask_usage:
+            self._asked.add(name)
 
     def new_id(self) -> str:
         """A call id: UUIDv7 (RFC 9562), so that ids sort by time."""
@@ -126,6 +136,7 @@ async def open_app(
         replies=MemoryReplies(clock, max_bytes=settings.exact_cache.max_bytes),
         keys=SettingsKeys(_virtual_key(key) for key in settings.keys),
         encoder=TiktokenEncoder(),
+        reach=upstream.add,
     )
     try:
         app = App(settings, parts, book)
@@ -241,18 +252,22 @@ def _spoken(provider: ProviderSettings) -> frozenset[str]:
 def endpoints_of(loaded: Loaded) -> dict[str, Endpoint]:
     """Where each provider is, with its credential in the header that its dialect reads."""
     return {
-        name: Endpoint(
-            base_url=provider.base_url,
-            headers=_headers_of(provider, loaded.secrets.get(name, "")),
-            timeouts=Timeouts(
-                connect_s=provider.timeouts.connect_s,
-                first_byte_s=provider.timeouts.first_byte_s,
-                idle_s=provider.timeouts.idle_s,
-                total_s=provider.timeouts.total_s,
-            ),
-        )
+        name: _endpoint(provider, loaded.secrets.get(name, ""))
         for name, provider in loaded.settings.providers.items()
     }
+
+
+def _endpoint(provider: ProviderSettings, secret: str) -> Endpoint:
+    return Endpoint(
+        base_url=provider.base_url,
+        headers=_headers_of(provider, secret),
+        timeouts=Timeouts(
+            connect_s=provider.timeouts.connect_s,
+            first_byte_s=provider.timeouts.first_byte_s,
+            idle_s=provider.timeouts.idle_s,
+            total_s=provider.timeouts.total_s,
+        ),
+    )
 
 
 def _headers_of(provider: ProviderSettings, secret: str) -> tuple[tuple[str, str], ...]:
@@ -291,11 +306,6 @@ def _levers(
         )
         levers.append(ExactCache(parts.replies, parts.clock, DIALECTS, cache))
     return {lever.name: lever for lever in levers}
-
-
-def _attempt_settings(settings: Settings) -> AttemptSettings:
-    asked = (name for name, provider in settings.providers.items() if provider.ask_usage)
-    return AttemptSettings(ask_usage=frozenset(asked))
 
 
 def _virtual_key(key: KeySettings) -> VirtualKey:

@@ -91,21 +91,25 @@ class HttpUpstream:
     def __init__(
         self, endpoints: Mapping[str, Endpoint], *, idle_connection_s: float = 60.0
     ) -> None:
-        self._endpoints = dict(endpoints)
+        self._endpoints: dict[str, Endpoint] = {}
         self._urls: dict[tuple[str, str], URL] = {}
-        self._limits = {
-            name: aiohttp.ClientTimeout(
-                total=endpoint.timeouts.total_s,
-                connect=endpoint.timeouts.connect_s,
-                sock_read=endpoint.timeouts.first_byte_s,  # `idle_s` from the first byte on
-            )
-            for name, endpoint in endpoints.items()
-        }
+        self._limits: dict[str, aiohttp.ClientTimeout] = {}
+        for name, endpoint in endpoints.items():
+            self.add(name, endpoint)
         self._session = aiohttp.ClientSession(
             connector=_Connector(limit=0, keepalive_timeout=idle_connection_s),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding", "Content-Type"),
+        )
+
+    def add(self, name: str, endpoint: Endpoint) -> None:
+        """Reach a provider, from now on at this address."""
+        self._endpoints[name] = endpoint
+        self._limits[name] = aiohttp.ClientTimeout(
+            total=endpoint.timeouts.total_s,
+            connect=endpoint.timeouts.connect_s,
+            sock_read=endpoint.timeouts.first_byte_s,  # `idle_s` from the first byte on
         )
 
     async def open(
