@@ -8,7 +8,8 @@ before the provider's first byte is here: until then a retry is still possible.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Set
+from collections.abc import AsyncIterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from scrimp.calls import Call, Framing, Headers, Outcome, Reply, ReplyFacts, Sink
@@ -34,7 +35,7 @@ class AttemptSettings:
     """
 
     max_kept_bytes: int = 16 * 1024 * 1024
-    ask_usage: Set[str] = frozenset()
+    ask_usage: AbstractSet[str] = frozenset()
 
 
 class UpstreamAttempt:
