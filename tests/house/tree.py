@@ -34,8 +34,13 @@ class Module:
 
 @cache
 def modules(*folders: str) -> tuple[Module, ...]:
-    """Every Python file below these folders, in order of path."""
-    paths = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    """Every Python file below these folders, in order of path; hidden folders are not ours."""
+    paths = [
+        path
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
+    ]
     texts = [(path, path.read_text(encoding="utf-8")) for path in paths]
     return tuple(Module(path, text, ast.parse(text, str(path))) for path, text in texts)
 
