@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from scrimp.calls import Call, Headers, Reply
 from scrimp.dialects.base import Dialect, ErrorKind
 from scrimp.errors import UpstreamError
 from scrimp.gateway import wire
 from scrimp.gateway.refusal import Refusal
-from scrimp.gateway.sink import HttpSink
 
 JSON = (("content-type", "application/json"),)
 SSE = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))
+
+
+class Way(Protocol):
+    """The way to one client: its socket, or its mailbox in the same process."""
+
+    @property
+    def begun(self) -> bool:
+        """True once something has left for the client."""
+        ...
+
+    async def write(self, chunk: bytes) -> None:
+        """Send a piece of the body."""
+        ...
+
+    async def finish(self) -> None:
+        """Send the end of the body."""
+        ...
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Send a whole answer at once."""
+        ...
 
 
 def present(dialect: Dialect, reply: Reply, call: Call) -> tuple[Headers, bytes]:
@@ -29,7 +51,7 @@ def present(dialect: Dialect, reply: Reply, call: Call) -> tuple[Headers, bytes]
             return kept or JSON, body
 
 
-async def deliver(sink: HttpSink, dialect: Dialect, reply: Reply, call: Call) -> None:
+async def deliver(sink: Way, dialect: Dialect, reply: Reply, call: Call) -> None:
     """Finish the stream that has begun, or send the whole reply now."""
     if sink.begun:
         await sink.finish()
@@ -39,13 +61,13 @@ async def deliver(sink: HttpSink, dialect: Dialect, reply: Reply, call: Call) ->
     await sink.whole(reply.status, (*wire.returned(reply.headers), *content, *extra), body)
 
 
-async def refuse(sink: HttpSink, dialect: Dialect, refusal: Refusal, headers: Headers) -> None:
+async def refuse(sink: Way, dialect: Dialect, refusal: Refusal, headers: Headers) -> None:
     """Our own error, so that the client's SDK raises its own exception class."""
     body = dialect.error_body(refusal.kind, refusal.message)
     await sink.whole(refusal.status, (*JSON, *refusal.headers, *headers), body)
 
 
-async def pass_on(sink: HttpSink, dialect: Dialect, error: UpstreamError, call: Call) -> None:
+async def pass_on(sink: Way, dialect: Dialect, error: UpstreamError, call: Call) -> None:
     """The provider's error as it came, or in our words when it gave none."""
     theirs, extra = wire.returned(error.headers), wire.trace_headers(call.id, call.trace)
     if len(call.trace.attempts) > 1:
@@ -60,7 +82,7 @@ async def pass_on(sink: HttpSink, dialect: Dialect, error: UpstreamError, call: 
     await sink.whole(error.status, (*theirs, *JSON, *extra), body)
 
 
-async def break_off(sink: HttpSink, dialect: Dialect, error: UpstreamError, call: Call) -> bool:
+async def break_off(sink: Way, dialect: Dialect, error: UpstreamError, call: Call) -> bool:
     """An error after the first byte: in-stream where the form allows it. False when it does not."""
     if call.operation == "passthrough" or not call.request.stream:
         return False

@@ -6,18 +6,18 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from scrimp.app import App
 from scrimp.calls import Call, Caller, Operation, Request, Sink, Target, Task, Trace
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.json_body import read_object
 from scrimp.errors import InvalidRequest, Unauthenticated, UnknownModel
 from scrimp.gateway import wire
 from scrimp.gateway.web_guard import declares_json
-from scrimp.ports import VirtualKey
+from scrimp.ports import Clock, KeyStore, VirtualKey
+from scrimp.settings import Settings
 from scrimp.tasks import task_of
 
 _NO_TASK = Task("general", "none")
@@ -66,10 +66,63 @@ class Route:
     method: str = "POST"
 
 
+class Places(Protocol):
+    """Where calls may go: what the settings name, or the one place that a client itself names."""
+
+    def resolve(self, model: str, dialect: str) -> Target:
+        """Where the call goes. Raises UnknownModel, or InvalidRequest for the wrong dialect."""
+        ...
+
+    def default_provider(self, dialect: str) -> str:
+        """Who gets what is not read. Raises InvalidRequest when there is nobody."""
+        ...
+
+    def has(self, provider: str) -> bool:
+        """True when this provider may be asked for by name."""
+        ...
+
+    def named(self, model: str, provider: str) -> bool:
+        """True when somebody, and no price list, sends the model there."""
+        ...
+
+    def speaks(self, dialect: str) -> bool:
+        """True when somebody speaks it."""
+        ...
+
+
+class Front(Protocol):
+    """What an intake needs of an engine."""
+
+    @property
+    def settings(self) -> Settings:
+        """How callers are known."""
+        ...
+
+    @property
+    def dialects(self) -> Mapping[str, Dialect]:
+        """What is read."""
+        ...
+
+    @property
+    def targets(self) -> Places:
+        """Where calls may go."""
+        ...
+
+    @property
+    def keys(self) -> KeyStore:
+        """Virtual keys."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """What time it is."""
+        ...
+
+
 class Intake:
     """Builds calls. Raises Rejected for whatever must not go further."""
 
-    def __init__(self, app: App, *, tenant_secret: bytes) -> None:
+    def __init__(self, app: Front, *, tenant_secret: bytes) -> None:
         self._app = app
         self._passthrough = app.settings.auth.mode == "passthrough"
         self._tenant_secret = tenant_secret
