@@ -192,6 +192,11 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Loaded:
     """
     found = _find(environ, path)
     settings = Settings() if found is None else parse(_read(found), source=str(found))
+    return complete(settings, environ, source=str(found) if found else "the environment")
+
+
+def complete(settings: Settings, environ: Mapping[str, str], *, source: str) -> Loaded:
+    """Settings with what only the environment knows: secrets, and what is not set otherwise."""
     if not settings.providers:
         settings = msgspec.structs.replace(settings, providers=_from_environment(environ))
     if (state := environ.get("SCRIMP_STATE")) and not settings.state_dir:
@@ -201,15 +206,21 @@ def load(environ: Mapping[str, str], path: Path | None = None) -> Loaded:
         for name, provider in settings.providers.items()
         if provider.key_env and environ.get(provider.key_env)
     }
-    return Loaded(settings, str(found) if found else "the environment", secrets)
+    return Loaded(settings, source, secrets)
 
 
 def parse(data: bytes, *, source: str) -> Settings:
     """Settings from TOML. Raises ConfigError."""
     try:
-        raw = _with_known_providers(tomllib.loads(data.decode()))
+        tables = tomllib.loads(data.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{source}: not valid TOML: {error}") from error
+    return read(tables, source=source)
+
+
+def read(tables: Mapping[str, Any], *, source: str) -> Settings:
+    """Settings from the tables that the file would hold. Raises ConfigError."""
+    raw = _with_known_providers(dict(tables))
     try:
         settings = msgspec.convert(raw, Settings, strict=True)
     except msgspec.ValidationError as error:
