@@ -19,6 +19,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
+from contextvars import Context
 from pathlib import PurePath
 from typing import Any, Generic, TypeVar
 
@@ -96,6 +97,8 @@ class Running(Generic[T]):
         self._value: T
         self._stop: asyncio.Future[float]
         self._ready: Future[None] = Future()
+        # a caller's own would live as long as the connections that are made in it
+        self._context = Context()
         self.loop: asyncio.AbstractEventLoop
         self.inherited = False
         self._thread = threading.Thread(target=self._main, name="scrimp-engine", daemon=True)
@@ -112,7 +115,7 @@ class Running(Generic[T]):
             raise ClosedError(msg)
         self._inbox.append(job)
         try:
-            self.loop.call_soon_threadsafe(self._begin)
+            self.loop.call_soon_threadsafe(self._begin, context=self._context)
         except RuntimeError:  # the loop is closed
             self._refuse_all()
 

@@ -1,0 +1,234 @@
+"""Serves the requests of wrapped clients on the engine's loop, as the gateway serves HTTP.
+
+Who asks is told by the client's own credential: it goes to the client's own provider, and clients
+with different ones never share an answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import traceback
+from collections.abc import Callable
+from functools import partial
+from pathlib import PurePath
+
+from scrimp.app import App
+from scrimp.calls import Call, Headers, Reply, Target, Trace
+from scrimp.client.mailbox import Failure, Head, Mailbox
+from scrimp.client.transport import Parcel
+from scrimp.client.wrapping import Home
+from scrimp.dialects.base import Dialect
+from scrimp.errors import Rejected, UpstreamError
+from scrimp.gateway import deliver, wire
+from scrimp.gateway.asgi import ROUTES
+from scrimp.gateway.intake import Asked, Identity, Intake, Route
+from scrimp.gateway.refusal import Refusal, refusal_of
+from scrimp.settings import ProviderSettings, Settings
+
+log = logging.getLogger("scrimp.client")
+
+_CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
+_MOST_IDENTITIES = 1024
+_UNREAD = Route("", "passthrough", method="")
+_WORDS = {"openai": "openai.chat", "anthropic": "anthropic.messages"}
+
+
+class Outlet:
+    """Implements `calls.Sink` for one request of a wrapped client. `extra` headers go with it."""
+
+    live = True
+
+    def __init__(self, mailbox: Mailbox, extra: Callable[[], Headers]) -> None:
+        self._mailbox = mailbox
+        self._extra = extra
+        self.begun = False
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Hand over status and headers of a live reply, with what is known of the call so far."""
+        self.begun = True
+        theirs = [pair for pair in headers if not pair[0].startswith(wire.OURS)]
+        self._mailbox.put(Head(status, (*theirs, *self._extra()), None))
+
+    async def write(self, chunk: bytes) -> None:
+        """Hand over a piece of the body; waits while the caller does not read."""
+        await self._mailbox.put_piece(chunk)
+
+    async def finish(self) -> None:
+        """Say that the body has ended."""
+        self._mailbox.put(None)
+
+    async def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Hand over a whole answer at once."""
+        self.begun = True
+        self._mailbox.put(Head(status, headers, body))
+
+
+class HomeTargets:
+    """Where the calls of one home go: all there, under the name that the model has there."""
+
+    def __init__(self, home: Home, settings: Settings) -> None:
+        self._home = home
+        self._settings = settings
+
+    def resolve(self, model: str, dialect: str) -> Target:
+        """The client's own provider knows what models it has."""
+        settings, provider = self._settings, self._home.provider
+        name = settings.aliases.get(model, model)
+        entry = settings.models.get(name)
+        if entry is not None and entry.provider == provider:
+            name = entry.model or name
+        return Target(provider, name, dialect)
+
+    def default_provider(self, dialect: str) -> str:  # noqa: ARG002 (one shape with `Targets`)
+        """The home, whatever it speaks."""
+        return self._home.provider
+
+    def has(self, provider: str) -> bool:
+        """There is no other."""
+        return provider == self._home.provider
+
+    def named(self, model: str, provider: str) -> bool:  # noqa: ARG002 (one shape with `Targets`)
+        """The client itself points there."""
+        return provider == self._home.provider
+
+    def speaks(self, dialect: str) -> bool:
+        """Whatever the SDK speaks."""
+        return dialect.partition(".")[0] == self._home.vendor
+
+
+class _Front:
+    """One home as an intake sees it."""
+
+    def __init__(self, app: App, home: Home) -> None:
+        self.settings = app.settings
+        self.dialects = app.dialects
+        self.clock = app.clock
+        self.keys = app.keys
+        self.targets = HomeTargets(home, app.settings)
+
+
+class Desk:
+    """Serves parcels over one `App`."""
+
+    def __init__(self, app: App, *, tenant_secret: bytes) -> None:
+        self.app = app
+        self._secret = tenant_secret
+        self._intakes: dict[Home, Intake] = {}
+        self._identities: dict[tuple[bytes, bytes], Identity] = {}
+
+    async def serve(self, parcel: Parcel, mailbox: Mailbox) -> None:
+        """Serve one request; the answer, or why there is none, goes to the mailbox."""
+        one = _One(self.app, parcel, mailbox)
+        try:
+            call = one.call(self._intake(parcel.home), self._identity(one.headers))
+            reply = await self.app.handle(call)
+            await one.deliver(reply)
+        except Rejected as error:
+            await one.refuse(refusal_of(error))
+        except UpstreamError as error:
+            await one.fail(error)
+        except Exception as error:  # noqa: BLE001 (the edge of the library, as that of the gateway)
+            await one.break_down(error)
+
+    def _intake(self, home: Home) -> Intake:
+        """The intake of one home; a home that the settings do not name is made known first."""
+        if (intake := self._intakes.get(home)) is None:
+            if home.provider not in self.app.settings.providers:
+                self.app.reach(home.provider, _unnamed(home))
+            front = _Front(self.app, home)
+            intake = self._intakes[home] = Intake(front, tenant_secret=self._secret)
+        return intake
+
+    def _identity(self, headers: dict[bytes, bytes]) -> Identity:
+        """Whose call it is: nobody's but his who has the same credential."""
+        for name in _CREDENTIALS:
+            if value := headers.get(name):
+                break
+        else:
+            return Identity()
+        key = (name, value)
+        if (identity := self._identities.get(key)) is None:
+            mac = hmac.new(self._secret, value, hashlib.sha256).hexdigest()[:32]
+            credential = (name.decode(), value.decode("latin-1"))
+            identity = Identity(credential=credential, tenant=f"credential:{mac}")
+            if len(self._identities) < _MOST_IDENTITIES:
+                self._identities[key] = identity
+        return identity
+
+
+class _One:
+    """One request being served."""
+
+    def __init__(self, app: App, parcel: Parcel, mailbox: Mailbox) -> None:
+        self._app = app
+        self._parcel = parcel
+        self._mailbox = mailbox
+        self._id = app.new_id()
+        self._trace = Trace()
+        self._call: Call
+        self.headers = dict(parcel.raw)
+        route = ROUTES.get(parcel.path.partition("?")[0], _UNREAD)
+        self._route = route if parcel.method == route.method else _UNREAD
+        self._dialect: Dialect = app.dialects[self._route.dialect or _WORDS[parcel.home.vendor]]
+        headers_of = wire.trace_headers if self._route.dialect else wire.unread_headers
+        # no bound method: it would lead back here, and only the collector frees a ring
+        self._outlet = Outlet(mailbox, partial(headers_of, self._id, self._trace))
+
+    def call(self, intake: Intake, identity: Identity) -> Call:
+        """The request as a call. Raises Rejected."""
+        parcel = self._parcel
+        asked = Asked(
+            id=self._id,
+            identity=identity,
+            method=parcel.method,
+            path=parcel.path,
+            headers=self.headers,
+            raw=parcel.raw,
+            body=parcel.body,
+            sink=self._outlet,
+            trace=self._trace,
+        )
+        read = bool(self._route.dialect)
+        self._call = intake.call(asked, self._route) if read else intake.passthrough(asked)
+        return self._call
+
+    async def deliver(self, reply: Reply) -> None:
+        """The reply, as far as it has not gone already."""
+        await deliver.deliver(self._outlet, self._dialect, reply, self._call)
+
+    async def refuse(self, refusal: Refusal) -> None:
+        """Our own refusal, so that the SDK raises its own exception class."""
+        headers = wire.id_headers(self._id)
+        await deliver.refuse(self._outlet, self._dialect, refusal, headers)
+
+    async def fail(self, error: UpstreamError) -> None:
+        """The provider's error as it came; if it gave none, what the HTTP library would raise."""
+        attempts = self._trace.attempts
+        if self._outlet.begun:
+            await self._break_off(error)
+        elif attempts and attempts[-1].status >= 400:
+            await deliver.pass_on(self._outlet, self._dialect, error, self._call)
+        else:
+            self._mailbox.put(Failure(error))
+
+    async def break_down(self, error: Exception) -> None:
+        """What was not foreseen: its kind and place in the log, without what it says."""
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
+        log.error("call %s failed: %s at %s", self._id, type(error).__name__, place)
+        text = "Scrimp failed on this call; its log has the reason"
+        if self._outlet.begun:
+            await self._break_off(UpstreamError(text, status=500))
+        else:
+            await self.refuse(Refusal(500, "internal", text))
+
+    async def _break_off(self, error: UpstreamError) -> None:
+        if not await deliver.break_off(self._outlet, self._dialect, error, self._call):
+            self._mailbox.put(Failure(error))
+
+
+def _unnamed(home: Home) -> ProviderSettings:
+    """A provider that only a wrapped client names."""
+    return ProviderSettings(base_url=home.base_url, dialects=(), prices_as=home.prices_as)
