@@ -97,9 +97,12 @@ def latency_added(added_ms: list[float]) -> LatencyAdded:
 
 
 def row_fields(row: ReportRow, by: By) -> Mapping[str, str | int | float | None]:
-    """One row for machines: money as exact decimal dollars and as integers, shares as floats."""
+    """One row for machines: money as exact decimal dollars and as integers, shares as floats.
+
+    The row of all calls has no value to name.
+    """
     return {
-        by: row.value,
+        **({} if by == "total" else {by: row.value}),
         "calls": row.calls,
         "hits": row.hits,
         "hit_rate": round(row.hit_rate, 6),

@@ -200,7 +200,9 @@ def _overlays(
         return ()
     rows = found.tiers.get(tier)
     if rows is None:
-        raise PriceUnknown(_unknown(model, provider, f"service tier {given!r} has no known price"))
+        known = ", ".join(("standard", *sorted(found.tiers)))
+        why = f"service tier {given!r} has no known price (known: {known})"
+        raise PriceUnknown(_unknown(model, provider, why))
     return rows
 
 
