@@ -21,6 +21,10 @@ def prompt_texts(fields: Mapping[str, Any]) -> tuple[str, ...]:
         for block in content if isinstance(content, list) else ():
             found += _tool_texts(block)
     found += definition_texts(fields.get("tools"))
+    config = fields.get("output_config")
+    form = config.get("format") if isinstance(config, dict) else fields.get("output_format")
+    if isinstance(form, dict):
+        found.append(encode_text(form))
     return tuple(found)
 
 

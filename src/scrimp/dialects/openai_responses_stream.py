@@ -109,7 +109,7 @@ def facts_of(response: Response, items: Iterable[Item] = ()) -> ReplyFacts:
         model=_text(response.model),
         finish=_finish(response, response.output or items) if ended else "unknown",
         complete=ended and not error,
-        service_tier=_text(response.service_tier),
+        service_tier=_tier(response.service_tier),
         error=error,
     )
 
@@ -228,6 +228,11 @@ def _item(fields: dict[str, Any]) -> Item:
     content = fields.get("content")
     parts = content if isinstance(content, list) else ()
     return Item(fields.get("type"), [Part(p.get("type")) for p in parts if isinstance(p, dict)])
+
+
+def _tier(value: object) -> str:
+    """The tier that served. `auto` is what was asked: it says nothing of what it became."""
+    return "" if value == "auto" else _text(value)
 
 
 def _text(value: object) -> str:

@@ -18,26 +18,36 @@ from scrimp.tokens.tally import Range, Tally, exactly
 
 _GPT5 = re.compile(r"(^|/)gpt-[5-9]")
 _OLD = re.compile(r"(^|/)(gpt-4(?![a-z0-9.])|gpt-3\.5|gpt-35)")
-_AUDIO: Range = (1, 500, 50_000)
-_FILE: Range = (1, 1_500, 100_000)
+AUDIO: Range = (1, 500, 50_000)
+FILE: Range = (1, 1_500, 100_000)
 _NAME = 1
 _PROP_INIT, _PROP_KEY, _ENUM_INIT, _ENUM_ITEM, _FUNC_END = 3, 3, -3, 3, 12
 
 
 def add_request(tally: Tally, fields: Mapping[str, Any], model: str) -> None:
     """Add every part of the request that becomes prompt tokens."""
-    newer = _GPT5.search(model.lower()) is not None
-    for message in _objects(fields.get("messages")):
-        tally.add((3, 4, 4) if newer else exactly(3))
+    framing, end = message_framing(model)
+    for message in objects(fields.get("messages")):
+        tally.add(framing)
         _add_message(tally, message, model)
-    tally.add((3, 5, 5) if newer else exactly(3))
-    tools = [tool.get("function") for tool in _objects(fields.get("tools"))]
-    tools += _objects(fields.get("functions"))
-    if tools:
-        _add_tools(tally, [tool for tool in tools if isinstance(tool, Mapping)], model)
+    tally.add(end)
+    given = objects(fields.get("tools"))
+    functions = objects([tool.get("function") for tool in given])
+    functions += objects(fields.get("functions"))
+    if functions:
+        add_tools(tally, functions, model)
+    for custom in objects([tool.get("custom") for tool in given]):
+        add_about(tally, json.dumps(dict(custom), ensure_ascii=False))
     schema = fields.get("response_format")
     if isinstance(schema, Mapping) and isinstance(schema.get("json_schema"), Mapping):
-        _about(tally, json.dumps(schema["json_schema"], ensure_ascii=False))
+        add_about(tally, json.dumps(schema["json_schema"], ensure_ascii=False))
+
+
+def message_framing(model: str) -> tuple[Range, Range]:
+    """Tokens around each message, and those that prime the reply."""
+    if _GPT5.search(model.lower()):
+        return (3, 4, 4), (3, 5, 5)
+    return exactly(3), exactly(3)
 
 
 def _add_message(tally: Tally, message: Mapping[str, Any], model: str) -> None:
@@ -47,17 +57,17 @@ def _add_message(tally: Tally, message: Mapping[str, Any], model: str) -> None:
         tally.add(exactly(_NAME))
     content = message.get("content")
     tally.text(content)
-    for part in _objects(content):
+    for part in objects(content):
         _add_part(tally, part, model)
     tally.text(message.get("tool_call_id"))
     tally.text(message.get("refusal"))
-    calls = [call.get("function") for call in _objects(message.get("tool_calls"))]
-    calls.append(message.get("function_call"))
-    for call in calls:
-        if isinstance(call, Mapping):
-            tally.text(call.get("name"))
-            tally.text(call.get("arguments"))
-            tally.add((0, 6, 16))
+    called = objects(message.get("tool_calls"))
+    calls = [call.get("function") or call.get("custom") for call in called]
+    for call in objects([*calls, message.get("function_call")]):
+        tally.text(call.get("name"))
+        tally.text(call.get("arguments"))
+        tally.text(call.get("input"))
+        tally.add((0, 6, 16))
 
 
 def _add_part(tally: Tally, part: Mapping[str, Any], model: str) -> None:
@@ -69,15 +79,15 @@ def _add_part(tally: Tally, part: Mapping[str, Any], model: str) -> None:
         size = data_url_size(url) if isinstance(url, str) else None
         tally.add(openai_image(model, size, detail=detail or "auto"))
     elif kind == "input_audio":
-        tally.add(_AUDIO)
+        tally.add(AUDIO)
     elif kind == "file":
-        tally.add(_FILE)
+        tally.add(FILE)
     else:
         tally.text(part.get("text"))
         tally.text(part.get("refusal"))
 
 
-def _add_tools(tally: Tally, tools: Sequence[Mapping[str, Any]], model: str) -> None:
+def add_tools(tally: Tally, tools: Sequence[Mapping[str, Any]], model: str) -> None:
     """Tool definitions; a plain one is within 5 % of the API, the range says so."""
     start = 10 if _OLD.search(model.lower()) else 7
     before_raw, before = tally.raw, tally.tokens
@@ -115,10 +125,10 @@ def _add_property(tally: Tally, name: str, schema: Any) -> None:
         if key not in {"type", "description", "enum", "title", "default"}
     }
     if rest:  # nested objects and constraints: their rendering is not documented
-        _about(tally, json.dumps(rest, ensure_ascii=False))
+        add_about(tally, json.dumps(rest, ensure_ascii=False))
 
 
-def _about(tally: Tally, text: str) -> None:
+def add_about(tally: Tally, text: str) -> None:
     """A text that the vendor renders in a way of its own: as it is, give or take half."""
     before = tally.raw
     tally.text(text)
@@ -130,7 +140,8 @@ def _sentence(value: Any) -> str:
     return value.removesuffix(".") if isinstance(value, str) else ""
 
 
-def _objects(value: Any) -> list[Mapping[str, Any]]:
+def objects(value: Any) -> list[Mapping[str, Any]]:
+    """The objects of a list; nothing for anything else."""
     if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
         return []
     return [one for one in value if isinstance(one, Mapping)]

@@ -253,5 +253,5 @@ def test_anthropic_blocks() -> None:
 
 def test_unknown_dialect() -> None:
     """A dialect that cannot be counted is an error, not a zero."""
-    with pytest.raises(ValueError, match=r"openai\.embeddings"):
-        _count({}, "gpt-4o", "openai.embeddings")
+    with pytest.raises(ValueError, match=r"openai\.speech"):
+        _count({}, "gpt-4o", "openai.speech")
