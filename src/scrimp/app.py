@@ -20,21 +20,23 @@ from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
 from scrimp.errors import ConfigError
+from scrimp.levers.coalesce import Coalesce, CoalesceSettings
 from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.levers.order import ORDER
 from scrimp.levers.record import Record
 from scrimp.levers.retry import Retry, RetrySettings
 from scrimp.pipeline.attempt import AttemptSettings, UpstreamAttempt
+from scrimp.pipeline.background import Background, Spawn
 from scrimp.pipeline.chain import chain
 from scrimp.pipeline.outbox import SettlementOutbox
 from scrimp.pipeline.settle import Settler
+from scrimp.pipeline.watched import WatchedLedger
 from scrimp.ports import (
     Clock,
-from scrimp.pipeline.watched import WatchedLedger
     Encoder,
+    Entry,
     KeyStore,
     Ledger,
-    Entry,
     Lever,
     Next,
     Pricer,
@@ -89,7 +91,8 @@ class App:
         end = UpstreamAttempt(
             parts.upstream, DIALECTS, parts.clock, priced, AttemptSettings(ask_usage=self._asked)
         )
-        levers = _levers(settings, parts, self.outbox, priced)
+        self.background = Background()
+        levers = _levers(settings, parts, self.outbox, priced, self.background)
         self._full = chain([levers[place.name] for place in ORDER if place.name in levers], end)
         self._guards = chain([levers[place.name] for place in ORDER if place.guard], end)
 
@@ -142,6 +145,7 @@ async def open_app(
         app = App(settings, parts, book)
         async with asyncio.TaskGroup() as group:
             group.create_task(app.outbox.run(), name="scrimp outbox")
+            app.background.open(group)
             try:
                 yield app
             finally:
@@ -280,7 +284,7 @@ def _headers_of(provider: ProviderSettings, secret: str) -> tuple[tuple[str, str
 
 
 def _levers(
-    settings: Settings, parts: Parts, outbox: SettlementOutbox, priced: Pricer
+    settings: Settings, parts: Parts, outbox: SettlementOutbox, priced: Pricer, spawn: Spawn
 ) -> dict[str, Lever]:
     """Every lever that the settings switch on, by name."""
     keep = settings.ledger.keep_content
@@ -298,9 +302,14 @@ def _levers(
             ),
         ),
     ]
+    ttl_s = {task: ttl_seconds(text) for task, text in section.ttl.items()}
+    said = settings.coalesce.enabled
+    if section.enabled if said is None else said:
+        shared = CoalesceSettings(settings.coalesce.max_bytes, ttl_s, section.max_temperature)
+        levers.append(Coalesce(spawn, parts.clock, DIALECTS, shared))
     if section.enabled:
         cache = ExactCacheSettings(
-            ttl_s={task: ttl_seconds(text) for task, text in section.ttl.items()},
+            ttl_s=ttl_s,
             max_reply_bytes=section.max_reply_bytes,
             max_temperature=section.max_temperature,
         )

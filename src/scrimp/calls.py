@@ -25,6 +25,14 @@ cut: broke after the first byte · cancelled: the client left · unsent: never l
 NEVER_BILLED: tuple[Outcome, ...] = ("unsent", "rejected")
 """Outcomes that no provider bills: it never saw the request, or refused it."""
 
+OVERLOADED = (503, 529)  # said before the work; after another 5xx the provider may bill it
+
+
+def is_refusal(status: int) -> bool:
+    """True when a provider that answers with this error status has refused, and bills nothing."""
+    return status < 500 or status in OVERLOADED
+
+
 CostBasis = Literal["usage", "estimate", "unknown", "free"]
 
 
@@ -168,12 +176,18 @@ class Booked:
 class Trace:
     """The log of one call, shared by all its versions: lines of levers, attempts upstream.
 
-    `booked` is set once, by the record lever, when the call is over.
+    `booked` is set once, by the record lever, when the call is over. The rest is for a call whose
+    attempts may stand in another call's trace: `served_by` is who answers, as far as that is known
+    while chunks leave; `upstream_ms` how long others' attempts made it wait; `heard_all` whether a
+    client that left had been given the last chunk (None: its own last attempt tells).
     """
 
     lines: list[TraceLine] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     booked: Booked | None = None
+    served_by: str = "upstream"
+    upstream_ms: float = 0.0
+    heard_all: bool | None = None
 
     def note(
         self, lever: str, verdict: str, numbers: Mapping[str, int | float | str] | None = None
@@ -299,6 +313,25 @@ class Call:
     started_at: datetime
     sink: Sink = field(repr=False)
     trace: Trace = field(repr=False)
+
+    def sent_to(self, sink: Sink, trace: Trace) -> Call:
+        """The same call with its chunks and its log going elsewhere (`replace` takes 4 µs)."""
+        return Call(
+            self.id,
+            self.purpose,
+            self.operation,
+            self.method,
+            self.path,
+            self.headers,
+            self.request,
+            self.target,
+            self.caller,
+            self.task,
+            self.cache,
+            self.started_at,
+            sink,
+            trace,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,13 @@ class ExactCacheSection(_Section, frozen=True):
     ttl: dict[str, str] = {}
 
 
+class CoalesceSection(_Section, frozen=True):
+    """Equal calls in the air. `enabled` is as the exact cache's unless the file says it."""
+
+    enabled: bool | None = None
+    max_bytes: Annotated[int, Meta(ge=64 * 1024)] = 4 * 1024 * 1024
+
+
 class RetrySection(_Section, frozen=True):
     """Attempts count the first one; 1 never retries."""
 
@@ -155,6 +162,7 @@ class Settings(_Section, frozen=True):
     aliases: dict[str, str] = {}
     prices: dict[str, PriceSettings] = {}
     exact_cache: ExactCacheSection = ExactCacheSection()
+    coalesce: CoalesceSection = CoalesceSection()
     retry: RetrySection = RetrySection()
     ledger: LedgerSection = LedgerSection()
     keys: tuple[KeySettings, ...] = ()

@@ -164,7 +164,7 @@ def id_headers(call_id: str) -> Headers:
 
 def trace_headers(call_id: str, trace: Trace, reply: Reply | None = None) -> Headers:
     """The call's id, who served it, and its trace in short; cost and saving once it is booked."""
-    served_by = reply.served_by if reply is not None else "upstream"
+    served_by = reply.served_by if reply is not None else trace.served_by
     found = [
         ("x-scrimp-id", call_id),
         ("x-scrimp-served-by", served_by),

@@ -19,12 +19,15 @@ from scrimp.calls import (
     Cost,
     CostBasis,
     Reply,
+    Trace,
     Usage,
+    is_refusal,
 )
 from scrimp.errors import Rejected, UpstreamError
 from scrimp.ports import Entry
 
 CLIENT_CLOSED = 499  # nginx's word for a client that left; no RFC has one
+_BEGUN = 200  # the only status with which an answer that is shared begins to stream
 _TOKEN_FIELDS = tuple(field.name for field in fields(Usage) if field.name != "suspect")
 _RETRY = "retry"
 _NOTHING = Usage()
@@ -121,7 +124,7 @@ def entry_of(call: Call, ending: Ending, *, keep_content: bool) -> Entry:
         model=call.target.model,
         status=status,
         outcome=outcome,
-        served_by=reply.served_by if reply else "upstream" if outcome == "ok" else "none",
+        served_by=reply.served_by if reply else trace.served_by if outcome == "ok" else "none",
         stream=call.request.stream,
         usage=total_usage(attempts),
         cost_basis=cost.basis,
@@ -132,7 +135,7 @@ def entry_of(call: Call, ending: Ending, *, keep_content: bool) -> Entry:
         saved=cost_of.saved if cost_of else (),
         price_version=cost.price_version,
         latency_ms=ending.latency_ms,
-        upstream_ms=sum(attempt.latency_ms for attempt in attempts),
+        upstream_ms=_upstream_ms(trace, ending.latency_ms),
         ttft_ms=attempts[-1].ttft_ms if attempts else None,
         tenant=caller.tenant,
         key=caller.key,
@@ -157,13 +160,29 @@ def _status(call: Call, ending: Ending) -> tuple[int, str]:
     last = call.trace.attempts[-1] if call.trace.attempts else None
     if isinstance(error, UpstreamError):
         if call.sink.begun:
-            return last.status if last else error.status, "cut"
-        return error.status, "rejected" if last and last.outcome == "rejected" else "failed"
+            return last.status if last else _BEGUN, "cut"
+        return error.status, "rejected" if _refused(call, error) else "failed"
     if isinstance(error, Exception):
         return (error.status, "refused") if isinstance(error, Rejected) else (500, "failed")
-    if last is not None and last.outcome == "ok" and call.sink.begun:
-        return last.status, "ok"  # it left with the whole answer
+    heard_all = call.trace.heard_all
+    if heard_all is None:
+        heard_all = last is not None and last.outcome == "ok"
+    if heard_all and call.sink.begun:
+        return last.status if last else _BEGUN, "ok"  # it left with the whole answer
     return CLIENT_CLOSED, "cancelled"
+
+
+def _refused(call: Call, error: UpstreamError) -> bool:
+    """Whether the provider refused, also where the attempt is in another call's entry."""
+    if call.trace.attempts:
+        return call.trace.attempts[-1].outcome == "rejected"
+    return call.trace.served_by != "upstream" and is_refusal(error.status)
+
+
+def _upstream_ms(trace: Trace, latency_ms: float) -> float:
+    """Time upstream: in the call's own attempts (those of a flight may be older than the call)."""
+    own_ms = sum(attempt.latency_ms for attempt in trace.attempts) or trace.upstream_ms
+    return min(own_ms, latency_ms)
 
 
 def _text(body: bytes) -> str:

@@ -20,5 +20,6 @@ class Place:
 ORDER: tuple[Place, ...] = (
     Place("record", "sees everything, books the call whatever happens below", guard=True),
     Place("exact_cache", "a free answer before anything costs"),
+    Place("coalesce", "equal calls in the air share one flight; what is remembered needs none"),
     Place("retry", "same target again, so that each attempt below is accounted", guard=True),
 )

@@ -56,9 +56,11 @@ class Record:
             self._ledger.append(entry)
 
     def _untouched(self, call: Call, reply: Reply | None) -> Cost:
-        """What a remembered reply would cost fresh, at today's price."""
-        if reply is None or call.trace.attempts or reply.facts.usage is None:
+        """What a reply that a lever gave would cost fresh, at today's price."""
+        if reply is None or call.trace.attempts:
             return FREE_COST
+        if reply.facts.usage is None:
+            return FREE_COST if reply.served_by == "upstream" else UNKNOWN_COST
         facts, usage = reply.facts, reply.facts.usage
         try:
             return self._pricer(usage, call.target, call.started_at, facts.service_tier)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from scrimp.calls import Call, Framing, Headers, Outcome, Reply, ReplyFacts, Sink
+from scrimp.calls import Call, Framing, Headers, Outcome, Reply, ReplyFacts, Sink, is_refusal
 from scrimp.dialects.base import Dialect, StreamReader
 from scrimp.errors import InvalidRequest, UpstreamError
 from scrimp.pipeline.attempt_log import NO_FACTS, AttemptLog, Kept
@@ -23,7 +23,6 @@ _END_GRACE_S = 0.05
 """How long the end of a stream is waited for after its end marker."""
 _STREAM_SUBTYPE = "text/event-stream"
 _OUR_ROOT = "/v1"  # where the API stands with us; a provider's base URL brings its own
-_OVERLOADED = (503, 529)  # said before the work; after another 5xx the provider may bill it
 _OWN_FRAMING = ("content-length", "transfer-encoding")
 
 
@@ -169,7 +168,7 @@ def _unanswered(error: BaseException, log: AttemptLog) -> Outcome:
 def _broken(error: BaseException, status: int, log: AttemptLog) -> Outcome:
     """How an attempt ended that got a status, but no reply for the levers."""
     if status >= 400:
-        return "rejected" if status < 500 or status in _OVERLOADED else "failed"
+        return "rejected" if is_refusal(status) else "failed"
     if not isinstance(error, Exception):
         return "ok" if log.complete else "cancelled"
     return "cut" if log.begun else "failed"
