@@ -34,6 +34,9 @@ COMMANDS: dict[str, Lazy] = {
     "report": Lazy("scrimp.cli.report:report_command", "Show what calls cost, and what was saved."),
     "explain": Lazy("scrimp.cli.explain:explain_command", "Tell the story of one call."),
     "price": Lazy("scrimp.cli.price:price_command", "Show what a model costs."),
+    "estimate": Lazy(
+        "scrimp.cli.estimate:estimate_command", "Say what a plan will cost in a month."
+    ),
     "count": Lazy("scrimp.cli.count:count_command", "Count the tokens of a text."),
     "simulate": Lazy("scrimp.cli.simulate:simulate_command", "Run a provider to test against."),
     "doctor": Lazy("scrimp.cli.doctor:doctor_command", "Check that everything is in order."),

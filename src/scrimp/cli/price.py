@@ -80,7 +80,7 @@ def price_command(model: str, **options: Unpack[PriceOptions]) -> None:
     settings = load_settings(options["config"]).settings
     book = book_of(settings)
     at = moment(options["at"], datetime.now(UTC))
-    name, provider = _sold_as(model, options["provider"], settings, book)
+    name, provider = sold_as(model, options["provider"], settings, book)
     rates = resolve(name, provider, at, book=book, service_tier=options["tier"])
     given = {field: options[kind.replace("-", "_")] for kind, (field, _) in KINDS.items()}  # type: ignore[literal-required]  # names of KINDS
     bill = price_with(Usage(**given), rates) if any(given.values()) else None
@@ -92,7 +92,7 @@ def price_command(model: str, **options: Unpack[PriceOptions]) -> None:
         show(quote)
 
 
-def _sold_as(
+def sold_as(
     model: str, provider: str | None, settings: Settings, book: PriceBook
 ) -> tuple[str, str]:
     """Model id and provider as the book knows them. Raises PriceUnknown with the nearest name."""
