@@ -47,7 +47,7 @@ from scrimp.ports import (
 from scrimp.prices.book import PriceBook, load_book
 from scrimp.prices.pricing import price_with, resolve
 from scrimp.prices.rates import PriceRow
-from scrimp.providers import DEFAULT_PROVIDERS
+from scrimp.providers import DEFAULT_PROVIDERS, spoken
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl_seconds
 from scrimp.stores.memory_replies import MemoryReplies
 from scrimp.stores.settings_keys import SettingsKeys
@@ -218,7 +218,7 @@ def targets_of(settings: Settings, book: PriceBook) -> Targets:
     providers = [
         Provider(
             name=name,
-            dialects=_spoken(provider),
+            dialects=spoken(provider.dialects, provider.base_url),
             knows=knows(name),
             known_models=book.models(names[name]),
             any_model=provider.any_model,
@@ -247,12 +247,6 @@ def _elsewhere(settings: Settings, book: PriceBook) -> Callable[[str], str]:
     return way_out
 
 
-def _spoken(provider: ProviderSettings) -> frozenset[str]:
-    """The dialects of a provider; who speaks Anthropic's messages also counts tokens for them."""
-    spoken = frozenset[str](provider.dialects)
-    return spoken | {"anthropic.count_tokens"} if "anthropic.messages" in spoken else spoken
-
-
 def endpoints_of(loaded: Loaded) -> dict[str, Endpoint]:
     """Where each provider is, with its credential in the header that its dialect reads."""
     return {
@@ -278,7 +272,7 @@ def _headers_of(provider: ProviderSettings, secret: str) -> tuple[tuple[str, str
     own = [(name.lower(), value) for name, value in provider.headers.items()]
     if secret and "anthropic.messages" in provider.dialects:
         own.append(("x-api-key", secret))
-    if secret and "openai.chat" in provider.dialects:
+    if secret and any(dialect.startswith("openai.") for dialect in provider.dialects):
         own.append(("authorization", f"Bearer {secret}"))
     return tuple(own)
 

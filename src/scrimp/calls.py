@@ -15,7 +15,7 @@ Headers = tuple[tuple[str, str], ...]
 """Header names in lower case, in the order they came; a name may stand twice."""
 
 Purpose = Literal["client", "audit", "shadow", "warm"]
-Operation = Literal["chat", "count_tokens", "passthrough"]
+Operation = Literal["chat", "embeddings", "count_tokens", "passthrough"]
 Framing = Literal["json", "sse"]
 Finish = Literal["complete", "tool_calls", "truncated", "refused", "unknown"]
 Outcome = Literal["ok", "rejected", "failed", "cut", "cancelled", "unsent"]

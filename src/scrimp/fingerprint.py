@@ -14,6 +14,7 @@ import msgspec
 from scrimp.calls import Call
 from scrimp.dialects.base import Dialect
 
+_ANSWERS = ("chat", "embeddings")
 _SORTED = msgspec.json.Encoder(order="sorted")
 
 
@@ -29,7 +30,7 @@ def why_not(call: Call, ttl_s: int, *, max_temperature: float) -> str:
     request = call.request
     temperature = request.fields.get("temperature")
     rules = (
-        (call.operation != "chat", "not_a_chat"),
+        (call.operation not in _ANSWERS, "not_a_chat"),
         (call.cache.mode == "no-store", "no_store"),
         (request.stateful, "stateful"),
         (request.side_effects, "side_effects"),

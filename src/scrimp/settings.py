@@ -11,14 +11,14 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import platformdirs
 from msgspec import Meta
 
 from scrimp.errors import ConfigError
-from scrimp.providers import DEFAULT_PROVIDERS
+from scrimp.providers import DEFAULT_PROVIDERS, SpokenDialect
 from scrimp.tasks import TTL_S
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -76,7 +76,7 @@ class ProviderSettings(_Section, frozen=True):
     """
 
     base_url: str
-    dialects: tuple[Literal["openai.chat", "anthropic.messages"], ...]
+    dialects: tuple[SpokenDialect, ...]
     key_env: str = ""
     prices_as: str = ""
     any_model: bool = False
@@ -351,7 +351,7 @@ _NAME_RULE = "must be 1 to 64 letters, digits, dots, hyphens or underscores"
 _SHA256_RULE = "must be 64 hex digits in lower case (scrimp key NAME makes one)"
 _HINTS = {
     "mode": "one of keys, passthrough",
-    "dialects": "one of openai.chat, anthropic.messages",
+    "dialects": f"one of {', '.join(get_args(SpokenDialect))}",
 }
 
 

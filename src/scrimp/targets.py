@@ -16,7 +16,7 @@ from scrimp.errors import ConfigError, InvalidRequest, UnknownModel
 
 _MEMORY = 4096  # names come from clients: remember the usual ones only
 _COMPARED = 64
-_ALSO_SPOKEN = frozenset({"anthropic.count_tokens"})
+_ALSO_SPOKEN = frozenset({"anthropic.count_tokens", "openai.embeddings"})
 """Dialects that follow from another one: no news to a reader."""
 
 

@@ -1,7 +1,8 @@
 """Task types: what a call is for, how long its answer stays true, and who said so.
 
 The times to live are the product's own defaults (facts a week, summaries a day, code an hour,
-creative work never); settings override them.
+creative work never, vectors a month: a model gives the same ones for the same text); settings
+override them.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ TTL_S: Mapping[str, int] = MappingProxyType(
         "multi_step_analysis": HOUR_S,
         "general": HOUR_S,
         "creative": 0,
+        "embedding": 30 * DAY_S,
     }
 )
 """Seconds that an answer may be remembered, by task type; 0 is never."""

@@ -110,8 +110,8 @@ def gateway(
     with tempfile.TemporaryDirectory(prefix="scrimp-test-") as folder:
         if providers is None:
             providers = (
-                f'[providers.openai]\nbase_url = "{upstream}/v1"\ndialects = ["openai.chat"]\n'
-                f'key_env = "OPENAI_KEY"\n'
+                f'[providers.openai]\nbase_url = "{upstream}/v1"\n'
+                f'dialects = ["openai.chat", "openai.responses"]\nkey_env = "OPENAI_KEY"\n'
                 f'[providers.anthropic]\nbase_url = "{upstream}/v1"\n'
                 f'dialects = ["anthropic.messages"]\nkey_env = "ANTHROPIC_KEY"\n'
             )

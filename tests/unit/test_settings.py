@@ -100,7 +100,8 @@ def test_a_known_provider_needs_only_what_differs() -> None:
     providers = parse(text.encode(), source="my.toml").providers
     openai, anthropic = providers["openai"], providers["anthropic"]
     assert (openai.base_url, openai.key_env) == ("https://api.openai.com/v1", "OPENAI_API_KEY")
-    assert (openai.dialects, openai.ask_usage) == (("openai.chat",), False)
+    assert openai.dialects == ("openai.chat", "openai.responses")
+    assert openai.ask_usage is False
     assert (anthropic.dialects, anthropic.key_env) == (("anthropic.messages",), "MINE")
 
 
@@ -108,7 +109,8 @@ def test_a_key_goes_only_to_its_own_provider() -> None:
     """Under another address the known name brings no key along."""
     text = '[providers.openai]\nbase_url = "https://proxy.example/v1"'
     provider = parse(text.encode(), source="my.toml").providers["openai"]
-    assert (provider.dialects, provider.key_env) == (("openai.chat",), "")
+    assert provider.dialects == ("openai.chat", "openai.responses")
+    assert provider.key_env == ""
 
 
 def test_bytes_that_are_no_text() -> None:

@@ -35,7 +35,9 @@ TEMPLATE = """\
 #[providers.openai]
 # Ends where /chat/completions begins.
 #base_url = "https://api.openai.com/v1"
-#dialects = ["openai.chat"]
+# Which APIs it speaks: openai.chat (embeddings come with it), openai.responses,
+# openai.embeddings, anthropic.messages.
+#dialects = ["openai.chat", "openai.responses"]
 #key_env = "OPENAI_API_KEY"
 # The name of this provider in the price book, when it has another one here.
 #prices_as = ""

@@ -65,7 +65,7 @@ def _greet(url: str) -> None:
         "Or put Scrimp between, with this in scrimp.toml:",
         "  [providers.openai]",
         f'  base_url = "{url}/v1"',
-        '  dialects = ["openai.chat"]',
+        '  dialects = ["openai.chat", "openai.responses"]',
         '  headers = { authorization = "Bearer simulated" }',
         "",
         "  [providers.anthropic]",

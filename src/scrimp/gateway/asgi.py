@@ -34,6 +34,8 @@ log = logging.getLogger("scrimp.gateway")
 
 ROUTES: Mapping[str, Route] = {
     "/v1/chat/completions": Route("openai.chat", "chat"),
+    "/v1/responses": Route("openai.responses", "chat"),
+    "/v1/embeddings": Route("openai.embeddings", "embeddings"),
     "/v1/messages": Route("anthropic.messages", "chat"),
     "/v1/messages/count_tokens": Route("anthropic.count_tokens", "count_tokens"),
 }

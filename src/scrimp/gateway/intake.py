@@ -21,16 +21,18 @@ from scrimp.settings import Settings
 from scrimp.tasks import task_of
 
 _NO_TASK = Task("general", "none")
+_EMBEDDING = Task("embedding", "none")
 _MAX_NAME = 256
 _MODEL_PEEK_BYTES = 1 << 20
 _SPENT_BY_MODEL = frozenset(
     f"/v1/{name}"
     for name in (
-        *("responses", "completions", "embeddings", "moderations", "rerank"),
+        *("responses/compact", "responses/input_tokens", "completions", "moderations", "rerank"),
         *("images/generations", "audio/speech"),
     )
 )
 """Paths that Scrimp does not read where all that is done is done by the model in the JSON body."""
+_OF_RESPONSES = ("/v1/responses/", "/v1/conversations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +160,10 @@ class Intake:
         _check_allowed(identity.key, request.model, target)
         _check_no_others(identity.key, request)
         who = self._caller(asked, identity, request.user)
-        reads_task = route.operation == "chat"
-        task = self._task(asked, identity, request, dialect) if reads_task else _NO_TASK
+        asks = route.operation in ("chat", "embeddings")
+        task = self._task(asked, identity, request, dialect) if asks else _NO_TASK
+        if route.operation == "embeddings" and task.source == "none":
+            task = _EMBEDDING
         return self._build(asked, route.operation, request, target, who, task=task)
 
     def passthrough(self, asked: Asked) -> Call:
@@ -218,7 +222,7 @@ class Intake:
     def _passthrough_target(self, asked: Asked, model: str) -> Target:
         """The provider of an unknown path: by header, by the model, by the client's dialect."""
         targets = self._app.targets
-        spoken = "anthropic.messages" if b"anthropic-version" in asked.headers else "openai.chat"
+        spoken = _spoken(asked, targets)
         named = asked.headers.get(b"x-scrimp-provider", b"").decode("latin-1")
         if named:
             if not targets.has(named):
@@ -269,10 +273,46 @@ def _check_allowed(key: VirtualKey | None, model: str, target: Target) -> None:
 
 def _check_no_others(key: VirtualKey | None, request: Request) -> None:
     """Raises UnknownModel when a key with a list of models lets the provider choose another."""
-    if key is not None and key.models and request.fields.get("models"):
+    if key is None or not key.models:
+        return
+    if request.fields.get("models"):
         raise UnknownModel(
             f"key '{key.name}' is held to the models of its list: leave 'models' out"
         )
+    for tool in _tools(request.fields):
+        if (other := _model_of_tool(tool)) and other not in key.models:
+            raise UnknownModel(
+                f"key '{key.name}' is held to the models of its list: a tool of this call would "
+                f"use {other}"
+            )
+
+
+def _tools(fields: Mapping[str, Any]) -> list[Any]:
+    """Every tool of a call; those of responses may come along in its input."""
+    given = fields.get("input")
+    places = (fields, *(given if isinstance(given, list) else ()))
+    found = [place.get("tools") for place in places if isinstance(place, dict)]
+    return [tool for tools in found if isinstance(tools, list) for tool in tools]
+
+
+def _model_of_tool(tool: object) -> str:
+    """The other model that a tool would use; images are always made by another one."""
+    if not isinstance(tool, dict):
+        return ""
+    model = tool.get("model")
+    if isinstance(model, str) and model and model.isprintable():
+        return model[:_MAX_NAME]
+    return "an image model" if tool.get("type") == "image_generation" else ""
+
+
+def _spoken(asked: Asked, targets: Places) -> str:
+    """The dialect of a path that is not read: what belongs to responses stays where they are."""
+    if b"anthropic-version" in asked.headers:
+        return "anthropic.messages"
+    responses = "openai.responses"
+    if asked.path.startswith(_OF_RESPONSES) and targets.speaks(responses):
+        return responses
+    return "openai.chat"
 
 
 def _held(key: VirtualKey) -> str:

@@ -45,7 +45,7 @@ class Ending:
 def needs_estimate(attempt: Attempt, call: Call) -> bool:
     """True when the provider may have billed the attempt but did not say how much it used."""
     return (
-        call.operation == "chat"
+        call.operation in ("chat", "embeddings")
         and attempt.usage is None
         and attempt.outcome not in NEVER_BILLED
         and attempt.cost.basis == "unknown"

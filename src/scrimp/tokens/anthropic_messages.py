@@ -82,8 +82,8 @@ def _add_block(tally: Tally, block: Mapping[str, Any], model: str) -> None:
         case "thinking":
             tally.text(block.get("thinking"))
         case "redacted_thinking":
-            size = len(data) if isinstance(data := block.get("data"), str) else 0
-            tally.add((0, size // 6, size // 2))
+            sealed = len(data) if isinstance(data := block.get("data"), str) else 0
+            tally.add((0, sealed // 6, sealed // 2))
         case _:
             tally.text(block.get("title"))
             tally.text(block.get("text"))

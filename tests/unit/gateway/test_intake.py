@@ -69,7 +69,7 @@ def key(name: str = "ci", **more: Any) -> VirtualKey:
 
 
 def passing(
-    body: bytes, *, path: str = "/v1/embeddings", method: str = "POST", kind: str = JSON
+    body: bytes, *, path: str = "/v1/completions", method: str = "POST", kind: str = JSON
 ) -> Asked:
     """A request to a path that Scrimp does not read, by SECRET."""
     one = asked(body, authorization=f"Bearer {SECRET}", content_type=kind)
