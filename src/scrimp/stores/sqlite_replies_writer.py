@@ -1,0 +1,266 @@
+"""The one thread that writes remembered replies: gathers them, packs them, commits in groups.
+
+This is a cache: what cannot be written is given up, and asked for again one day. What is wrong is
+told once, stands in `trouble` for those who want to put more, and is tried again after a pause.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+
+from scrimp.errors import StoreError
+from scrimp.ports import CacheScope, Clock, StoredReply
+from scrimp.stores.reply_codec import pack
+from scrimp.stores.scope_counts import Looked
+from scrimp.stores.sqlite_ledger_file import Identity, identity
+from scrimp.stores.sqlite_replies_file import damaged_path, is_damage, open_writer, set_aside
+from scrimp.stores.sqlite_replies_rows import Rows, micros
+
+_PAUSES_S = (1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class RepliesOptions:
+    """How a cache file is written.
+
+    `linger_ms` is how long a group gathers; until it is committed, replies are read from memory.
+    `behind_bytes` is how much may wait there.
+    """
+
+    max_bytes: int
+    linger_ms: int = 20
+    busy_timeout_ms: int = 1000
+    behind_bytes: int = 32 * 1024 * 1024
+    pauses_s: tuple[float, ...] = _PAUSES_S
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Put:
+    """One reply to remember."""
+
+    key: bytes
+    stored: StoredReply
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """Uses and look-ups since the last one."""
+
+    touched: Sequence[bytes]
+    counts: Mapping[CacheScope, Looked]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """Something that somebody waits for, done in its turn."""
+
+    work: Callable[[Rows], int]
+    done: Future[int]
+
+
+Item = Put | Tally | Job
+Packed = tuple[Put, bytes]
+
+
+class Writer:
+    """Owns the connection. Only `queue`, `hurry` and the plain attributes are for other threads."""
+
+    def __init__(
+        self, path: Path, clock: Clock, options: RepliesOptions, tell: Callable[[str], None]
+    ) -> None:
+        self.queue: SimpleQueue[Item | None] = SimpleQueue()
+        self.hurry = threading.Event()
+        self.trouble = ""
+        self.retry_at = 0.0
+        self.generation = 0
+        self.evicted = 0
+        self.done_with: Callable[[list[Put]], None] = lambda _: None
+        self._path = path
+        self._clock = clock
+        self._options = options
+        self._tell = tell
+        self._rows: Rows | None = None
+        self._identity: Identity | None = None
+        self._failures = 0
+        self._stopping = False
+
+    def open(self) -> None:
+        """Open or make the file before the first use. Never raises: see `trouble`."""
+        self._attempt([])
+
+    def run(self) -> None:
+        """The thread: until a None comes out of the queue."""
+        try:
+            while not self._stopping:
+                group = self._gather()
+                if group or not self._stopping:
+                    self._attempt(group)
+        finally:
+            self._disconnect()
+            self._refuse(self._drain(), StoreError("the cache is closed"))
+
+    def _gather(self) -> list[Item]:
+        group: list[Item] = []
+        first = self.queue.get()
+        if isinstance(first, Put | Tally):
+            self.hurry.wait(self._options.linger_ms / 1000)
+        self.hurry.clear()
+        for item in (first, *self._drain(stop_at_end=True)):
+            if item is None:
+                self._stopping = True
+                break
+            group.append(item)
+        return group
+
+    def _drain(self, *, stop_at_end: bool = False) -> list[Item]:
+        taken: list[Item] = []
+        while not self.queue.empty():
+            item = self.queue.get_nowait()
+            if item is not None:
+                taken.append(item)
+            elif stop_at_end:
+                self._stopping = True
+                break
+        return taken
+
+    def _attempt(self, group: list[Item]) -> None:
+        """Commit the group; once more where a damaged file was replaced, else give it up."""
+        packed = self._pack(group)
+        results: list[tuple[Job, int]] | None = None
+        for last in (False, True):
+            try:
+                results = self._commit(group, packed)
+            except (sqlite3.Error, OSError, StoreError) as error:
+                if not last and self._mended(error):
+                    continue
+                self._fail(error)
+            else:
+                self._recover()
+            break
+        self.done_with([item for item in group if isinstance(item, Put)])
+        if results is None:
+            self._refuse(group, StoreError(self.trouble))
+            return
+        for job, result in results:  # last: whoever hears of it may look at once
+            if job.done.set_running_or_notify_cancel():
+                job.done.set_result(result)
+
+    def _pack(self, group: Sequence[Item]) -> dict[Put, bytes]:
+        packed: dict[Put, bytes] = {}
+        for item in group:
+            if isinstance(item, Put):
+                with suppress(ValueError, TypeError):  # words that no file can hold
+                    packed[item] = pack(item.stored)
+        return packed
+
+    def _commit(self, group: Sequence[Item], packed: Mapping[Put, bytes]) -> list[tuple[Job, int]]:
+        while True:
+            rows = self._rows or self._connect()
+            results = self._transaction(rows, group, packed) if group else []
+            if identity(self._path) == self._identity:
+                return results
+            # Deleted or replaced underneath: this group may have gone into a file without a name.
+            self._disconnect()
+            self._tell(f"cache: {self._path} was removed or replaced while in use; it is made anew")
+
+    def _transaction(
+        self, rows: Rows, group: Sequence[Item], packed: Mapping[Put, bytes]
+    ) -> list[tuple[Job, int]]:
+        execute, results = rows.connection.execute, list[tuple[Job, int]]()
+        execute("BEGIN IMMEDIATE")
+        try:
+            for item in group:
+                match item:
+                    case Put(key, stored) if item in packed:
+                        expires_us = micros(stored.expires_at)
+                        rows.put(key, stored.scope, expires_us, packed[item])
+                    case Tally(touched, counts):
+                        rows.touch(touched)
+                        rows.tally(counts)
+                    case Job(work):
+                        results.append((item, work(rows)))
+            evicted = rows.make_room()
+            execute("COMMIT")
+        except BaseException:
+            if rows.connection.in_transaction:
+                execute("ROLLBACK")
+            raise
+        self.evicted += evicted
+        if results:
+            execute("PRAGMA incremental_vacuum(2048)").fetchall()
+        return results
+
+    def _mended(self, error: Exception) -> bool:
+        """Set a damaged file aside, so that a new one can be made. False when it is not that."""
+        if not is_damage(error):
+            return False
+        seen = self._identity or identity(self._path)
+        self._disconnect()
+        try:
+            first = set_aside(self._path, seen)
+        except OSError:
+            return False
+        if first:
+            kept = damaged_path(self._path)
+            self._tell(f"cache: {self._path} was damaged; it is kept as {kept} and made anew")
+        return True
+
+    def _fail(self, error: Exception) -> None:
+        refused = isinstance(error, StoreError) and not is_damage(error)
+        told = f"the cache {self._path} cannot be used now: {_words(error)}"
+        if not _is_busy(error):
+            self._disconnect()
+        if not self.trouble:
+            self._tell(f"cache: {told}; calls go on without it")
+        pause_s = self._options.pauses_s[min(self._failures, len(self._options.pauses_s) - 1)]
+        self._failures += 1
+        self.retry_at = math.inf if refused else time.monotonic() + pause_s
+        self.trouble = told
+
+    def _recover(self) -> None:
+        if self.trouble:
+            self._tell(f"cache: {self._path} is in use again")
+        self.trouble, self.retry_at, self._failures = "", 0.0, 0
+
+    def _refuse(self, group: Sequence[Item], error: StoreError) -> None:
+        for item in group:
+            if isinstance(item, Job) and item.done.set_running_or_notify_cancel():
+                item.done.set_exception(error)
+
+    def _connect(self) -> Rows:
+        options = self._options
+        connection = open_writer(self._path, busy_timeout_ms=options.busy_timeout_ms)
+        self._identity = identity(self._path)
+        self._rows = Rows(connection, self._clock, options.max_bytes)
+        self.generation += 1
+        return self._rows
+
+    def _disconnect(self) -> None:
+        rows, self._rows, self._identity = self._rows, None, None
+        if rows is not None:
+            with suppress(sqlite3.Error):
+                rows.connection.close()
+
+
+def _is_busy(error: Exception) -> bool:
+    code = getattr(error, "sqlite_errorcode", 0)
+    return isinstance(error, sqlite3.Error) and code & 0xFF in {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    }
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno is not None:
+        return os.strerror(error.errno)
+    return str(error)
