@@ -113,11 +113,15 @@ def test_a_key_may_use_its_models_only(spoken: Spoken) -> None:
         before = len(stage.sim.requests)
         error = spoken.refused(stage.url, spoken.body(model=dear), headers=CACHED, key=BOT)
         assert (type(error).__name__, error.status_code) == ("NotFoundError", 404)
-        for path in ("/v1/responses", "/v1/embeddings", "/v1/chat/completions/"):
+        headers = {**spoken.headers, "authorization": f"Bearer {BOT}"}
+        for path in ("/v1/responses/", "/v1/completions", "/v1/chat/completions/"):
             for body in (spoken.body(model=dear), b"{}", b"no json"):
-                headers = {**spoken.headers, "authorization": f"Bearer {BOT}"}
                 answer = raw_http.ask(stage.url, raw_http.request(path, body, headers))
                 assert answer.status == 404
+        body = json.dumps({"model": "gpt-4o", "input": "x"}).encode()
+        for path in ("/v1/responses", "/v1/embeddings"):
+            answer = raw_http.ask(stage.url, raw_http.request(path, body, headers))
+            assert answer.status == 404
         assert len(stage.sim.requests) == before
 
 

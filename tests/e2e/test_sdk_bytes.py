@@ -145,12 +145,12 @@ def test_an_anthropic_client_may_use_a_name_of_the_house(
 def test_what_scrimp_does_not_read_goes_through_and_says_so(
     sim: Simulator, scrimp: RunningGateway
 ) -> None:
-    """Embeddings and moderations by the SDK: the answer is theirs, the cost is not known."""
+    """Moderations by the SDK: the answer is theirs, the cost is not known."""
     with openai.OpenAI(base_url=scrimp.openai_url, api_key="k", max_retries=0) as client:
-        raw = client.embeddings.with_raw_response.create(
-            model="text-embedding-3-small", input=["one", "two"]
+        raw = client.moderations.with_raw_response.create(
+            model="omni-moderation-latest", input=["one", "two"]
         )
-        assert [len(one.embedding) for one in raw.parse().data] == [1536, 1536]
+        assert [one.flagged for one in raw.parse().results] == [False, False]
         verdict = client.moderations.create(input="a kind word")
         assert verdict.results[0].flagged is False
         with pytest.raises(openai.NotFoundError):
@@ -162,15 +162,15 @@ def test_what_scrimp_does_not_read_goes_through_and_says_so(
     assert [entry.operation for entry in entries] == ["passthrough"] * 3
     assert [entry.status for entry in entries] == [200, 200, 404]
     assert (entries[0].cost_basis, entries[0].cost_nanousd) == ("unknown", None)
-    assert entries[0].model == "text-embedding-3-small"
+    assert entries[0].model == "omni-moderation-latest"
 
 
 def test_an_unread_call_arrives_byte_for_byte(sim: Simulator, scrimp: RunningGateway) -> None:
     """Method, path, query and body."""
-    body = b'{"model":"text-embedding-3-small",  "input":"x"}'
-    _post(scrimp, "/v1/embeddings?a=1&b=%2Fc", body)
+    body = b'{"model":"omni-moderation-latest",  "input":"x"}'
+    _post(scrimp, "/v1/moderations?a=1&b=%2Fc", body)
     sent = sim.requests[0]
-    assert (sent.method, sent.path, sent.body) == ("POST", "/v1/embeddings?a=1&b=%2Fc", body)
+    assert (sent.method, sent.path, sent.body) == ("POST", "/v1/moderations?a=1&b=%2Fc", body)
     httpx2.delete(f"{scrimp.url}/v1/files/file-1")
     assert (sim.requests[1].method, sim.requests[1].path) == ("DELETE", "/v1/files/file-1")
 
@@ -178,13 +178,13 @@ def test_an_unread_call_arrives_byte_for_byte(sim: Simulator, scrimp: RunningGat
 def test_an_unread_call_that_breaks_does_not_look_whole(
     sim: Simulator, scrimp: RunningGateway
 ) -> None:
-    """Half an embedding is a broken connection to the client too, and booked as cut."""
-    sim.fault("cut=900")
+    """Half a verdict is a broken connection to the client too, and booked as cut."""
+    sim.fault("cut=200")
     with (
         openai.OpenAI(base_url=scrimp.openai_url, api_key="k", max_retries=0) as client,
         pytest.raises(openai.APIConnectionError),
     ):
-        client.embeddings.create(model="text-embedding-3-small", input="one")
+        client.moderations.create(input="one")
     entry = scrimp.entries()[-1]
     assert (entry.outcome, entry.cost_nanousd) == ("cut", None)
 
