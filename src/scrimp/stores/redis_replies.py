@@ -188,11 +188,16 @@ class RedisReplies:
         """True: this process asks. The claim ends with its lease at the latest."""
         token = secrets.token_bytes(8)
         name = self._name(b"c:", key)
-        answer = await self._link.ask("SET", name, token, "NX", "PX", max(1, int(lease_s * 1000)))
-        if answer is None:
-            return False
         self._claims[key] = token
-        return True
+        try:
+            lease_ms = max(1, int(lease_s * 1000))
+            answer = await self._link.ask("SET", name, token, "NX", "PX", lease_ms)
+        except BaseException:  # it may have been granted all the same
+            self.release(key)
+            raise
+        if answer is None:
+            del self._claims[key]
+        return answer is not None
 
     def release(self, key: bytes) -> None:
         """Give a claim back, if it is still this process's."""

@@ -53,6 +53,7 @@ class SqliteReplies:
         self._timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._locks = Locks(path)
+        self._late: set[bytes] = set()
         self._closed = False
         writer.done_with = self._written
 
@@ -148,6 +149,7 @@ class SqliteReplies:
     async def claim(self, key: bytes, *, lease_s: float) -> bool:  # noqa: ARG002 - the system ends it
         """True: this process asks. The claim of a process that ends is free at once."""
         self._check()
+        self._late.discard(key)
         try:
             return self._locks.take(key)
         except OSError as error:
@@ -155,8 +157,11 @@ class SqliteReplies:
             raise StoreError(msg) from error
 
     def release(self, key: bytes) -> None:
-        """Give a claim back, if it is held."""
-        self._locks.give(key)
+        """Give a claim back, if it is held; once others can read what was put, where that waits."""
+        if key in self._pending:
+            self._late.add(key)
+        else:
+            self._locks.give(key)
 
     async def close(self) -> None:
         """Commit what is pending and let go of the file. May be called twice."""
@@ -247,6 +252,9 @@ class SqliteReplies:
         for put in puts:
             if self._pending.get(put.key) is put.stored:
                 self._forget_pending(put.key)
+                if put.key in self._late:
+                    self._late.discard(put.key)
+                    self._locks.give(put.key)
 
     def _forget_pending(self, key: bytes) -> None:
         if (stored := self._pending.pop(key, None)) is not None:

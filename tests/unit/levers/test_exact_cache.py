@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
-from scrimp.calls import CacheControl, Call, Reply, ReplyFacts, Task
+from scrimp.calls import CacheControl, Call, Caller, Reply, ReplyFacts, Task
 from scrimp.dialects import DIALECTS
 from scrimp.errors import InvalidRequest, StoreError
 from scrimp.fingerprint import time_to_live_s, why_not
 from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.pipeline.chain import chain
-from scrimp.ports import CacheScope, Next, ReplyStore, StoredReply
+from scrimp.pipeline.turns import Turns
+from scrimp.ports import CacheScope, Claims, Next, ReplyStore, StoredReply
 from scrimp.stores.memory_replies import MemoryReplies
 from scrimp.tasks import TTL_S
 from tests.support.core import FakeClock, call_of, chat_fields, numbers, reply_of, verdicts
@@ -60,13 +61,26 @@ class Kitchen:
     """A cache over a store and an end, behind the guard."""
 
     def __init__(
-        self, reply: Reply | None = None, store: ReplyStore | None = None, **settings: Any
+        self,
+        reply: Reply | None = None,
+        store: ReplyStore | None = None,
+        claims: Claims | None = None,
+        **settings: Any,
     ) -> None:
-        self.clock = FakeClock()
-        self.store = store or MemoryReplies(self.clock, max_bytes=1 << 20)
+        clock = FakeClock()
+        self.store = store or MemoryReplies(clock, max_bytes=1 << 20)
         self.end = End(reply)
-        lever = ExactCache(self.store, self.clock, DIALECTS, ExactCacheSettings(**settings))
-        self.way: Next = chain([lever], self.end)
+        self._claims = claims
+        self._settings = ExactCacheSettings(**settings)
+        self.use_clock(clock)
+
+    def use_clock(self, clock: FakeClock) -> None:
+        """The lever's time."""
+        self.clock = clock
+        claims = self._claims
+        turns = Turns(claims, clock, wait_s=10, lease_s=30) if claims is not None else None
+        self.lever = ExactCache(self.store, clock, DIALECTS, self._settings, turns)
+        self.way: Next = chain([self.lever], self.end)
 
     async def ask(self, call: Call | None = None) -> tuple[Reply, list[str]]:
         """The reply, and what the cache said."""
@@ -234,3 +248,98 @@ async def test_facts_come_back_with_the_answer() -> None:
     kitchen = Kitchen(reply_of(facts=facts))
     await kitchen.ask()
     assert (await kitchen.ask())[0].facts == facts
+
+
+async def test_a_hit_is_no_older_than_the_call_allows() -> None:
+    """`x-scrimp-ttl` bounds the age of what is served, too, as max-age does for a web cache."""
+    kitchen = Kitchen()
+    await kitchen.ask()
+    kitchen.clock.pass_by(30)
+    assert (await kitchen.ask(call_of(cache=CacheControl(ttl_s=31))))[1] == ["hit"]
+    assert (await kitchen.ask(call_of(cache=CacheControl(ttl_s=30))))[1] == ["miss"]
+    assert kitchen.end.calls == 2
+    assert (await kitchen.ask(call_of(cache=CacheControl(ttl_s=1))))[1] == ["hit"]
+
+
+async def test_only_is_bound_by_age_as_well() -> None:
+    """An answer that is too old for the call is none, and a new one is forbidden."""
+    kitchen = Kitchen()
+    await kitchen.ask()
+    kitchen.clock.pass_by(30)
+    with pytest.raises(InvalidRequest, match="no remembered answer"):
+        await kitchen.ask(call_of(cache=CacheControl("only", ttl_s=30)))
+    assert (await kitchen.ask(call_of(cache=CacheControl("only", ttl_s=60))))[1] == ["hit"]
+
+
+async def test_look_ups_are_booked_on_tenant_and_task() -> None:
+    """And so is what is kept, so that it can be cleared by them."""
+    kitchen = Kitchen()
+    call = call_of(caller=Caller("key:ana"), task=Task("code_review", "header"))
+    await kitchen.ask(call)
+    await kitchen.ask(call)
+    (only,) = (await kitchen.store.stats()).scopes
+    assert (only.scope, only.hits, only.misses, only.entries) == (
+        CacheScope("key:ana", "code_review"),
+        1,
+        1,
+        1,
+    )
+    assert await kitchen.store.clear("key:ana") == 1
+
+
+class Elsewhere:
+    """Claims: another process has them until it is done."""
+
+    def __init__(self) -> None:
+        self.free = False
+        self.released = 0
+
+    async def claim(self, key: bytes, *, lease_s: float) -> bool:
+        """Only when the other is done."""
+        assert key
+        assert lease_s > 0
+        return self.free
+
+    def release(self, key: bytes) -> None:
+        """Count."""
+        assert key
+        self.released += 1
+
+
+async def test_what_another_process_asks_is_waited_for() -> None:
+    """Its answer is a hit that says how long it took; nothing is asked twice."""
+    kitchen = Kitchen(claims=(claims := Elsewhere()))
+    elsewhere = Kitchen(store=kitchen.store)
+
+    class Slow(FakeClock):
+        async def sleep(self, seconds: float) -> None:
+            await super().sleep(seconds)
+            if sum(self.slept) > 0.5 and not claims.free:
+                await elsewhere.ask()
+                claims.free = True
+
+    kitchen.use_clock(Slow())
+    call = call_of()
+    reply, said = await kitchen.ask(call)
+    assert (said, kitchen.end.calls, elsewhere.end.calls) == (["hit"], 0, 1)
+    assert reply.served_by == "exact_cache"
+    waited_ms = numbers(call, "exact_cache")["waited_ms"]
+    assert isinstance(waited_ms, int)
+    assert 500 < waited_ms < 800
+
+
+@pytest.mark.parametrize("broken", [StoreError("down"), asyncio.CancelledError()])
+async def test_a_turn_is_given_back_however_a_call_ends(broken: BaseException) -> None:
+    """An error below, or a client that leaves, holds nobody up."""
+    claims = Elsewhere()
+    claims.free = True
+    kitchen = Kitchen(claims=claims)
+
+    async def fails(_: Call) -> Reply:
+        raise broken
+
+    lever = kitchen.lever
+    with pytest.raises(type(broken)):
+        await lever(call_of(), fails)
+    assert claims.released == 1
+    await kitchen.ask()
