@@ -30,9 +30,14 @@ KEYS = {
     "anthropic-version": "2023-06-01",
     "content-type": "application/json",
 }
-PATHS = {"openai": "/v1/chat/completions", "anthropic": "/v1/messages"}
-BODIES = {"openai": OPENAI, "anthropic": CLAUDE}
-VENDORS = pytest.mark.parametrize("vendor", ["openai", "anthropic"])
+RESPONSES: dict[str, Any] = {"model": "gpt-4o-mini", "input": "Reset my password?"}
+PATHS = {
+    "openai": "/v1/chat/completions",
+    "responses": "/v1/responses",
+    "anthropic": "/v1/messages",
+}
+BODIES = {"openai": OPENAI, "responses": RESPONSES, "anthropic": CLAUDE}
+VENDORS = pytest.mark.parametrize("vendor", list(PATHS))
 WAYS = pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 
 
@@ -171,7 +176,7 @@ async def test_no_usage_means_none_anywhere(
     """The call is complete and billed, but nobody was told."""
     _, body, whole = await post(http, sim, vendor, "no-usage", stream=stream)
     assert whole
-    assert b'"usage"' not in body
+    assert b'"usage":{' not in body
     assert (await sim.aquiet()).rows[0].delivered == "complete"
 
 

@@ -36,10 +36,11 @@ _COMMON: Final = frozenset(_COMMON_WORDS.split())
 
 @dataclass(frozen=True, slots=True)
 class ToolCall:
-    """A call that the model asks for; `arguments` is JSON text."""
+    """A call that the model asks for; `arguments` is JSON text, or any text of a custom tool."""
 
     tool: str
     arguments: str
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,14 +180,15 @@ def _tool_calls(question: Question, dice: Dice) -> tuple[ToolCall, ...]:
         wanted = [dice.pick(question.tools)]
     wanted = wanted[: 2 if question.parallel_tools else 1]
     return tuple(
-        ToolCall(tool.name, msgspec.json.encode(_arguments(tool, asked, dice)).decode())
-        for tool in wanted
+        ToolCall(tool.name, _arguments(tool, asked, dice), custom=tool.custom) for tool in wanted
     )
 
 
-def _arguments(tool: Tool, asked: str, dice: Dice) -> Any:
-    value = samples.fitting(tool.schema, asked, dice) if tool.schema else {}
-    return value if isinstance(value, dict) else {}
+def _arguments(tool: Tool, asked: str, dice: Dice) -> str:
+    if tool.custom:
+        return " ".join(asked.split()[:24])
+    value: Any = samples.fitting(tool.schema, asked, dice) if tool.schema else {}
+    return msgspec.json.encode(value if isinstance(value, dict) else {}).decode()
 
 
 def _matches(tool: Tool, asked: str) -> bool:

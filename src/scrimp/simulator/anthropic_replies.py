@@ -90,6 +90,10 @@ class AnthropicReply:
         parts += [_event("message_delta", body), _event("message_stop", {})]
         return b"".join(parts)
 
+    def error_event(self, refusal: Refusal) -> bytes:
+        """An error in the middle of a stream."""
+        return _event("error", {"error": _error(refusal)})
+
     def _envelope(self) -> dict[str, Any]:
         return {
             "id": f"msg_{self._id}",
@@ -202,11 +206,6 @@ def usage_body(usage: Usage) -> dict[str, Any]:
 def error_body(refusal: Refusal, request_id: str) -> bytes:
     """An error in Anthropic's shape."""
     return _encode({"type": "error", "error": _error(refusal), "request_id": request_id})
-
-
-def error_event(refusal: Refusal) -> bytes:
-    """An error in the middle of a stream."""
-    return _event("error", {"error": _error(refusal)})
 
 
 def _error(refusal: Refusal) -> dict[str, str]:

@@ -30,13 +30,7 @@ def read(body: Mapping[str, Any], *, count_only: bool = False) -> Question:
         raw += count
         image_tokens += _images(message.get("content"))
     tools = _tools(body.get("tools"))
-    raw += sum(
-        tokens.count(tool.name)
-        + tokens.count(tool.description)
-        + tokens.count_schema(tool.schema)
-        + tokens.TOOL_OVERHEAD
-        for tool in tools
-    )
+    raw += sum(tokens.count_tool(tool.name, tool.description, tool.schema) for tool in tools)
     limit = body.get("max_tokens")
     if not count_only and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
         raise Refusal(400, "max_tokens: a whole number of at least 1 is required")

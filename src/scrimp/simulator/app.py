@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
-import time
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import msgspec
-
-from scrimp.simulator import anthropic_replies, anthropic_requests, openai_replies, openai_requests
 from scrimp.simulator import bill as bills
-from scrimp.simulator.anthropic_replies import AnthropicReply
 from scrimp.simulator.bill import Bill, BillRow, Delivered, Model, Usage, Vendor
 from scrimp.simulator.control import Control
 from scrimp.simulator.conversation import Question, Refusal
@@ -23,20 +18,17 @@ from scrimp.simulator.delivery import (
     JSON,
     Ended,
     Headers,
-    Job,
     Outlet,
     Pace,
     Send,
-    deliver,
     server_error,
 )
 from scrimp.simulator.faults import Fault, Plan, parse
+from scrimp.simulator.incoming import Incoming
 from scrimp.simulator.link import EXTENSION, Link, Links
-from scrimp.simulator.openai_replies import OpenAIReply
-from scrimp.simulator.others import OTHERS
 from scrimp.simulator.prefix import PrefixCache
-from scrimp.simulator.production import produce
 from scrimp.simulator.records import Recorded
+from scrimp.simulator.routes import Routes
 from scrimp.simulator.settings import Settings
 
 Scope = MutableMapping[str, Any]
@@ -45,22 +37,6 @@ _ID_HEADERS: Final = ("x-sim-id", "x-scrimp-id")
 _RETRY_HEADERS: Final = ("retry-after", "retry-after-ms")
 _LIMIT_REQUESTS: Final = 10_000
 _LIMIT_TOKENS: Final = 2_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class Incoming:
-    """One request to the provider's side, with everything read."""
-
-    recorded: Recorded
-    path: str
-    headers: Mapping[str, str]
-    vendor: Vendor
-    out: Outlet
-
-    @property
-    def fault(self) -> Fault | None:
-        """What goes wrong with it."""
-        return self.out.fault
 
 
 class Provider:
@@ -76,6 +52,7 @@ class Provider:
         self._numbers = itertools.count(1)
         self._prefixes = PrefixCache()
         self._control = Control(self)
+        self._routes = Routes(self)
 
     @property
     def bill(self) -> Bill:
@@ -89,6 +66,7 @@ class Provider:
         self.plan.clear()
         self.links.forget()
         self._prefixes.clear()
+        self._routes.forget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -121,11 +99,11 @@ class Provider:
         vendor: Vendor = "anthropic" if claude or path.startswith("/v1/messages") else "openai"
         incoming = Incoming(recorded, path, headers, vendor, Outlet(link, send, None))
         try:
-            _check_key(vendor, headers)
+            incoming.check_key()
             incoming.out.fault = fault = self._fault(headers, path)
             if fault is not None and fault.status and not fault.worked:
                 raise server_error(fault.status)
-            await self._route(incoming)
+            await self._routes(incoming)
         except Refusal as refusal:
             await self._refuse(incoming, refusal)
 
@@ -137,66 +115,7 @@ class Provider:
                 raise Refusal(400, f"x-sim-fault: {error}") from error
         return self.plan.next(path)
 
-    async def _route(self, incoming: Incoming) -> None:
-        method, path = incoming.recorded.method, incoming.path
-        match method, path:
-            case "POST", "/v1/chat/completions":
-                await self._reply(incoming, openai_requests.read(_object(incoming)))
-            case "POST", "/v1/messages":
-                _check_version(incoming.headers)
-                await self._reply(incoming, anthropic_requests.read(_object(incoming)))
-            case "POST", "/v1/messages/count_tokens":
-                _check_version(incoming.headers)
-                question = anthropic_requests.read(_object(incoming), count_only=True)
-                count = {"input_tokens": question.usage.total_input_tokens}
-                await self._plain(incoming, msgspec.json.encode(count))
-            case "GET", "/v1/models":
-                claude = incoming.vendor == "anthropic"
-                replies = anthropic_replies if claude else openai_replies
-                await self._plain(incoming, replies.models_body())
-            case "GET", _ if path.startswith("/v1/models/"):
-                await self._plain(incoming, _model(path.removeprefix("/v1/models/"), incoming))
-            case "POST", _ if path in OTHERS:
-                body, usage, model = OTHERS[path](_object(incoming), incoming.recorded.request_id)
-                if usage is not None and model is not None:
-                    self._book(incoming, model, usage, "complete")
-                await self._plain(incoming, body)
-            case _:
-                message = f"Invalid URL ({method} {path})"
-                raise Refusal(404, message, kind="not_found")
-
-    async def _reply(self, incoming: Incoming, question: Question) -> None:
-        if self.settings.prefix_cache:
-            question = self._prefixes.applied(question)
-        try:
-            production = produce(question)
-        except (TypeError, ValueError, AttributeError) as error:
-            raise Refusal(400, "A schema in the request is not a valid JSON schema.") from error
-        mode = incoming.fault.kind if incoming.fault is not None else ""
-        reply_id = incoming.recorded.request_id.removeprefix("req_")
-        pace = Pace.of(self.settings, question.last_user_text)
-        job = Job(
-            production,
-            AnthropicReply(production, reply_id, usage_mode=mode)
-            if question.claude
-            else OpenAIReply(
-                production,
-                reply_id,
-                int(time.time()),
-                usage_mode=mode if mode in {"no-usage", "usage-in-choices"} else "",
-            ),
-            self._headers(incoming, pace),
-            pace,
-            lambda refusal: _error_body(incoming, refusal),
-            anthropic_replies.error_event if question.claude else openai_replies.error_event,
-        )
-
-        def book(usage: Usage, delivered: Delivered) -> None:
-            self._book(incoming, question.model, usage, delivered, stream=question.stream)
-
-        await deliver(incoming.out, job, book)
-
-    def _book(
+    def book(
         self,
         incoming: Incoming,
         model: Model,
@@ -205,6 +124,7 @@ class Provider:
         *,
         stream: bool = False,
     ) -> None:
+        """One more row on the bill."""
         headers = incoming.headers
         row = BillRow(
             request_id=incoming.recorded.request_id,
@@ -221,8 +141,31 @@ class Provider:
         )
         self._rows.append(row)
 
-    async def _plain(self, incoming: Incoming, body: bytes) -> None:
-        """Answer a request that is no conversation; the coarse faults apply to it too."""
+    def cached(self, incoming: Incoming, question: Question) -> Question:
+        """The question with the usage that the prompt cache leaves."""
+        if not self.settings.prefix_cache:
+            return question
+        return self._prefixes.applied(question, incoming.owner)
+
+    def later(self, seconds: float, done: Callable[[], None]) -> Callable[[], None]:
+        """Call `done` after so long, as a call in flight; what is returned calls it off."""
+        self.in_flight += 1
+        timer: asyncio.TimerHandle
+
+        def end() -> None:
+            self.in_flight -= 1
+            done()
+
+        def call_off() -> None:
+            if not timer.cancelled():
+                timer.cancel()
+                self.in_flight -= 1
+
+        timer = asyncio.get_running_loop().call_later(seconds, end)
+        return call_off
+
+    async def plain(self, incoming: Incoming, body: bytes) -> None:
+        """Answer with JSON that is no conversation; the coarse faults apply to it too."""
         out, fault = incoming.out, incoming.fault
         match fault.kind if fault is not None else "":
             case "429" | "500" | "502" | "503" | "529" as status:
@@ -235,10 +178,10 @@ class Provider:
                 await out.pause(fault.number / 1000 if fault is not None else 0)
             case _:
                 pass
-        await out.reply(200, (JSON, *self._headers(incoming, Pace(0, 0))), body)
+        await out.reply(200, (JSON, *self.headers(incoming, Pace(0, 0))), body)
 
     async def _refuse(self, incoming: Incoming, refusal: Refusal) -> None:
-        headers = list(self._headers(incoming, Pace(0, 0)))
+        headers = list(self.headers(incoming, Pace(0, 0)))
         options = incoming.fault.options if incoming.fault is not None else {}
         headers += [(name, options[name]) for name in _RETRY_HEADERS if name in options]
         if refusal.status == 502:
@@ -246,9 +189,10 @@ class Provider:
             page = b"<html><head><title>502 Bad Gateway</title></head><body>502</body></html>"
             await incoming.out.reply(502, (("content-type", "text/html"), *headers), page)
             return
-        await incoming.out.reply(refusal.status, (JSON, *headers), _error_body(incoming, refusal))
+        await incoming.out.reply(refusal.status, (JSON, *headers), incoming.error_body(refusal))
 
-    def _headers(self, incoming: Incoming, pace: Pace) -> Headers:
+    def headers(self, incoming: Incoming, pace: Pace) -> Headers:
+        """The headers of every reply."""
         left = _LIMIT_REQUESTS - next(self._numbers) % 100
         tokens_left = _LIMIT_TOKENS - len(incoming.recorded.body) // 4
         request_id = incoming.recorded.request_id
@@ -283,44 +227,3 @@ async def _body(receive: Receive) -> bytes | None:
         parts.append(message["body"])
         if not message["more_body"]:
             return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _object(incoming: Incoming) -> Mapping[str, Any]:
-    try:
-        body = msgspec.json.decode(incoming.recorded.body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal(400, "The body of the request is not valid JSON.") from error
-    if not isinstance(body, dict):
-        raise Refusal(400, "The body of the request must be a JSON object.")
-    return body
-
-
-def _check_key(vendor: Vendor, headers: Mapping[str, str]) -> None:
-    scheme, _, key = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and key.strip():
-        return
-    if vendor == "anthropic" and headers.get("x-api-key"):
-        return
-    wanted = "x-api-key" if vendor == "anthropic" else "Authorization: Bearer"
-    raise Refusal(401, f"No API key was given; send it as {wanted}.", kind="unauthenticated")
-
-
-def _check_version(headers: Mapping[str, str]) -> None:
-    if "anthropic-version" not in headers:
-        raise Refusal(400, "anthropic-version: header is required")
-
-
-def _model(name: str, incoming: Incoming) -> bytes:
-    model = bills.MODELS.get(name)
-    if model is None or model.vendor != incoming.vendor:
-        raise Refusal(404, f"The model `{name}` does not exist.", kind="model_not_found")
-    claude = model.vendor == "anthropic"
-    return msgspec.json.encode(
-        anthropic_replies.model_body(model) if claude else openai_replies.model_body(model, name)
-    )
-
-
-def _error_body(incoming: Incoming, refusal: Refusal) -> bytes:
-    if incoming.vendor == "anthropic":
-        return anthropic_replies.error_body(refusal, incoming.recorded.request_id)
-    return openai_replies.error_body(refusal)

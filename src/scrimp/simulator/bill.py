@@ -196,15 +196,21 @@ _ANTHROPIC = (
         "2026-07-24",
     ),
 )
-# Same OpenAI page and day. It has no output and is not sold for chat.
-EMBEDDING_MODEL = Model(
-    "text-embedding-3-small",
-    "",
-    "openai",
-    Price(Fraction("0.02"), Fraction(0)),
-    "Embedding 3 small",
-    "2024-01-25",
-)
+
+
+def _embedding(name: str, rate: str, released: str) -> Model:
+    return Model(name, "", "openai", Price(Fraction(rate), Fraction(0)), name, released)
+
+
+# Same OpenAI page and day. They have no output and are not sold for chat.
+EMBEDDING_MODELS: Mapping[str, Model] = {
+    model.id: model
+    for model in (
+        _embedding("text-embedding-3-small", "0.02", "2024-01-25"),
+        _embedding("text-embedding-3-large", "0.13", "2024-01-25"),
+        _embedding("text-embedding-ada-002", "0.1", "2022-12-15"),
+    )
+}
 
 CATALOGUE: tuple[Model, ...] = _OPENAI + _ANTHROPIC
 MODELS: Mapping[str, Model] = {

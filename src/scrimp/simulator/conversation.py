@@ -38,11 +38,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A function that the model may call."""
+    """A tool that the model may call; a `custom` one takes free text instead of JSON."""
 
     name: str
     description: str = ""
     schema: Mapping[str, Any] = field(default_factory=dict)
+    custom: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from scrimp.simulator.bill import Delivered, Usage
 from scrimp.simulator.conversation import Dice, Refusal
 from scrimp.simulator.faults import Fault
 from scrimp.simulator.link import Link
-from scrimp.simulator.production import Piece, Production
+from scrimp.simulator.production import Piece
 from scrimp.simulator.settings import Settings
 
 Send = Callable[[Mapping[str, Any]], Awaitable[None]]
@@ -46,6 +46,28 @@ class Renderer(Protocol):
 
     def tail(self) -> bytes:
         """How a stream ends."""
+        ...
+
+    def error_event(self, refusal: Refusal) -> bytes:
+        """An error in the middle of a stream."""
+        ...
+
+
+class Work(Protocol):
+    """What is produced for one call, token by token."""
+
+    @property
+    def stream(self) -> bool:
+        """True when it is handed over as it is produced."""
+        ...
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """In the order in which they come."""
+        ...
+
+    def usage(self, produced: int | None = None) -> Usage:
+        """What is billed once the first `produced` pieces exist (None: all of them)."""
         ...
 
 
@@ -121,6 +143,10 @@ class Pace:
         factor = 1 + settings.jitter * (Dice([text]).below(2001) - 1000) / 1000
         return cls(settings.first_token_ms * factor / 1000, settings.per_token_ms * factor / 1000)
 
+    def whole_s(self, pieces: tuple[Piece, ...]) -> float:
+        """How long all of it takes."""
+        return self.first_s + sum(piece.raw_tokens for piece in pieces) * self.per_token_s
+
     def produced(self, pieces: tuple[Piece, ...], elapsed_s: float) -> int:
         """How many pieces exist after so long."""
         left_s = elapsed_s - self.first_s
@@ -135,12 +161,11 @@ class Pace:
 class Job:
     """Everything that the delivery of one reply needs."""
 
-    production: Production
+    production: Work
     renderer: Renderer
     headers: Headers
     pace: Pace
     error: Callable[[Refusal], bytes]
-    error_event: Callable[[Refusal], bytes]
 
 
 async def deliver(out: Outlet, job: Job, book: Book) -> None:
@@ -149,7 +174,7 @@ async def deliver(out: Outlet, job: Job, book: Book) -> None:
         await _or_book(out.pause(out.fault.number / 1000), job, book)
     if out.fault is not None and out.fault.kind == "timeout":
         await _or_book(out.pause(None), job, book)
-    if job.production.question.stream and not (out.fault is not None and out.fault.status):
+    if job.production.stream and not (out.fault is not None and out.fault.status):
         await _stream(out, job, book)
     else:
         await _whole(out, job, book)
@@ -189,8 +214,7 @@ async def _whole(out: Outlet, job: Job, book: Book) -> None:
 async def _work(out: Outlet, job: Job, book: Book) -> None:
     """Produce everything; a client that leaves meanwhile pays for what there was."""
     pieces = job.production.pieces
-    raw_tokens = sum(piece.raw_tokens for piece in pieces)
-    seconds = job.pace.first_s + raw_tokens * job.pace.per_token_s
+    seconds = job.pace.whole_s(pieces)
     if not seconds:
         return
     began_s = time.monotonic()
@@ -240,7 +264,7 @@ async def _interrupt(out: Outlet, job: Job) -> None:
     """Stop in the middle: silent until the client goes, or with an error event. Raises Ended."""
     if out.fault is not None and out.fault.kind == "error-event":
         refusal = Refusal(529, "The service is overloaded at the moment.", kind="overloaded")
-        await out.write(job.error_event(refusal), last=True)
+        await out.write(job.renderer.error_event(refusal), last=True)
         raise Ended("broken")
     await out.pause(None)
 

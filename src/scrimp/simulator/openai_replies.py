@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from scrimp.simulator.bill import CATALOGUE, Model, Usage
+from scrimp.simulator.bill import CATALOGUE, EMBEDDING_MODELS, Model, Usage
 from scrimp.simulator.conversation import Refusal
 from scrimp.simulator.production import Choice, Piece, Production
 
@@ -16,6 +16,7 @@ _CODES: Final = {
     "model_not_found": ("invalid_request_error", "model_not_found"),
     "unauthenticated": ("invalid_request_error", None),
     "rate_limited": ("requests", "rate_limit_exceeded"),
+    "response_not_found": ("invalid_request_error", "previous_response_not_found"),
     "server": ("server_error", None),
     "overloaded": ("server_error", None),
     "not_found": ("invalid_request_error", "unknown_url"),
@@ -68,16 +69,16 @@ class OpenAIReply:
             case "text":
                 return self._chunk(piece.choice, {"content": piece.text})
             case "call":
-                call = {
-                    "index": piece.index,
-                    "id": self._call_id(piece.choice, piece.index),
-                    "type": "function",
-                    "function": {"name": piece.text, "arguments": ""},
-                }
-                return self._chunk(piece.choice, {"tool_calls": [call]})
+                begun = self._call(piece.choice, piece.index, "")
+                return self._chunk(piece.choice, {"tool_calls": [{"index": piece.index} | begun]})
             case "arguments":
-                call = {"index": piece.index, "function": {"arguments": piece.text}}
-                return self._chunk(piece.choice, {"tool_calls": [call]})
+                call = self._production.choices[piece.choice].calls[piece.index]
+                more = (
+                    {"custom": {"input": piece.text}}
+                    if call.custom
+                    else {"function": {"arguments": piece.text}}
+                )
+                return self._chunk(piece.choice, {"tool_calls": [{"index": piece.index} | more]})
             case _:
                 return b""
 
@@ -96,6 +97,10 @@ class OpenAIReply:
             parts.append(_event(body))
         parts.append(b"data: [DONE]\n\n")
         return b"".join(parts)
+
+    def error_event(self, refusal: Refusal) -> bytes:
+        """An error in the middle of a stream."""
+        return _event(_error(refusal))
 
     def _envelope(self, kind: str) -> dict[str, Any]:
         return {
@@ -134,17 +139,20 @@ class OpenAIReply:
         }
         if choice.calls:
             message["tool_calls"] = [
-                {
-                    "id": self._call_id(index, number),
-                    "type": "function",
-                    "function": {"name": call.tool, "arguments": call.arguments},
-                }
+                self._call(index, number, call.arguments)
                 for number, call in enumerate(choice.calls)
             ]
         return message
 
-    def _call_id(self, choice: int, index: int) -> str:
-        return f"call_{self._id[-20:]}{choice}{index}"
+    def _call(self, choice: int, index: int, arguments: str) -> dict[str, Any]:
+        call = self._production.choices[choice].calls[index]
+        made: dict[str, Any] = {"id": f"call_{self._id[-20:]}{choice}{index}"}
+        if call.custom:
+            return made | {"type": "custom", "custom": {"name": call.tool, "input": arguments}}
+        return made | {
+            "type": "function",
+            "function": {"name": call.tool, "arguments": arguments},
+        }
 
 
 def _event(body: Mapping[str, Any]) -> bytes:
@@ -172,11 +180,6 @@ def error_body(refusal: Refusal) -> bytes:
     return _encode(_error(refusal))
 
 
-def error_event(refusal: Refusal) -> bytes:
-    """An error in the middle of a stream."""
-    return _event(_error(refusal))
-
-
 def _error(refusal: Refusal) -> dict[str, Any]:
     kind, code = _CODES.get(refusal.kind, ("invalid_request_error", None))
     return {
@@ -197,10 +200,10 @@ def model_body(model: Model, name: str) -> dict[str, Any]:
 
 
 def models_body() -> bytes:
-    """All chat models under all their names."""
+    """All models under all their names."""
     data = [
         model_body(model, name)
-        for model in CATALOGUE
+        for model in (*CATALOGUE, *EMBEDDING_MODELS.values())
         if model.vendor == "openai"
         for name in (model.alias, model.id)
         if name

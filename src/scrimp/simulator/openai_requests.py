@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from scrimp.simulator import images, tokens
-from scrimp.simulator.bill import MODELS, Usage
+from scrimp.simulator.bill import MODELS, Model, Usage
 from scrimp.simulator.conversation import Question, Refusal, Role, Tool, Turn
 
 _ROLES: Final[Mapping[str, Role]] = {
@@ -22,16 +22,10 @@ _MAX_CHOICES: Final = 128
 
 def read(body: Mapping[str, Any]) -> Question:
     """Raises Refusal for what OpenAI would refuse."""
-    model = _model(body)
+    model = model_of(body)
     turns, raw = _messages(body.get("messages"))
     tools = _tools(body.get("tools"))
-    raw += sum(
-        tokens.count(tool.name)
-        + tokens.count(tool.description)
-        + tokens.count_schema(tool.schema)
-        + tokens.TOOL_OVERHEAD
-        for tool in tools
-    )
+    raw += sum(tokens.count_tool(tool.name, tool.description, tool.schema) for tool in tools)
     options = body.get("stream_options")
     if options is not None and not body.get("stream"):
         raise Refusal(400, "'stream_options' needs 'stream' to be true.", param="stream_options")
@@ -39,7 +33,7 @@ def read(body: Mapping[str, Any]) -> Question:
         model=model,
         turns=turns,
         usage=Usage(input_tokens=raw + tokens.REPLY_OVERHEAD),
-        stream=_flag(body, "stream"),
+        stream=flag(body, "stream"),
         include_usage=isinstance(options, Mapping) and options.get("include_usage") is True,
         tools=tools,
         tool_choice=_tool_choice(body.get("tool_choice")),
@@ -52,7 +46,8 @@ def read(body: Mapping[str, Any]) -> Question:
     )
 
 
-def _model(body: Mapping[str, Any]) -> Any:
+def model_of(body: Mapping[str, Any]) -> Model:
+    """The model that is asked for. Raises Refusal."""
     name = body.get("model")
     if not isinstance(name, str) or not name:
         raise Refusal(400, "The request names no model.", param="model")
@@ -66,7 +61,8 @@ def _model(body: Mapping[str, Any]) -> Any:
     return model
 
 
-def _flag(body: Mapping[str, Any], name: str) -> bool:
+def flag(body: Mapping[str, Any], name: str) -> bool:
+    """A field that is true or false, or missing. Raises Refusal."""
     value = body.get(name)
     if value is not None and not isinstance(value, bool):
         raise Refusal(400, f"'{name}' must be a boolean.", param=name)
@@ -146,8 +142,8 @@ def _tools(tools: Any) -> tuple[Tool, ...]:
                         schema if isinstance(schema, Mapping) else {},
                     )
                 )
-            case {"type": "custom", "custom": {"name": str(name)}}:
-                found.append(Tool(name))
+            case {"type": "custom", "custom": {"name": str(name), **rest}}:
+                found.append(Tool(name, str(rest.get("description") or ""), custom=True))
             case _:
                 where = f"tools[{index}]"
                 raise Refusal(400, f"'{where}' is not a tool.", param=where)
@@ -158,7 +154,7 @@ def _tool_choice(choice: Any) -> str:
     match choice:
         case "none" | "auto" | "required":
             return str(choice)
-        case {"function": {"name": str(name)}}:
+        case {"function": {"name": str(name)}} | {"custom": {"name": str(name)}}:
             return name
         case _:
             return "auto"

@@ -43,9 +43,9 @@ class PrefixCache:
         """Forget everything."""
         self._until_s.clear()
 
-    def applied(self, question: Question) -> Question:
+    def applied(self, question: Question, owner: str = "") -> Question:
         """The question with its input split into fresh, read and written tokens."""
-        prefixes = list(_prefixes(question))
+        prefixes = list(_prefixes(question, owner))
         usage = (
             self._claude(question, prefixes)
             if question.claude
@@ -91,9 +91,10 @@ class PrefixCache:
         self._until_s[prefix.digest] = time.monotonic() + _LIFE_S[prefix.mark]
 
 
-def _prefixes(question: Question) -> Iterator[_Prefix]:
+def _prefixes(question: Question, owner: str) -> Iterator[_Prefix]:
     """Tools stand before the messages, so another set of tools is another prompt."""
-    digest = hashlib.blake2b(repr((question.model.id, question.tools)).encode(), digest_size=16)
+    known = repr((owner, question.model.id, question.tools))
+    digest = hashlib.blake2b(known.encode(), digest_size=16)
     total = question.usage.input_tokens
     raw = 0
     for turn in question.turns:

@@ -50,6 +50,11 @@ class Production:
     choices: tuple[Choice, ...]
     pieces: tuple[Piece, ...]
 
+    @property
+    def stream(self) -> bool:
+        """True when the client wants it as it is produced."""
+        return self.question.stream
+
     def usage(self, produced: int | None = None) -> Usage:
         """What is billed once the first `produced` pieces exist (None: all of them)."""
         pieces = self.pieces if produced is None else self.pieces[:produced]
@@ -89,7 +94,7 @@ def _choice(question: Question, given: Answer, number: int) -> tuple[Choice, lis
     choice = Choice(
         "".join(piece.text for piece in kept if piece.kind == "thinking"),
         "".join(piece.text for piece in kept if piece.kind == "text"),
-        _calls(kept),
+        _calls(given.calls, kept),
         finish,
         stopped_by,
     )
@@ -142,14 +147,17 @@ def _cut(pieces: list[Piece], limit: int | None) -> tuple[list[Piece], bool]:
     return kept, False
 
 
-def _calls(pieces: list[Piece]) -> tuple[ToolCall, ...]:
-    names = [piece.text for piece in pieces if piece.kind == "call"]
+def _calls(given: tuple[ToolCall, ...], pieces: list[Piece]) -> tuple[ToolCall, ...]:
+    """The calls as far as they were produced."""
+    begun = {piece.index for piece in pieces if piece.kind == "call"}
     return tuple(
-        ToolCall(
-            name,
-            "".join(
-                piece.text for piece in pieces if piece.kind == "arguments" and piece.index == index
-            ),
-        )
-        for index, name in enumerate(names)
+        replace(call, arguments=_arguments(pieces, index))
+        for index, call in enumerate(given)
+        if index in begun
+    )
+
+
+def _arguments(pieces: list[Piece], index: int) -> str:
+    return "".join(
+        piece.text for piece in pieces if piece.kind == "arguments" and piece.index == index
     )

@@ -50,6 +50,11 @@ def raw_limit(vendor_tokens: int, *, claude: bool) -> int:
     return -(-(vendor_tokens + 1) * _CLAUDE_DENOMINATOR // _CLAUDE_NUMERATOR) - 1
 
 
+def count_tool(name: str, description: str, schema: Any) -> int:
+    """Tokens of one tool, before the factor of a vendor."""
+    return count(name) + count(description) + count_schema(schema) + TOOL_OVERHEAD
+
+
 def count_schema(schema: Any) -> int:
     """Tokens of a JSON schema as models are shown it: names, types and descriptions."""
     match schema:
