@@ -10,7 +10,7 @@ from scrimp import __version__
 from scrimp.cli.console import dim, heading, short_path, this_command
 
 if TYPE_CHECKING:
-    from scrimp.settings import Loaded
+    from scrimp.settings import Loaded, Settings
 
 _EVERYWHERE = {"http://0.0.0.0:": "http://127.0.0.1:", "http://[::]:": "http://[::1]:"}
 
@@ -30,6 +30,15 @@ def greeting(loaded: Loaded, url: str) -> list[str | Text]:
     ]
 
 
+def _workers(settings: Settings) -> str:
+    """How many, and what each of them has for itself."""
+    count = f"{settings.server.workers} processes"
+    if not settings.exact_cache.enabled:
+        return count
+    size = settings.exact_cache.max_bytes // (1024 * 1024)
+    return f"{count}; each remembers answers of its own, up to {size:,} MiB"
+
+
 def paste_url(url: str) -> str:
     """An address that a client on this machine can use, also when all addresses are served."""
     for everywhere, here in _EVERYWHERE.items():
@@ -47,6 +56,8 @@ def _facts(loaded: Loaded, url: str) -> list[tuple[str, str]]:
     facts = [("providers", providers(loaded)), ("clients", _clients(loaded))]
     if paste_url(url) != url and not settings.server.allowed_hosts:
         facts.append(("machines", "others must be let in: server.allowed_hosts in scrimp.toml"))
+    if settings.server.workers > 1:
+        facts.append(("workers", _workers(settings)))
     facts.append(("ledger", short_path(settings.ledger_path)))
     facts.append(("settings", short_path(loaded.source)))
     return facts

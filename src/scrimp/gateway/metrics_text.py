@@ -47,7 +47,7 @@ FAMILIES: Mapping[str, Family] = {
     "upstream_latency_seconds": Family("histogram", "Time that calls spent upstream.", "us"),
     "added_latency_seconds": Family("histogram", "Time that calls spent elsewhere.", "us"),
     "http_requests_total": Family("counter", "HTTP requests answered, refused ones too."),
-    "in_flight_requests": Family("gauge", "Requests being served, this one apart."),
+    "in_flight_requests": Family("gauge", "Requests being served; a scrape is one."),
     "connections": Family("gauge", "Open connections of clients."),
     "ledger_ok": Family("gauge", "Workers whose ledger commits entries as they come."),
     "ledger_pending_entries": Family("gauge", "Entries not committed yet."),

@@ -118,6 +118,19 @@ class GatewayServer(uvicorn.Server):
         if self.started:
             self._tell_started()
 
+    async def adopt(self, listener: socket.socket) -> asyncio.AbstractServer:
+        """Take connections of one more socket; close what comes back to leave it again."""
+
+        def protocol() -> GatewayProtocol:
+            return GatewayProtocol(
+                config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+            )
+
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(protocol, sock=listener, backlog=BACKLOG)
+        self.servers.append(server)
+        return server
+
     async def on_tick(self, counter: int) -> bool:
         """The library's own, and a look at who sends too slowly."""
         if counter % _SWEEP_TICKS == 0:

@@ -89,7 +89,11 @@ class Views:
                 "/metrics tells what all keys spend: give it a key of its own "
                 "(metrics.sha256 in scrimp.toml; scrimp key NAME makes one)"
             )
-        counts = await self._standing.everyone()
+        try:
+            counts = await self._standing.everyone()
+        except TimeoutError:  # half of the sums would look like a loss
+            body = {"error": {"type": "timeout", "message": "the other workers did not answer"}}
+            return Shown(msgspec.json.encode(body), 503)
         return Shown(exposition(counts), content_type=CONTENT_TYPE)
 
     async def _models(self, headers: RequestHeaders) -> Shown:
