@@ -93,6 +93,7 @@ class App:
         )
         self.background = Background()
         levers = _levers(settings, parts, self.outbox, priced, self.background)
+        self.levers: Mapping[str, Lever] = levers
         self._full = chain([levers[place.name] for place in ORDER if place.name in levers], end)
         self._guards = chain([levers[place.name] for place in ORDER if place.guard], end)
 

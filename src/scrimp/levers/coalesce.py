@@ -61,6 +61,11 @@ class Coalesce:
         """Flights that may still be boarded."""
         return len(self._flights)
 
+    @property
+    def aboard(self) -> int:
+        """Callers that have boarded them."""
+        return sum(flight.boarded for flight in self._flights.values())
+
     async def __call__(self, call: Call, next: Next) -> Reply:
         """The whole reply, from a flight of its own or a shared one."""
         if reason := self._why_alone(call):
