@@ -11,181 +11,56 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Any, get_args
 
 import msgspec
 import platformdirs
-from msgspec import Meta
 
 from scrimp.errors import ConfigError
 from scrimp.providers import DEFAULT_PROVIDERS, SpokenDialect
+from scrimp.sections import (
+    AuthSettings,
+    ExactCacheSection,
+    KeySettings,
+    LedgerSection,
+    MetricsSection,
+    ModelSettings,
+    PriceSettings,
+    ProviderSettings,
+    RetrySection,
+    ServerSettings,
+    Settings,
+    TimeoutSettings,
+)
 from scrimp.tasks import TTL_S
 
-Port = Annotated[int, Meta(ge=0, le=65535)]
-Positive = Annotated[float, Meta(gt=0)]
-Count = Annotated[int, Meta(ge=1)]
-Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+__all__ = [
+    "KeySettings",
+    "Loaded",
+    "ProviderSettings",
+    "ServerSettings",
+    "Settings",
+    "complete",
+    "load",
+    "parse",
+    "read",
+    "ttl_seconds",
+]
+
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _LONGEST_S = 3650 * _UNITS_S["d"]
 
 
-class _Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
-    """A table of the file: a field that Scrimp does not know is an error, not a silent nothing."""
-
-
-class ServerSettings(_Section, frozen=True):
-    """Where the gateway listens and how long it waits for clients."""
-
-    host: str = "127.0.0.1"
-    port: Port = 4141
-    workers: Annotated[int, Meta(ge=1, le=128)] = 1
-    allowed_hosts: tuple[str, ...] = ()
-    max_body_bytes: Count = 32 * 1024 * 1024
-    head_timeout_s: Positive = 30.0
-    body_timeout_s: Positive = 60.0
-    write_timeout_s: Positive = 60.0
-    drain_s: Positive = 30.0
-
-
-class MetricsSection(_Section, frozen=True):
-    """Who may read `/metrics` where callers need keys: a key of its own, by its SHA-256 in hex."""
-
-    sha256: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
-
-
-class AuthSettings(_Section, frozen=True):
-    """`keys`: virtual keys once there are any; `passthrough`: clients bring provider keys."""
-
-    mode: Literal["keys", "passthrough"] = "keys"
-
-
-class TimeoutSettings(_Section, frozen=True):
-    """Seconds to connect, to the first byte, between two bytes, and in all."""
-
-    connect_s: Positive = 10.0
-    first_byte_s: Positive = 300.0
-    idle_s: Positive = 120.0
-    total_s: Positive = 1800.0
-
-
-class ProviderSettings(_Section, frozen=True):
-    """One provider. `base_url` ends where `/chat/completions` or `/messages` begins.
-
-    A provider that Scrimp knows by name gets what its table leaves out from `DEFAULT_PROVIDERS`.
-    `prices_as` names the provider of the price book whose prices hold (its own name by default).
-    """
-
-    base_url: str
-    dialects: tuple[SpokenDialect, ...]
-    key_env: str = ""
-    prices_as: str = ""
-    any_model: bool = False
-    ask_usage: bool = True
-    headers: dict[str, str] = {}
-    timeouts: TimeoutSettings = TimeoutSettings()
-
-    def __repr__(self) -> str:
-        """Without the values of headers: people put credentials there."""
-        return f"ProviderSettings({self.base_url!r}, headers={sorted(self.headers)})"
-
-
-class ModelSettings(_Section, frozen=True):
-    """A model by the name that clients use."""
-
-    provider: str
-    model: str = ""
-
-
-class PriceSettings(_Section, frozen=True):
-    """Prices in US dollars per million tokens, as decimal text so that they are exact."""
-
-    input: str
-    output: str
-    cache_read: str = ""
-    cache_write_5m: str = ""
-    cache_write_1h: str = ""
-
-
-class ExactCacheSection(_Section, frozen=True):
-    """The exact cache. `ttl` by task type, such as `"24h"`; `"0"` is never."""
-
-    enabled: bool = True
-    max_bytes: Count = 256 * 1024 * 1024
-    max_reply_bytes: Count = 1024 * 1024
-    max_temperature: Annotated[float, Meta(ge=0)] = 1.0
-    ttl: dict[str, str] = {}
-
-
-class CoalesceSection(_Section, frozen=True):
-    """Equal calls in the air. `enabled` is as the exact cache's unless the file says it."""
-
-    enabled: bool | None = None
-    max_bytes: Annotated[int, Meta(ge=64 * 1024)] = 4 * 1024 * 1024
-
-
-class RetrySection(_Section, frozen=True):
-    """Attempts count the first one; 1 never retries."""
-
-    attempts: Annotated[int, Meta(ge=1, le=10)] = 3
-    base_s: Positive = 0.25
-    max_wait_s: Positive = 8.0
-    max_retry_after_s: Positive = 20.0
-
-
-class LedgerSection(_Section, frozen=True):
-    """The ledger's file (in the state folder by default). Content is kept only when asked for."""
-
-    path: str = ""
-    keep_content: bool = False
-
-
-class KeySettings(_Section, frozen=True):
-    """A virtual key by its SHA-256 in hex; `scrimp key` makes one and shows it once."""
-
-    name: Name
-    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
-    team: str = ""
-    user: str = ""
-    task: str = ""
-    tags: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-
-
-class Settings(_Section, frozen=True):
-    """The whole file."""
-
-    server: ServerSettings = ServerSettings()
-    auth: AuthSettings = AuthSettings()
-    state_dir: str = ""
-    providers: dict[Name, ProviderSettings] = {}
-    models: dict[str, ModelSettings] = {}
-    aliases: dict[str, str] = {}
-    prices: dict[str, PriceSettings] = {}
-    exact_cache: ExactCacheSection = ExactCacheSection()
-    coalesce: CoalesceSection = CoalesceSection()
-    retry: RetrySection = RetrySection()
-    ledger: LedgerSection = LedgerSection()
-    keys: tuple[KeySettings, ...] = ()
-
-    @property
-    def state_path(self) -> Path:
-        """The folder of the ledger and other state."""
-        return Path(self.state_dir or platformdirs.user_state_dir("scrimp")).expanduser()
-
-    @property
-    metrics: MetricsSection = MetricsSection()
-    def ledger_path(self) -> Path:
-        """The ledger's file."""
-        path = self.ledger.path
-        return Path(path).expanduser() if path else self.state_path / "ledger.sqlite"
-
-
 class Loaded(msgspec.Struct, frozen=True):
-    """Settings with where they came from and the secrets that they name (provider → key)."""
+    """Settings with where they came from and the secrets that they name (provider → key).
+
+    `cache_url` is the URL of the exact cache's Redis, which may hold a password.
+    """
 
     settings: Settings
     source: str
     secrets: dict[str, str]
+    cache_url: str = ""
 
     def __repr__(self) -> str:
         """Without secrets."""
@@ -214,7 +89,8 @@ def complete(settings: Settings, environ: Mapping[str, str], *, source: str) -> 
         for name, provider in settings.providers.items()
         if provider.key_env and environ.get(provider.key_env)
     }
-    return Loaded(settings, source, secrets)
+    cache_url = environ.get(settings.exact_cache.url_env, "")
+    return Loaded(settings, source, secrets, cache_url)
 
 
 def parse(data: bytes, *, source: str) -> Settings:
@@ -350,6 +226,7 @@ _FIELDS = {
 _NAME_RULE = "must be 1 to 64 letters, digits, dots, hyphens or underscores"
 _SHA256_RULE = "must be 64 hex digits in lower case (scrimp key NAME makes one)"
 _HINTS = {
+    "engine": "one of memory, sqlite, redis",
     "mode": "one of keys, passthrough",
     "dialects": f"one of {', '.join(get_args(SpokenDialect))}",
 }

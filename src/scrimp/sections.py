@@ -1,0 +1,185 @@
+"""The tables of `scrimp.toml`: their fields, defaults and bounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import platformdirs
+from msgspec import Meta
+
+from scrimp.providers import SpokenDialect
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Positive = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+Name = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")]
+
+
+class Section(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A table of the file: a field that Scrimp does not know is an error, not a silent nothing."""
+
+
+class ServerSettings(Section, frozen=True):
+    """Where the gateway listens and how long it waits for clients."""
+
+    host: str = "127.0.0.1"
+    port: Port = 4141
+    workers: Annotated[int, Meta(ge=1, le=128)] = 1
+    allowed_hosts: tuple[str, ...] = ()
+    max_body_bytes: Count = 32 * 1024 * 1024
+    head_timeout_s: Positive = 30.0
+    body_timeout_s: Positive = 60.0
+    write_timeout_s: Positive = 60.0
+    drain_s: Positive = 30.0
+
+
+class MetricsSection(Section, frozen=True):
+    """Who may read `/metrics` where callers need keys: a key of its own, by its SHA-256 in hex."""
+
+    sha256: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
+
+
+class AuthSettings(Section, frozen=True):
+    """`keys`: virtual keys once there are any; `passthrough`: clients bring provider keys."""
+
+    mode: Literal["keys", "passthrough"] = "keys"
+
+
+class TimeoutSettings(Section, frozen=True):
+    """Seconds to connect, to the first byte, between two bytes, and in all."""
+
+    connect_s: Positive = 10.0
+    first_byte_s: Positive = 300.0
+    idle_s: Positive = 120.0
+    total_s: Positive = 1800.0
+
+
+class ProviderSettings(Section, frozen=True):
+    """One provider. `base_url` ends where `/chat/completions` or `/messages` begins.
+
+    A provider that Scrimp knows by name gets what its table leaves out from `DEFAULT_PROVIDERS`.
+    `prices_as` names the provider of the price book whose prices hold (its own name by default).
+    """
+
+    base_url: str
+    dialects: tuple[SpokenDialect, ...]
+    key_env: str = ""
+    prices_as: str = ""
+    any_model: bool = False
+    ask_usage: bool = True
+    headers: dict[str, str] = {}
+    timeouts: TimeoutSettings = TimeoutSettings()
+
+    def __repr__(self) -> str:
+        """Without the values of headers: people put credentials there."""
+        return f"ProviderSettings({self.base_url!r}, headers={sorted(self.headers)})"
+
+
+class ModelSettings(Section, frozen=True):
+    """A model by the name that clients use."""
+
+    provider: str
+    model: str = ""
+
+
+class PriceSettings(Section, frozen=True):
+    """Prices in US dollars per million tokens, as decimal text so that they are exact."""
+
+    input: str
+    output: str
+    cache_read: str = ""
+    cache_write_5m: str = ""
+    cache_write_1h: str = ""
+
+
+class ExactCacheSection(Section, frozen=True):
+    """The exact cache. `ttl` by task type, such as `"24h"`; `"0"` is never.
+
+    `max_bytes` bounds memory or the file; a Redis bounds itself. `memory_bytes` is memory in front
+    of a file or a Redis (0: none). `url_env` names the variable that holds the URL of the Redis.
+    """
+
+    enabled: bool = True
+    engine: Literal["memory", "sqlite", "redis"] = "memory"
+    max_bytes: Count = 256 * 1024 * 1024
+    memory_bytes: Annotated[int, Meta(ge=0)] = 64 * 1024 * 1024
+    path: str = ""
+    url_env: str = "SCRIMP_REDIS_URL"
+    prefix: Name = "scrimp"
+    timeout_s: Positive = 0.25
+    wait_s: Annotated[float, Meta(ge=0)] = 10.0
+    max_reply_bytes: Count = 1024 * 1024
+    max_temperature: Annotated[float, Meta(ge=0)] = 1.0
+    ttl: dict[str, str] = {}
+
+
+class CoalesceSection(Section, frozen=True):
+    """Equal calls in the air. `enabled` is as the exact cache's unless the file says it."""
+
+    enabled: bool | None = None
+    max_bytes: Annotated[int, Meta(ge=64 * 1024)] = 4 * 1024 * 1024
+
+
+class RetrySection(Section, frozen=True):
+    """Attempts count the first one; 1 never retries."""
+
+    attempts: Annotated[int, Meta(ge=1, le=10)] = 3
+    base_s: Positive = 0.25
+    max_wait_s: Positive = 8.0
+    max_retry_after_s: Positive = 20.0
+
+
+class LedgerSection(Section, frozen=True):
+    """The ledger's file (in the state folder by default). Content is kept only when asked for."""
+
+    path: str = ""
+    keep_content: bool = False
+
+
+class KeySettings(Section, frozen=True):
+    """A virtual key by its SHA-256 in hex; `scrimp key` makes one and shows it once."""
+
+    name: Name
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+    team: str = ""
+    user: str = ""
+    task: str = ""
+    tags: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+
+
+class Settings(Section, frozen=True):
+    """The whole file."""
+
+    server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
+    state_dir: str = ""
+    providers: dict[Name, ProviderSettings] = {}
+    models: dict[str, ModelSettings] = {}
+    aliases: dict[str, str] = {}
+    prices: dict[str, PriceSettings] = {}
+    exact_cache: ExactCacheSection = ExactCacheSection()
+    coalesce: CoalesceSection = CoalesceSection()
+    retry: RetrySection = RetrySection()
+    ledger: LedgerSection = LedgerSection()
+    metrics: MetricsSection = MetricsSection()
+    keys: tuple[KeySettings, ...] = ()
+
+    @property
+    def state_path(self) -> Path:
+        """The folder of the ledger and other state."""
+        return Path(self.state_dir or platformdirs.user_state_dir("scrimp")).expanduser()
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ledger's file."""
+        path = self.ledger.path
+        return Path(path).expanduser() if path else self.state_path / "ledger.sqlite"
+
+    @property
+    def cache_path(self) -> Path:
+        """The file of the exact cache, where it has one."""
+        path = self.exact_cache.path
+        return Path(path).expanduser() if path else self.state_path / "cache.sqlite"
