@@ -1,3 +1,30 @@
-"""Scrimp makes LLM bills small and keeps them honest. Importing it does nothing."""
+"""Scrimp makes LLM bills small and keeps them honest. Importing it does nothing.
+
+`Scrimp` is the engine in your own process; what it needs is imported when it is first named.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+TYPE_CHECKING = False  # as type checkers read it: `typing` itself takes longer than all the rest
+if TYPE_CHECKING:
+    from scrimp.client.face import Scrimp
 
 __version__ = "0.1.0"
+__all__ = ["Scrimp", "__version__"]
+
+_PLACES = {"Scrimp": "scrimp.client.face"}
+
+
+def __getattr__(name: str) -> object:
+    if (place := _PLACES.get(name)) is None:
+        msg = f"module 'scrimp' has no attribute {name!r}"
+        raise AttributeError(msg)
+    found: object = getattr(importlib.import_module(place), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
