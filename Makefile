@@ -15,7 +15,7 @@ help:
 	@echo "make test    every test"
 	@echo "make check   format, lint, types, floors"
 	@echo "make format  write the format and the safe lint fixes"
-	@echo "make bench   CPU per request of a gateway on this machine"
+	@echo "make bench   gateways side by side on this machine (a quick look: ARGS=--quick)"
 	@echo "make lock    write requirements/*.txt from pyproject.toml (newer: ARGS=--upgrade)"
 	@echo "make clean   remove .venv and everything else that can be made again"
 
@@ -43,7 +43,7 @@ lock: .venv/.installed-lock
 	@sh tools/lock.sh $(ARGS)
 
 clean:
-	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache benchmarks/.peers
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Stamps: a second run installs nothing. A changed lock, or new entry points, install again.

@@ -1,8 +1,8 @@
 """The floor under any gateway of this build: uvicorn and aiohttp that do nothing else.
 
-Usage: floor.py PORT UPSTREAM_URL. Forwards a body and returns the answer; a body that came before
-gets the same bytes again. No JSON is read, nothing is priced or booked. What Scrimp costs on top of
-it is Scrimp's own.
+Usage: floor.py PORT UPSTREAM_URL. Forwards a body and returns the answer; a body that came among
+the last 4,096 new ones gets the same bytes again. No JSON is read, nothing is priced or booked.
+What Scrimp costs on top of it is Scrimp's own.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import aiohttp
 import uvicorn
 
 Message = MutableMapping[str, Any]
+_REMEMBERED = 4096
 
 
 class Floor:
@@ -60,8 +61,9 @@ class Floor:
             async for chunk in answer.content.iter_any():
                 pieces.append(chunk)
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        if b"lamp same" in body:
-            self._remembered[body] = (kind, b"".join(pieces))
+        if len(self._remembered) >= _REMEMBERED:
+            del self._remembered[next(iter(self._remembered))]
+        self._remembered[body] = (kind, b"".join(pieces))
         return {"type": "http.response.body", "body": b""}
 
 
