@@ -116,7 +116,7 @@ def bounds(inputs: Count, outputs: Count, rates: Rates) -> Cost:
     The estimate takes `tokens` of both counts as fresh input and text output. Low reads the whole
     prompt from the provider's prefix cache, high writes it there at the dearest rate; outputs are
     `outputs.low` and `outputs.high` (the caller's max_tokens, or the model's own limit). Raises
-    PriceUnknown when input or output has no rate.
+    PriceUnknown when input has no rate, or output has none though there may be some.
     """
     lows, highs = [], []
     for what in ("input", "cache_read", "cache_write_5m", "cache_write_1h"):
@@ -125,25 +125,19 @@ def bounds(inputs: Count, outputs: Count, rates: Rates) -> Cost:
             cheap, dear = span(rate, inputs.low, inputs.high)
             lows.append(cheap)
             highs.append(dear)
-    fresh, text = _known(rates, "input"), _known(rates, "output")
-    thought = rates.of("reasoning")
-    outs = [span(one, inputs.low, inputs.high) for one in (text, thought) if one is not None]
-    lines = tuple(
-        Line(what, tokens, pico, line_nanousd(tokens, pico))
-        for what, tokens, pico in (
-            ("input", inputs.tokens, rate_at(fresh, inputs.tokens)),
-            ("output", outputs.tokens, rate_at(text, inputs.tokens)),
-        )
-    )
-    low = line_nanousd(inputs.low, min(lows)) + line_nanousd(
-        outputs.low, min(out[0] for out in outs)
-    )
-    high = line_nanousd(inputs.high, max(highs)) + line_nanousd(
-        outputs.high, max(out[1] for out in outs)
-    )
+    fresh = rate_at(_known(rates, "input"), inputs.tokens)
+    lines = [Line("input", inputs.tokens, fresh, line_nanousd(inputs.tokens, fresh))]
+    low, high = line_nanousd(inputs.low, min(lows)), line_nanousd(inputs.high, max(highs))
+    if outputs.high:  # embeddings have none, and no price for it
+        text, thought = _known(rates, "output"), rates.of("reasoning")
+        outs = [span(one, inputs.low, inputs.high) for one in (text, thought) if one is not None]
+        said = rate_at(text, inputs.tokens)
+        lines.append(Line("output", outputs.tokens, said, line_nanousd(outputs.tokens, said)))
+        low += line_nanousd(outputs.low, min(out[0] for out in outs))
+        high += line_nanousd(outputs.high, max(out[1] for out in outs))
     high += _SPLIT_NANOUSD if high else 0
     middle = sum(line.nanousd for line in lines)
-    return Cost(middle, low, high, "estimate", rates.version, lines)
+    return Cost(middle, low, high, "estimate", rates.version, tuple(lines))
 
 
 def explain(
