@@ -30,8 +30,10 @@ from scrimp.pipeline.background import Background, Spawn
 from scrimp.pipeline.chain import chain
 from scrimp.pipeline.outbox import SettlementOutbox
 from scrimp.pipeline.settle import Settler
+from scrimp.pipeline.turns import Turns
 from scrimp.pipeline.watched import WatchedLedger
 from scrimp.ports import (
+    Claims,
     Clock,
     Encoder,
     Entry,
@@ -49,12 +51,15 @@ from scrimp.prices.pricing import price_with, resolve
 from scrimp.prices.rates import PriceRow
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl_seconds
-from scrimp.stores.memory_replies import MemoryReplies
+from scrimp.stores.replies import CachePlan, open_cache
 from scrimp.stores.settings_keys import SettingsKeys
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.stores.sqlite_ledger_read import LedgerReader
 from scrimp.targets import ModelEntry, Provider, Targets
 from scrimp.upstreams.http import Endpoint, HttpUpstream, Timeouts
+
+CLAIM_LEASE_S = 30.0
+"""How long a process that ended without a word keeps others from asking, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,7 @@ class Parts:
     replies: ReplyStore
     keys: KeyStore
     encoder: Encoder
+    claims: Claims | None = None
     reach: Callable[[str, Endpoint], None] = lambda name, endpoint: None  # noqa: ARG005 (none)
 
 
@@ -129,6 +135,7 @@ async def open_app(
     """
     settings, clock = loaded.settings, SystemClock()
     book = book_of(settings)
+    cache = open_cache(cache_plan(loaded), clock)
     ledger: Ledger = SqliteLedger.open(settings.ledger_path)
     if watch is not None:
         ledger = WatchedLedger(ledger, watch)
@@ -137,7 +144,8 @@ async def open_app(
         clock=clock,
         upstream=upstream,
         ledger=ledger,
-        replies=MemoryReplies(clock, max_bytes=settings.exact_cache.max_bytes),
+        replies=cache.replies,
+        claims=cache.claims,
         keys=SettingsKeys(_virtual_key(key) for key in settings.keys),
         encoder=TiktokenEncoder(),
         reach=upstream.add,
@@ -147,15 +155,33 @@ async def open_app(
         async with asyncio.TaskGroup() as group:
             group.create_task(app.outbox.run(), name="scrimp outbox")
             app.background.open(group)
+            if cache.run is not None:
+                app.background(cache.run())
             try:
                 yield app
             finally:
                 app.outbox.stop()
+                await parts.replies.close()
     finally:
         await upstream.close()
-        await parts.replies.close()
+        await parts.replies.close()  # again: what opened it may have failed before
         await parts.encoder.close()
         await ledger.close()
+
+
+def cache_plan(loaded: Loaded) -> CachePlan:
+    """Which engine remembers replies, and where. One that is switched off opens nothing."""
+    settings, section = loaded.settings, loaded.settings.exact_cache
+    return CachePlan(
+        engine=section.engine if section.enabled else "memory",
+        path=settings.cache_path,
+        max_bytes=section.max_bytes,
+        memory_bytes=section.memory_bytes,
+        url=loaded.cache_url,
+        url_env=section.url_env,
+        prefix=section.prefix,
+        timeout_s=section.timeout_s,
+    )
 
 
 def open_ledger_reader(settings: Settings) -> LedgerReader:
@@ -308,7 +334,11 @@ def _levers(
             max_reply_bytes=section.max_reply_bytes,
             max_temperature=section.max_temperature,
         )
-        levers.append(ExactCache(parts.replies, parts.clock, DIALECTS, cache))
+        turns = None
+        if parts.claims is not None and section.wait_s:
+            wait_s, lease_s = section.wait_s, CLAIM_LEASE_S
+            turns = Turns(parts.claims, parts.clock, wait_s=wait_s, lease_s=lease_s)
+        levers.append(ExactCache(parts.replies, parts.clock, DIALECTS, cache, turns))
     return {lever.name: lever for lever in levers}
 
 

@@ -18,6 +18,7 @@ from uuid import UUID
 
 import msgspec
 
+from scrimp.calls import COUNTERS as COUNTERS_OF_USAGE
 from scrimp.calls import Attempt, TraceLine, Usage
 from scrimp.errors import StoreError
 from scrimp.ledger.rollups import COUNTERS, EPOCH, flat, rollups
@@ -25,7 +26,7 @@ from scrimp.ports import Entry
 
 Row = tuple[Any, ...]
 
-USAGE = tuple(f.name for f in fields(Usage))
+USAGE = (*COUNTERS_OF_USAGE, "suspect")
 COLUMNS = (
     *("id", "at_us", "purpose", "operation", "dialect", "provider", "model_requested", "model"),
     *("status", "outcome", "served_by", "stream"),
@@ -90,6 +91,8 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         kept["usage"] = {
             name: value for name, value in zip(USAGE, _usage_values(usage), strict=True) if value
         }
+        if usage.terms is not None:
+            kept["usage"]["terms"] = usage.terms
     return kept
 
 
