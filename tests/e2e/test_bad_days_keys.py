@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scrimp.gateway.secret import tenant_secret
+from scrimp.shell.secret import tenant_secret
 from tests.support import raw_http
 from tests.support.spoken import ANTHROPIC, BOTH, OPENAI, Spoken
 from tests.support.stage import Stage, logged, staged

@@ -119,7 +119,7 @@ def worker_command(log_level: str) -> tuple[str, ...]:
 def check_state(loaded: Loaded) -> None:
     """Refuse to start where no state can be kept. Raises ConfigError."""
     from scrimp.errors import ConfigError
-    from scrimp.gateway.secret import tenant_secret
+    from scrimp.shell.secret import tenant_secret
 
     folder = loaded.settings.state_path
     try:

@@ -21,17 +21,16 @@ from scrimp.client.transport import Parcel
 from scrimp.client.wrapping import Home
 from scrimp.dialects.base import Dialect
 from scrimp.errors import Rejected, UpstreamError
-from scrimp.gateway import deliver, wire
-from scrimp.gateway.asgi import ROUTES
-from scrimp.gateway.intake import Asked, Identity, Intake, Route
-from scrimp.gateway.refusal import Refusal, refusal_of
 from scrimp.settings import ProviderSettings, Settings
+from scrimp.shell import deliver, wire
+from scrimp.shell.intake import Asked, Identity, Intake
+from scrimp.shell.refusal import Refusal, refusal_of
+from scrimp.shell.routes import ROUTES, UNREAD
 
 log = logging.getLogger("scrimp.client")
 
 _CREDENTIALS = (b"authorization", b"x-api-key", b"api-key")
 _MOST_IDENTITIES = 1024
-_UNREAD = Route("", "passthrough", method="")
 _WORDS = {"openai": "openai.chat", "anthropic": "anthropic.messages"}
 
 
@@ -169,8 +168,8 @@ class _One:
         self._trace = Trace()
         self._call: Call
         self.headers = dict(parcel.raw)
-        route = ROUTES.get(parcel.path.partition("?")[0], _UNREAD)
-        self._route = route if parcel.method == route.method else _UNREAD
+        route = ROUTES.get(parcel.path.partition("?")[0], UNREAD)
+        self._route = route if parcel.method == route.method else UNREAD
         self._dialect: Dialect = app.dialects[self._route.dialect or _WORDS[parcel.home.vendor]]
         headers_of = wire.trace_headers if self._route.dialect else wire.unread_headers
         # no bound method: it would lead back here, and only the collector frees a ring

@@ -28,8 +28,8 @@ from scrimp.client.wrapping import (
     vendor_of,
     with_transport,
 )
-from scrimp.gateway.secret import tenant_secret
 from scrimp.settings import Loaded, Settings, complete, load, read
+from scrimp.shell.secret import tenant_secret
 
 C = TypeVar("C")
 

@@ -19,27 +19,19 @@ from scrimp.app import App
 from scrimp.calls import Call, Reply, Trace
 from scrimp.dialects.base import Dialect
 from scrimp.errors import Rejected, ScrimpError, UpstreamError
-from scrimp.gateway import deliver, wire
 from scrimp.gateway.body import ClientGoneError, read_body
-from scrimp.gateway.intake import Asked, Identity, Intake, Route
 from scrimp.gateway.leaving import EXTENSION, Leaving
 from scrimp.gateway.metrics import Metrics
-from scrimp.gateway.refusal import Refusal, refusal_of, unfit, wrong_method
 from scrimp.gateway.sink import HttpSink, Receive, Send
 from scrimp.gateway.standing import Standing
 from scrimp.gateway.views import View, Views
-from scrimp.gateway.web_guard import declares_json, refusal
+from scrimp.gateway.web_guard import refusal
+from scrimp.shell import deliver, wire
+from scrimp.shell.intake import Asked, Identity, Intake
+from scrimp.shell.refusal import Refusal, refusal_of, unfit, wrong_method
+from scrimp.shell.routes import ROUTES, UNREAD
 
 log = logging.getLogger("scrimp.gateway")
-
-ROUTES: Mapping[str, Route] = {
-    "/v1/chat/completions": Route("openai.chat", "chat"),
-    "/v1/responses": Route("openai.responses", "chat"),
-    "/v1/embeddings": Route("openai.embeddings", "embeddings"),
-    "/v1/messages": Route("anthropic.messages", "chat"),
-    "/v1/messages/count_tokens": Route("anthropic.count_tokens", "count_tokens"),
-}
-_PASSTHROUGH = Route("", "passthrough", method="")
 
 Scope = Mapping[str, Any]
 
@@ -109,7 +101,7 @@ class _One:
         self._scope = scope
         self._trace = Trace()
         # no bound method: a sink that led back here would be garbage that only the collector frees
-        self._route = ROUTES.get(scope["path"], _PASSTHROUGH)
+        self._route = ROUTES.get(scope["path"], UNREAD)
         headers_of = wire.trace_headers if self._route.dialect else wire.unread_headers
         extra = partial(headers_of, self.id, self._trace)
         self.sink = HttpSink(send, extra, write_timeout_s=shared.write_timeout_s)
@@ -172,7 +164,9 @@ class _One:
         body = await read_body(receive, shared.max_body_bytes, int(declared) if declared else None)
         if isinstance(body, Refusal):
             return body
-        if not declares_json(self._headers) and (self._route.dialect or b"origin" in self._headers):
+        if not wire.declares_json(self._headers) and (
+            self._route.dialect or b"origin" in self._headers
+        ):
             text = "the body must be sent as content-type: application/json"
             return Refusal(415, "invalid_request", text)
         asked = self._asked(identity, body)

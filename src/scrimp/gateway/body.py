@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scrimp.gateway.refusal import Refusal, too_large
 from scrimp.gateway.sink import Receive
+from scrimp.shell.refusal import Refusal, too_large
 
 _DRAIN_FACTOR = 4
 """A body up to this many times the limit is read and dropped, so that its sender can read the

@@ -17,8 +17,8 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from scrimp.dialects import DIALECTS
 from scrimp.gateway.leaving import EXTENSION, Leaving
-from scrimp.gateway.refusal import Refusal
 from scrimp.gateway.standing import Standing
+from scrimp.shell.refusal import Refusal
 
 MAX_HEAD_BYTES = 64 * 1024
 """Request line and headers together; SDKs send about one thousandth of it."""

@@ -21,9 +21,9 @@ from scrimp.gateway.asgi import Gateway
 from scrimp.gateway.listening import BACKLOG, address
 from scrimp.gateway.metrics import Metrics
 from scrimp.gateway.protocol import GatewayProtocol
-from scrimp.gateway.secret import tenant_secret
 from scrimp.gateway.standing import Standing
 from scrimp.settings import Loaded, ServerSettings
+from scrimp.shell.secret import tenant_secret
 
 _CUT_OFF_S = 5.0
 _SWEEP_TICKS = 10  # the library ticks every 100 ms

@@ -12,7 +12,7 @@ from typing import Any
 
 from scrimp.calls import Headers
 from scrimp.gateway.eager import Started
-from scrimp.gateway.wire import OURS
+from scrimp.shell.wire import OURS
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Coroutine[Any, Any, None]]

@@ -14,11 +14,11 @@ from scrimp.app import App
 from scrimp.calls import Attempt, Usage
 from scrimp.dialects.models_list import anthropic_list, anthropic_one, openai_list, openai_one
 from scrimp.errors import StoreError, Unauthenticated, UnknownModel
-from scrimp.gateway import wire
-from scrimp.gateway.intake import Identity, Intake
 from scrimp.gateway.metrics_text import CONTENT_TYPE, exposition
 from scrimp.gateway.standing import Standing
 from scrimp.ports import Entry
+from scrimp.shell import wire
+from scrimp.shell.intake import Identity, Intake
 
 
 @dataclass(frozen=True, slots=True)

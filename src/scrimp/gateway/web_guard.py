@@ -58,14 +58,6 @@ def _judge(
     return ""
 
 
-def declares_json(headers: Mapping[bytes, bytes]) -> bool:
-    """True when the body's content type is JSON, as every SDK sends it."""
-    kind = headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower()
-    return kind == b"application/json" or (
-        kind.startswith(b"application/") and kind.endswith(b"+json")
-    )
-
-
 def _name(host: str) -> str:
     """A Host header without its port; all of it when what follows the name is no port."""
     name, colon, port = host.rpartition(":")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from scrimp.gateway.body import ClientGoneError, read_body
-from scrimp.gateway.refusal import Refusal
 from scrimp.gateway.sink import Message, Receive
+from scrimp.shell.refusal import Refusal
 
 GONE: Message = {"type": "http.disconnect"}
 

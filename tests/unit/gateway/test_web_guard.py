@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scrimp.gateway.web_guard import declares_json, is_loopback, refusal
+from scrimp.gateway.web_guard import is_loopback, refusal
+from scrimp.shell.wire import declares_json
 
 NONE = frozenset[str]()
 

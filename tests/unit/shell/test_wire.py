@@ -6,8 +6,8 @@ import pytest
 
 from scrimp.calls import FREE_COST, UNKNOWN_COST, Booked, CacheControl, Cost, Trace
 from scrimp.errors import InvalidRequest
-from scrimp.gateway import wire
 from scrimp.ports import VirtualKey
+from scrimp.shell import wire
 from tests.support.core import reply_of
 
 

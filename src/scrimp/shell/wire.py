@@ -108,6 +108,14 @@ def sha256_hex(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
+def declares_json(headers: Mapping[bytes, bytes]) -> bool:
+    """True when the body's content type is JSON, as every SDK sends it."""
+    kind = headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower()
+    return kind == b"application/json" or (
+        kind.startswith(b"application/") and kind.endswith(b"+json")
+    )
+
+
 def cache_control(headers: Mapping[bytes, bytes]) -> CacheControl:
     """`x-scrimp-cache` and `x-scrimp-ttl`. Raises InvalidRequest."""
     mode = _label(headers, b"x-scrimp-cache").lower()

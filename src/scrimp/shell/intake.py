@@ -14,10 +14,10 @@ from scrimp.calls import Call, Caller, Operation, Request, Sink, Target, Task, T
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.json_body import read_object
 from scrimp.errors import InvalidRequest, Unauthenticated, UnknownModel
-from scrimp.gateway import wire
-from scrimp.gateway.web_guard import declares_json
 from scrimp.ports import Clock, KeyStore, VirtualKey
 from scrimp.settings import Settings
+from scrimp.shell import wire
+from scrimp.shell.routes import Route
 from scrimp.tasks import task_of
 
 _NO_TASK = Task("general", "none")
@@ -57,15 +57,6 @@ class Asked:
     body: bytes
     sink: Sink
     trace: Trace
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """What a path of the API is for."""
-
-    dialect: str
-    operation: Operation
-    method: str = "POST"
 
 
 class Places(Protocol):
@@ -342,7 +333,11 @@ def _peek_model(asked: Asked) -> str:
 def _certain_model(asked: Asked) -> str:
     """The model that a body names beyond doubt; empty when something else may decide."""
     path = asked.path.partition("?")[0]
-    if asked.method != "POST" or path not in _SPENT_BY_MODEL or not declares_json(asked.headers):
+    if (
+        asked.method != "POST"
+        or path not in _SPENT_BY_MODEL
+        or not wire.declares_json(asked.headers)
+    ):
         return ""
     try:
         fields = read_object(asked.body)

@@ -7,8 +7,8 @@ from typing import Protocol
 from scrimp.calls import Call, Headers, Reply
 from scrimp.dialects.base import Dialect, ErrorKind
 from scrimp.errors import UpstreamError
-from scrimp.gateway import wire
-from scrimp.gateway.refusal import Refusal
+from scrimp.shell import wire
+from scrimp.shell.refusal import Refusal
 
 JSON = (("content-type", "application/json"),)
 SSE = (("content-type", "text/event-stream; charset=utf-8"), ("cache-control", "no-cache"))

@@ -12,10 +12,11 @@ from scrimp.app import App, Parts
 from scrimp.calls import Call, Target, Trace
 from scrimp.dialects.json_body import encode
 from scrimp.errors import InvalidRequest, Unauthenticated, UnknownModel
-from scrimp.gateway.intake import Asked, Identity, Intake, Route
 from scrimp.ports import VirtualKey
 from scrimp.prices import load_book
 from scrimp.settings import parse
+from scrimp.shell.intake import Asked, Identity, Intake
+from scrimp.shell.routes import Route
 from scrimp.stores.memory_replies import MemoryReplies
 from scrimp.stores.settings_keys import SettingsKeys
 from tests.support.core import (

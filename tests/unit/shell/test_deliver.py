@@ -18,9 +18,9 @@ from scrimp.errors import (
     UnknownModel,
     UpstreamError,
 )
-from scrimp.gateway.deliver import break_off, deliver, pass_on, present, refuse
-from scrimp.gateway.refusal import Refusal, refusal_of, wrong_method
 from scrimp.gateway.sink import HttpSink, Message
+from scrimp.shell.deliver import break_off, deliver, pass_on, present, refuse
+from scrimp.shell.refusal import Refusal, refusal_of, wrong_method
 from tests.support.core import (
     JSON_HEADERS,
     SSE_HEADERS,
