@@ -7,9 +7,11 @@ things are shared by every version of one call on purpose: its `trace` and its `
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal, Protocol
+
+from scrimp.money import PICO_PER_NANO
 
 Headers = tuple[tuple[str, str], ...]
 """Header names in lower case, in the order they came; a name may stand twice."""
@@ -33,7 +35,22 @@ def is_refusal(status: int) -> bool:
     return status < 500 or status in OVERLOADED
 
 
-CostBasis = Literal["usage", "estimate", "unknown", "free"]
+CostBasis = Literal["usage", "reported", "assumed", "estimate", "unknown", "free"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What else a provider said that its bill depends on, beside the tokens.
+
+    `reported_nanousd` is what it says that the call cost, `geo` where it says that the model ran,
+    `tool_calls` how often it ran a hosted tool that has a fee of its own, by the tool's name.
+    `compute_ms` is how long the call took, kept only for models that are priced by time.
+    """
+
+    reported_nanousd: int | None = None
+    geo: str = ""
+    tool_calls: tuple[tuple[str, int], ...] = ()
+    compute_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +60,7 @@ class Usage:
     `input_tokens` is fresh text input (neither cached nor audio), `output_tokens` is visible text
     (neither reasoning nor audio). `cache_write_5m_tokens` also takes the write of a provider
     that has one kind only. `suspect` holds both numbers when the provider's own total does not
-    add up; nothing is ever clamped.
+    add up; nothing is ever clamped. `terms` is None when tokens are all that was told.
     """
 
     input_tokens: int = 0
@@ -59,6 +76,7 @@ class Usage:
     output_image_tokens: int = 0
     web_search_requests: int = 0
     suspect: str = ""
+    terms: Terms | None = None
 
     @property
     def total_input_tokens(self) -> int:
@@ -84,6 +102,10 @@ class Usage:
         )
 
 
+COUNTERS = tuple(field.name for field in fields(Usage) if field.name not in ("suspect", "terms"))
+"""Names of the counters of `Usage`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line item of a price: what, how many units, at how many pico-dollars each."""
@@ -98,9 +120,10 @@ class Line:
 class Cost:
     """What an attempt cost, in nano-dollars.
 
-    `basis` says how it is known: `usage` (exact: low = high = nanousd), `estimate` (the truth is
-    inside [low, high]), `free` (the provider does not charge for it), `unknown` (all three are
-    None: never to be read as $0).
+    `basis` says how it is known: `usage` (priced exactly: low = high = nanousd), `reported` (the
+    provider's own figure), `assumed` (at the price that settings state for models without one),
+    `estimate` (the truth is inside [low, high]), `free` (the provider does not charge for it),
+    `unknown` (all three are None: never to be read as $0).
     """
 
     nanousd: int | None
@@ -114,6 +137,12 @@ class Cost:
     def exact(cls, nanousd: int, *, price_version: str, lines: tuple[Line, ...]) -> Cost:
         """A cost computed from the usage that the provider itself reported."""
         return cls(nanousd, nanousd, nanousd, "usage", price_version, lines)
+
+    @classmethod
+    def reported(cls, nanousd: int) -> Cost:
+        """A cost that the provider itself told."""
+        line = Line("reported", 1, nanousd * PICO_PER_NANO, nanousd)
+        return cls(nanousd, nanousd, nanousd, "reported", "", (line,))
 
 
 UNKNOWN_COST = Cost(None, None, None, "unknown")

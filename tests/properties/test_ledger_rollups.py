@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import closing
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from scrimp.calls import COUNTERS as USAGE_COUNTERS
 from scrimp.calls import Usage
 from scrimp.ledger.rollups import COUNTERS, SINGLE, counters, rollups
 from scrimp.ports import Entry
@@ -21,9 +22,7 @@ from tests.support.ledger_entries import BEGIN, call_id, entry
 
 _names = st.sampled_from(["", "a", "b", "naïve", "c;d"])
 _amounts = st.one_of(st.none(), st.integers(0, 10**12))
-_usages = st.builds(
-    Usage, **{f.name: st.integers(0, 10**6) for f in fields(Usage) if f.name != "suspect"}
-)
+_usages = st.builds(Usage, **dict.fromkeys(USAGE_COUNTERS, st.integers(0, 10**6)))
 
 
 @st.composite

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrimp.calls import Usage
+from scrimp.calls import COUNTERS, Usage
 from scrimp.money import NANO_PER_USD, PICO_PER_USD
 from scrimp.ports import Count
 from scrimp.prices import BUCKETS, PriceRow, bounds, load_book, price, resolve
@@ -18,7 +18,6 @@ from scrimp.prices.rates import ModelPrice, Rate, rate_at
 
 BOOK = load_book()
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
-COUNTERS = tuple(field.name for field in fields(Usage) if field.name != "suspect")
 
 picos = st.integers(0, 10**12)
 rates = st.one_of(

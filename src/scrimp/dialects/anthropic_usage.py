@@ -12,9 +12,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scrimp.calls import Usage
+from scrimp.calls import Terms, Usage
 from scrimp.dialects.counts import NotACountError, count, details, part, rest
+from scrimp.dialects.reported_cost import terms_of
 
+_ANYWHERE = frozenset({"", "global", "not_available"})
+"""What stands for no residency: the standard price holds (platform.claude.com, Data residency)."""
 _BESIDE = frozenset({"compaction", "advisor_message"})
 _COUNTS = (
     "input_tokens",
@@ -35,8 +38,10 @@ def read_usage(reported: object) -> Usage | None:
 
 
 def read_tier(reported: object) -> str:
-    """The service tier inside a usage; empty when there is none."""
-    tier = reported.get("service_tier") if isinstance(reported, dict) else None
+    """The service tier inside a usage; empty when there is none. Fast mode is a tier by itself."""
+    if not isinstance(reported, dict):
+        return ""
+    tier = "fast" if reported.get("speed") == "fast" else reported.get("service_tier")
     return tier if isinstance(tier, str) else ""
 
 
@@ -44,6 +49,11 @@ def _usage(reported: Mapping[str, Any]) -> Usage:
     thinking = part(details(reported, "output_tokens_details"), "thinking_tokens")
     visible, output_note = rest(count(reported, "output_tokens"), thinking, "output")
     short, long, write_note = _cache_writes(reported)
+    terms, cost_note = terms_of(reported)
+    geo = reported.get("inference_geo")
+    if terms is None and isinstance(geo, str) and geo not in _ANYWHERE:
+        terms = Terms(geo=geo)
+    notes = (output_note, write_note, _beside(reported), cost_note)
     return Usage(
         input_tokens=count(reported, "input_tokens"),
         cache_read_tokens=part(reported, "cache_read_input_tokens"),
@@ -52,7 +62,8 @@ def _usage(reported: Mapping[str, Any]) -> Usage:
         output_tokens=visible,
         reasoning_tokens=thinking,
         web_search_requests=part(details(reported, "server_tool_use"), "web_search_requests"),
-        suspect="; ".join(note for note in (output_note, write_note, _beside(reported)) if note),
+        suspect="; ".join(note for note in notes if note) if any(notes) else "",
+        terms=terms,
     )
 
 

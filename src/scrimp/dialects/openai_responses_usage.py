@@ -14,6 +14,7 @@ from typing import Any
 
 from scrimp.calls import Usage
 from scrimp.dialects.counts import NotACountError, count, details, part, rest
+from scrimp.dialects.reported_cost import terms_of
 
 
 def read_usage(reported: object, tools: object = None) -> Usage | None:
@@ -37,7 +38,9 @@ def _usage(reported: Mapping[str, Any], tools: Mapping[str, Any]) -> Usage:
     fresh, input_note = rest(given, cached + short + long, "input")
     beside, total_note = _check_total(reported, given + made, reasoning)
     visible, output_note = (made, "") if beside else rest(made, reasoning, "output")
-    notes = (input_note, write_note, output_note, total_note, _images(tools, given + made))
+    terms, cost_note = terms_of(reported)
+    images_note = _images(tools, given + made)
+    notes = (input_note, write_note, output_note, total_note, images_note, cost_note)
     return Usage(
         input_tokens=fresh,
         cache_read_tokens=cached,
@@ -47,6 +50,7 @@ def _usage(reported: Mapping[str, Any], tools: Mapping[str, Any]) -> Usage:
         reasoning_tokens=reasoning,
         web_search_requests=part(details(tools, "web_search"), "num_requests"),
         suspect="; ".join(note for note in notes if note),
+        terms=terms,
     )
 
 

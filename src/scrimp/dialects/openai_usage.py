@@ -7,7 +7,8 @@ input is billed as text by chat models and stays in the input.
 
 Two providers differ and are told apart by their numbers: xAI counts reasoning beside the
 completion (docs.x.ai, "Consumption and rate limits"), so that its total is prompt + completion +
-reasoning; DeepSeek reports `prompt_cache_hit_tokens` beside the prompt's total.
+reasoning; DeepSeek reports `prompt_cache_hit_tokens` and `prompt_cache_miss_tokens`, which make up
+the prompt (api-docs.deepseek.com, "Context Caching").
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from typing import Any
 
 from scrimp.calls import Usage
 from scrimp.dialects.counts import NotACountError, count, details, part, rest
+from scrimp.dialects.reported_cost import terms_of
 
 
 def read_usage(reported: object) -> Usage | None:
@@ -35,8 +37,10 @@ def _usage(reported: Mapping[str, Any]) -> Usage:
     into = details(reported, "prompt_tokens_details")
     out = details(reported, "completion_tokens_details")
     cached = part(into, "cached_tokens")
-    if into.get("cached_tokens") is None:
-        cached = part(reported, "prompt_cache_hit_tokens")
+    hits_note = ""
+    if "prompt_cache_hit_tokens" in reported:
+        hits, hits_note = _hits(reported, prompt)
+        cached = hits if into.get("cached_tokens") is None else cached
     written = part(into, "cache_write_tokens")
     audio_in = part(into, "audio_tokens")
     reasoning = part(out, "reasoning_tokens")
@@ -46,6 +50,8 @@ def _usage(reported: Mapping[str, Any]) -> Usage:
     additive, total_note = _check_total(reported, prompt, completion, reasoning)
     inside = audio_out if additive else reasoning + audio_out
     visible, output_note = rest(completion, inside, "output")
+    terms, cost_note = terms_of(reported)
+    notes = (input_note, hits_note, output_note, total_note, cost_note)
     return Usage(
         input_tokens=fresh,
         cache_read_tokens=cached,
@@ -54,8 +60,20 @@ def _usage(reported: Mapping[str, Any]) -> Usage:
         reasoning_tokens=reasoning,
         input_audio_tokens=audio_in,
         output_audio_tokens=audio_out,
-        suspect="; ".join(note for note in (input_note, output_note, total_note) if note),
+        suspect="; ".join(note for note in notes if note) if any(notes) else "",
+        terms=terms,
     )
+
+
+def _hits(reported: Mapping[str, Any], prompt: int) -> tuple[int, str]:
+    """Tokens that DeepSeek read from its cache, and a note when hits and misses are no prompt."""
+    hits = part(reported, "prompt_cache_hit_tokens")
+    if reported.get("prompt_cache_miss_tokens") is None:
+        return hits, ""
+    misses = count(reported, "prompt_cache_miss_tokens")
+    if hits + misses == prompt:
+        return hits, ""
+    return hits, f"input: {hits} hits + {misses} misses in a prompt of {prompt}"
 
 
 def _check_total(

@@ -7,9 +7,10 @@ known. What cannot be known stays None; it is never booked as $0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 from scrimp.calls import (
+    COUNTERS,
     FREE_COST,
     NEVER_BILLED,
     UNKNOWN_COST,
@@ -28,8 +29,8 @@ from scrimp.ports import Entry
 
 CLIENT_CLOSED = 499  # nginx's word for a client that left; no RFC has one
 _BEGUN = 200  # the only status with which an answer that is shared begins to stream
-_TOKEN_FIELDS = tuple(field.name for field in fields(Usage) if field.name != "suspect")
 _RETRY = "retry"
+_DOUBT: tuple[CostBasis, ...] = ("estimate", "assumed", "usage", "reported")
 _NOTHING = Usage()
 
 
@@ -71,10 +72,9 @@ def total_cost(costs: Sequence[Cost]) -> Cost:
 
 
 def _basis(costs: Sequence[Cost]) -> CostBasis:
+    """The least certain of them."""
     bases = {cost.basis for cost in costs}
-    if "estimate" in bases:
-        return "estimate"
-    return "usage" if "usage" in bases else "free"
+    return next((basis for basis in _DOUBT if basis in bases), "free")
 
 
 def booked(reply: Reply | None, attempts: Sequence[Attempt], untouched: Cost) -> Booked:
@@ -102,7 +102,7 @@ def total_usage(attempts: Sequence[Attempt]) -> Usage:
         return _NOTHING
     if len(usages) == 1:
         return usages[0]
-    sums = {name: sum(getattr(usage, name) for usage in usages) for name in _TOKEN_FIELDS}
+    sums = {name: sum(getattr(usage, name) for usage in usages) for name in COUNTERS}
     suspects = "; ".join(usage.suspect for usage in usages if usage.suspect)
     return Usage(**sums, suspect=suspects)
 

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 
-from scrimp.calls import Attempt, Cost, Line, TraceLine, Usage
+from scrimp.calls import COUNTERS, Attempt, Cost, Line, TraceLine, Usage
 from scrimp.money import PICO_PER_NANO, format_usd
 from scrimp.ports import Entry
 
-_USAGE_WORDS = {
-    field.name: field.name.removesuffix("_tokens").replace("_", " ")
-    for field in fields(Usage)
-    if field.name != "suspect"
-}
+_USAGE_WORDS = {name: name.removesuffix("_tokens").replace("_", " ") for name in COUNTERS}
 _LONG = 24
 _OUTCOMES = {
     "ok": "a whole reply",
@@ -57,6 +52,10 @@ def cost_words(cost: Cost) -> str:
             return "free of charge"
         case "usage" if cost.nanousd is not None:
             return f"{format_usd(cost.nanousd)}, from the provider's own usage"
+        case "reported" if cost.nanousd is not None:
+            return f"{format_usd(cost.nanousd)}, as the provider itself says"
+        case "assumed" if cost.nanousd is not None:
+            return f"{format_usd(cost.nanousd)}, at your own price for models without one"
         case "estimate":
             return _bounded(cost.nanousd, cost.low_nanousd, cost.high_nanousd)
         case _:
