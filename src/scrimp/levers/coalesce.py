@@ -64,7 +64,7 @@ class Coalesce:
     @property
     def aboard(self) -> int:
         """Callers that have boarded them."""
-        return sum(flight.boarded for flight in self._flights.values())
+        return sum(flight.boarded for flight in tuple(self._flights.values()))
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """The whole reply, from a flight of its own or a shared one."""
