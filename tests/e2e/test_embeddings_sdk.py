@@ -110,7 +110,7 @@ def test_broken_embeddings_are_booked_with_bounds(fault: str) -> None:
             base_url=scrimp.openai_url, api_key="k", max_retries=0, timeout=0.3
         ) as client,
     ):
-        sim.fault(fault)
+        sim.fault(fault, count=1)
         with pytest.raises(openai.APIError):
             client.embeddings.create(model=MODEL, input=TEXTS * 20)
         billed = sim.quiet().total_nanousd
