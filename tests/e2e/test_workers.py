@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +14,7 @@ from pathlib import Path
 import psutil  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
+from scrimp.gateway.hangup import Terminal
 from scrimp.simulator import Simulator
 from tests.support import raw_http
 from tests.support.spoken import ANTHROPIC, OPENAI, Spoken
@@ -225,6 +228,31 @@ def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:
         gone, left = psutil.wait_procs(workers, timeout=_LIMIT_S)
         assert (len(gone), left) == (2, [])
     assert serving.reader().check().calls == 1
+
+
+def test_a_hang_up_does_not_end_a_gateway_without_workers(tmp_path: Path) -> None:
+    """SIGHUP cannot make it anew, and it says so in one line; it goes on."""
+    with Simulator() as sim, WorkersProcess(sim.url, tmp_path, workers=1) as serving:
+        serving.signal(signal.SIGHUP)
+        until(lambda: "server.workers" in serving.complained)
+        assert OPENAI.ask(serving.url)
+        assert len(serving.complained.splitlines()) == 1
+        serving.signal(signal.SIGTERM)
+        assert serving.ended() == 0
+
+
+def test_a_closed_terminal_is_told_from_a_wish_for_new_settings(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The same signal comes for both: only the first takes the terminal away."""
+    ours, theirs = os.openpty()
+    with open(theirs, encoding="utf-8") as stdin:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stdin", stdin)
+        terminal = Terminal()
+        assert not terminal.closed()
+        os.close(ours)
+        assert terminal.closed()
+        assert not Terminal().closed()
 
 
 def test_any_worker_tells_what_all_have_counted(tmp_path: Path) -> None:

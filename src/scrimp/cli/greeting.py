@@ -32,11 +32,14 @@ def greeting(loaded: Loaded, url: str) -> list[str | Text]:
 
 def _workers(settings: Settings) -> str:
     """How many, and what each of them has for itself."""
-    count = f"{settings.server.workers} processes"
-    if not settings.exact_cache.enabled:
+    count, cache = f"{settings.server.workers} processes", settings.exact_cache
+    if not cache.enabled:
         return count
-    size = settings.exact_cache.max_bytes // (1024 * 1024)
-    return f"{count}; each remembers answers of its own, up to {size:,} MiB"
+    shared = cache.engine != "memory"
+    mib = (cache.memory_bytes if shared else cache.max_bytes) // (1024 * 1024)
+    if not shared:
+        return f"{count}; each remembers answers of its own, up to {mib:,} MiB"
+    return f"{count}; each has up to {mib:,} MiB of memory before the exact cache that they share"
 
 
 def paste_url(url: str) -> str:

@@ -85,13 +85,15 @@ def serve_alone(loaded: Loaded, listener: socket.socket, stopping: Stopping) -> 
     """In this process."""
     from scrimp.cli.console import say
     from scrimp.cli.greeting import greeting
+    from scrimp.gateway.hangup import ignored_hang_ups
     from scrimp.gateway.server import serve
 
     def started(url: str) -> None:
         stopping.served()
         say(*greeting(loaded, url))
 
-    run(lambda: serve(loaded, listener, started=started))
+    with ignored_hang_ups():
+        run(lambda: serve(loaded, listener, started=started))
 
 
 def serve_by_workers(loaded: Loaded, plan: Plan, stopping: Stopping) -> None:

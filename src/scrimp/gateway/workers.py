@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from scrimp.errors import ConfigError
+from scrimp.gateway.hangup import Terminal
 from scrimp.gateway.metrics_text import Counts, added_up, lasting, series
 from scrimp.gateway.workers_process import Worker, start
 from scrimp.gateway.workers_wire import (
@@ -288,9 +287,9 @@ class Workers:
             if self._signals > 2:
                 worker.kill()
 
-    def _hang_up(self, *, on_terminal: bool) -> None:
-        if on_terminal and not os.isatty(sys.stdin.fileno()):
-            self._end()  # the terminal was closed
+    def _hang_up(self, terminal: Terminal) -> None:
+        if terminal.closed():
+            self._end()
         elif not self._rolling:
             self._rolling = True
             self._group.create_task(self._roll()).add_done_callback(self._rolled)
@@ -301,10 +300,10 @@ class Workers:
     @contextmanager
     def _signal_handlers(self) -> Iterator[None]:
         loop = asyncio.get_running_loop()
-        on_terminal = sys.stdin is not None and sys.stdin.isatty()
+        terminal = Terminal()
         loop.add_signal_handler(signal.SIGTERM, self._end)
         loop.add_signal_handler(signal.SIGINT, self._end)
-        loop.add_signal_handler(signal.SIGHUP, lambda: self._hang_up(on_terminal=on_terminal))
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._hang_up(terminal))
         try:
             yield
         finally:

@@ -81,8 +81,32 @@ def test_it_says_what_clients_need(toml: str, said: str) -> None:
     assert any(said in line for line in lines(of(toml)))
 
 
+@pytest.mark.parametrize(
+    ("toml", "said"),
+    [
+        ("", "4 processes; each remembers answers of its own, up to 256 MiB"),
+        ('[exact_cache]\nengine = "sqlite"', "64 MiB of memory before the exact cache"),
+        ("[exact_cache]\nenabled = false", "4 processes"),
+    ],
+)
+def test_it_says_what_each_worker_has_for_itself(toml: str, said: str) -> None:
+    """What one process remembers, another does not, unless they share a cache."""
+    told = lines(of(f"[server]\nworkers = 4\n{toml}"))
+    assert any(line.startswith("workers") and said in line for line in told)
+    assert not any(line.startswith("workers") for line in lines(of(toml)))
+
+
+@pytest.mark.parametrize("workers", ["0", "129", "many"])
+def test_a_number_of_workers_beyond_reason_is_refused(workers: str) -> None:
+    """One line, exit code 2."""
+    result = CliRunner().invoke(cli, ["serve", "--workers", workers])
+    assert result.exit_code == 2
+    assert len(result.stderr.splitlines()) == 1
+
+
 def test_the_command_line_wins_over_the_file() -> None:
     """Host and port; 0 is a port too."""
+    assert overridden(of("[server]\nworkers = 2"), None, None, 4).settings.server.workers == 4
     server = overridden(of("[server]\nport = 5000"), "::1", 0).settings.server
     assert (server.host, server.port) == ("::1", 0)
     assert overridden(of("[server]\nport = 5000"), None, None).settings.server.port == 5000
