@@ -93,7 +93,7 @@ class App:
         self._names = names = price_names(settings)
         settler = Settler(parts.ledger, parts.encoder, DIALECTS, book, names)
         self.outbox = SettlementOutbox(settler.settle, parts.ledger.append)
-        priced = pricer(book, names)
+        self.priced = priced = pricer(book, names)
         end = UpstreamAttempt(
             parts.upstream, DIALECTS, parts.clock, priced, AttemptSettings(ask_usage=self._asked)
         )

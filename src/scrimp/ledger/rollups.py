@@ -40,7 +40,7 @@ SINGLE = ("total", "model", "key", "task", "provider", "user", "team", "served_b
 Counts = tuple[int, ...]
 """One number per name in COUNTERS."""
 
-NOT_HITS = frozenset({"upstream", "none", ""})
+NOT_HITS = frozenset({"upstream", "none", "recorded", ""})
 """What `served_by` says when no lever answered."""
 
 RollupKey = tuple[str, int, str, str]

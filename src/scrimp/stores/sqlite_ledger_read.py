@@ -28,7 +28,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 _CALL_SUMS = """
 SELECT at_us / 3600000000 AS hour, tenant, count(*),
-  sum(served_by NOT IN ('upstream', 'none', '')),
+  sum(served_by NOT IN ('upstream', 'none', 'recorded', '')),
   sum(outcome <> 'cancelled' AND (status >= 400 OR outcome <> 'ok')),
   sum(cost_nanousd IS NULL),
   sum(coalesce(cost_nanousd, 0)), sum(coalesce(cost_low_nanousd, 0)),
@@ -136,7 +136,7 @@ class LedgerReader:
         """Latency less the time upstream, over the newest `limit` calls begun in [since, until)."""
         query = (
             "SELECT latency_ms - upstream_ms FROM calls WHERE at_us >= ? AND at_us < ? "
-            "ORDER BY at_us DESC LIMIT ?"
+            "AND operation <> 'recorded' ORDER BY at_us DESC LIMIT ?"
         )
         bounds = ((since - EPOCH) // _MICROSECOND, (until - EPOCH) // _MICROSECOND, limit)
         with self._connection() as connection:
