@@ -22,6 +22,7 @@ from scrimp.errors import Rejected, ScrimpError, UpstreamError
 from scrimp.gateway.body import ClientGoneError, read_body
 from scrimp.gateway.leaving import EXTENSION, Leaving
 from scrimp.gateway.metrics import Metrics
+from scrimp.gateway.records import RECORDS, Records
 from scrimp.gateway.sink import HttpSink, Receive, Send
 from scrimp.gateway.standing import Standing
 from scrimp.gateway.views import View, Views
@@ -43,6 +44,7 @@ class _Shared:
     app: App
     intake: Intake
     views: Views
+    records: Records
     allowed_hosts: frozenset[str]
     max_body_bytes: int
     write_timeout_s: float
@@ -60,6 +62,7 @@ class Gateway:
             app=app,
             intake=intake,
             views=Views(app, intake, standing or Standing(Metrics())),
+            records=Records(app, intake),
             allowed_hosts=frozenset(host.lower() for host in server.allowed_hosts),
             max_body_bytes=server.max_body_bytes,
             write_timeout_s=server.write_timeout_s,
@@ -135,6 +138,8 @@ class _One:
             return Refusal(403, "forbidden", reason)
         if (view := shared.views.find(method, path)) is not None:
             return await self._show(view)
+        if path == RECORDS:
+            return await self._record(method, receive)
         # the raw path: an encoded slash would join what follows to a provider's host name
         if not scope["raw_path"].startswith(b"/v1/"):
             text = f"nothing is served at {path[:80]} (the API is under /v1/)"
@@ -154,14 +159,34 @@ class _One:
         await self.sink.whole(shown.status, headers, shown.body)
         return None
 
+    async def _record(self, method: str, receive: Receive) -> Refusal | None:
+        """A call that was made elsewhere."""
+        if method != "POST":
+            return wrong_method(method, RECORDS, "POST")
+        shared = self._shared
+        try:
+            booker = await shared.records.identify(self._headers)
+            body = await read_body(receive, shared.max_body_bytes, self._declared())
+            shown = body if isinstance(body, Refusal) else await booker(body)
+        except Rejected as error:
+            return refusal_of(error)
+        if isinstance(shown, Refusal):
+            return shown
+        headers = (*deliver.JSON, *wire.id_headers(self.id))
+        await self.sink.whole(shown.status, headers, shown.body)
+        return None
+
+    def _declared(self) -> int | None:
+        declared = self._headers.get(b"content-length", b"")
+        return int(declared) if declared else None
+
     async def _serve_call(self, receive: Receive) -> Refusal | None:
         shared = self._shared
         try:
             identity = await shared.intake.identify(self._headers)  # before a stranger's body
         except Rejected as error:
             return refusal_of(error)
-        declared = self._headers.get(b"content-length", b"")
-        body = await read_body(receive, shared.max_body_bytes, int(declared) if declared else None)
+        body = await read_body(receive, shared.max_body_bytes, self._declared())
         if isinstance(body, Refusal):
             return body
         if not wire.declares_json(self._headers) and (
