@@ -138,8 +138,6 @@ class _One:
             return Refusal(403, "forbidden", reason)
         if (view := shared.views.find(method, path)) is not None:
             return await self._show(view)
-        if path == RECORDS:
-            return await self._record(method, receive)
         # the raw path: an encoded slash would join what follows to a provider's host name
         if not scope["raw_path"].startswith(b"/v1/"):
             text = f"nothing is served at {path[:80]} (the API is under /v1/)"
@@ -148,7 +146,7 @@ class _One:
             return wrong_method(method, path, self._route.method)
         if not self._route.method and (refused := unfit(method, path)) is not None:
             return refused
-        return await self._serve_call(receive)
+        return await (self._record(receive) if path == RECORDS else self._serve_call(receive))
 
     async def _show(self, view: View) -> Refusal | None:
         try:
@@ -159,11 +157,11 @@ class _One:
         await self.sink.whole(shown.status, headers, shown.body)
         return None
 
-    async def _record(self, method: str, receive: Receive) -> Refusal | None:
-        """A call that was made elsewhere."""
-        if method != "POST":
-            return wrong_method(method, RECORDS, "POST")
+    async def _record(self, receive: Receive) -> Refusal | None:
+        """A call that was made elsewhere; the id in the answer is that call's."""
         shared = self._shared
+        if self._scope["method"] != "POST":
+            return wrong_method(self._scope["method"], RECORDS, "POST")
         try:
             booker = await shared.records.identify(self._headers)
             body = await read_body(receive, shared.max_body_bytes, self._declared())
@@ -172,8 +170,7 @@ class _One:
             return refusal_of(error)
         if isinstance(shown, Refusal):
             return shown
-        headers = (*deliver.JSON, *wire.id_headers(self.id))
-        await self.sink.whole(shown.status, headers, shown.body)
+        await self.sink.whole(shown.status, deliver.JSON, shown.body)
         return None
 
     def _declared(self) -> int | None:
