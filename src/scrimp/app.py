@@ -325,7 +325,7 @@ def _levers(
     ]
     ttl_s = {task: ttl_seconds(text) for task, text in section.ttl.items()}
     said = settings.coalesce.enabled
-    if section.enabled if said is None else said:
+    if section.enabled if said == "auto" else said:
         shared = CoalesceSettings(settings.coalesce.max_bytes, ttl_s, section.max_temperature)
         levers.append(Coalesce(spawn, parts.clock, DIALECTS, shared))
     if section.enabled:

@@ -116,9 +116,9 @@ class ExactCacheSection(Section, frozen=True):
 
 
 class CoalesceSection(Section, frozen=True):
-    """Equal calls in the air. `enabled` is as the exact cache's unless the file says it."""
+    """Equal calls in the air. `auto`: enabled where the exact cache is."""
 
-    enabled: bool | None = None
+    enabled: bool | Literal["auto"] = "auto"
     max_bytes: Annotated[int, Meta(ge=64 * 1024)] = 4 * 1024 * 1024
 
 

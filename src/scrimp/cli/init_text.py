@@ -110,6 +110,13 @@ TEMPLATE = """\
 #general = "1h"
 #creative = "0"
 
+# Equal calls that are in the air at the same time share one attempt.
+#[coalesce]
+# "auto": where the exact cache is enabled; true or false whatever the exact cache does.
+#enabled = "auto"
+# How much of a reply is kept for those who join late or read slowly.
+#max_bytes = 4194304
+
 # Tries the same provider again after an error that may pass.
 #[retry]
 # The first one counts; 1 never tries again.
