@@ -43,7 +43,7 @@ class LedgerOptions:
 
     linger_ms: int = 20
     synchronous: Literal["NORMAL", "FULL"] = "NORMAL"
-    busy_timeout_ms: int = 200
+    busy_timeout_ms: int = 1000
     patience_s: float = 1.0
     retry_max_s: float = 5.0
     buffer_entries: int = 10_000

@@ -192,17 +192,17 @@ class SqliteReplies:
 
     def _connect(self) -> sqlite3.Connection:
         self._check()
-        if time.monotonic() < self._unread_until:
-            raise StoreError(self._why_unread)
         generation = self._writer.generation
         if not generation:
             raise StoreError(self._writer.trouble)
+        if generation == self._generation and time.monotonic() < self._unread_until:
+            raise StoreError(self._why_unread)
         self._disconnect()
+        self._generation = generation
         try:
             self._connection = open_reader(self._path)
         except StoreError as error:
             raise self._unreadable(error) from error
-        self._generation = generation
         return self._connection
 
     def _unreadable(self, error: sqlite3.Error | StoreError) -> StoreError:

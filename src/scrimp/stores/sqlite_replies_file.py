@@ -33,8 +33,9 @@ _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 def is_damage(error: BaseException | None) -> bool:
     """True when the file itself is bad, and not only the day."""
     if isinstance(error, StoreError):
-        error = error.__cause__
-        return isinstance(error, sqlite3.DatabaseError)
+        cause = error.__cause__  # what says nothing of the file itself is an OperationalError
+        bad = isinstance(cause, sqlite3.DatabaseError)
+        return bad and not isinstance(cause, sqlite3.OperationalError)
     code = getattr(error, "sqlite_errorcode", 0)
     return isinstance(error, sqlite3.DatabaseError) and code & 0xFF in _DAMAGED
 
@@ -51,8 +52,9 @@ def open_writer(path: Path, *, busy_timeout_ms: int) -> sqlite3.Connection:
         path, isolation_level=None, check_same_thread=False, timeout=busy_timeout_ms / 1000
     )
     try:
-        connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")  # of a new file only, and
-        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # so is this
+        if not path.stat().st_size:
+            connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
+            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         SCHEMA.migrate(connection, path)
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)  # by name: closing a descriptor would drop this process's locks
