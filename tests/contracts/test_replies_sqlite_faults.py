@@ -230,9 +230,9 @@ async def test_a_locked_file_is_waited_out(tmp_path: Path) -> None:
         assert "in use again" in cache.told[-1]
 
 
-async def refused(cache: Opened, key: bytes) -> bool:
+async def refused(cache: Opened, key: bytes, size: int = 100) -> bool:
     """True once a put says what is wrong."""
-    return not await works(cache.replies.put(key, cache.stored()))
+    return not await works(cache.replies.put(key, cache.stored(size)))
 
 
 async def test_a_full_disk_costs_only_what_is_new(
@@ -251,8 +251,7 @@ async def test_a_full_disk_costs_only_what_is_new(
     monkeypatch.setattr(cache_writer, "open_writer", open_small)
     async with opened(path) as cache:
         given = await cache.put(b"a")
-        await cache.replies.put(b"big", cache.stored(500_000))
-        await until(lambda: refused(cache, b"b"))
+        await until(lambda: refused(cache, b"big", 500_000))
         assert "full" in cache.told[0]
         assert await cache.replies.get(b"a") == given
         assert await cache.replies.get(b"big") is None
