@@ -38,10 +38,10 @@ class Running:
         sizes = [process.memory_info().rss for process in self._tree()]
         return float(sum(sizes)) / 1e6
 
-    def sockets(self) -> int:
-        """Open TCP connections; the listening socket is not one."""
+    def sockets_at(self, port: int) -> int:
+        """Open TCP connections of its clients; the listening socket is not one."""
         found = [one for process in self._tree() for one in process.net_connections("tcp")]
-        return sum(one.status != psutil.CONN_LISTEN for one in found)
+        return sum(one.laddr.port == port and one.status != psutil.CONN_LISTEN for one in found)
 
     def files(self) -> int:
         """Open descriptors."""
