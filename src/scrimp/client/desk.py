@@ -24,6 +24,7 @@ from scrimp.errors import Rejected, UpstreamError
 from scrimp.settings import ProviderSettings, Settings
 from scrimp.shell import deliver, wire
 from scrimp.shell.intake import Asked, Identity, Intake
+from scrimp.shell.recording import Recorder
 from scrimp.shell.refusal import Refusal, refusal_of
 from scrimp.shell.routes import ROUTES, UNREAD
 
@@ -113,6 +114,8 @@ class Desk:
 
     def __init__(self, app: App, *, tenant_secret: bytes) -> None:
         self.app = app
+        self.intake = Intake(app, tenant_secret=tenant_secret)
+        self.recorder = Recorder(app)
         self._secret = tenant_secret
         self._intakes: dict[Home, Intake] = {}
         self._identities: dict[tuple[bytes, bytes], Identity] = {}
@@ -130,6 +133,11 @@ class Desk:
             await one.fail(error)
         except Exception as error:  # noqa: BLE001 (the edge of the library, as that of the gateway)
             await one.break_down(error)
+
+    async def booked(self) -> None:
+        """Wait until every finished call can be read in the ledger."""
+        await self.app.outbox.drained()
+        await self.app.ledger.flush()
 
     def _intake(self, home: Home) -> Intake:
         """The intake of one home; a home that the settings do not name is made known first."""

@@ -20,16 +20,16 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context
+from functools import partial
 from pathlib import PurePath
 from typing import Any, Generic, TypeVar
 
-from scrimp.client.mailbox import Failure, Mailbox
+from scrimp.client.mailbox import Failure, Item, LoopMailbox, Mailbox, ThreadMailbox, Value
 
 log = logging.getLogger("scrimp.client")
 
 T = TypeVar("T")
 R = TypeVar("R")
-P = TypeVar("P")
 
 GRACE_S = 5.0
 """How long calls in the air may go on when the engine is closed."""
@@ -206,6 +206,34 @@ class Engine(Generic[T]):
         running = self._running
         return running if running is not None else await asyncio.to_thread(self._start)
 
+    def call(self, work: Callable[[T], Coroutine[Any, Any, R]]) -> R:
+        """What a coroutine on the engine's loop returns, or raises; the thread waits."""
+        running = self.running()
+        mailbox = ThreadMailbox(running.loop)
+        job: Job[T] = Job(partial(_valued, work, mailbox), mailbox)
+        try:
+            running.submit(job)
+            item = mailbox.get(None)
+        except BaseException:
+            running.leave(job)
+            raise
+        value: R = _value_of(item)
+        return value
+
+    async def acall(self, work: Callable[[T], Coroutine[Any, Any, R]]) -> R:
+        """The same for a task on another event loop."""
+        running = await self.arunning()
+        mailbox = LoopMailbox(running.loop)
+        job: Job[T] = Job(partial(_valued, work, mailbox), mailbox)
+        try:
+            running.submit(job)
+            item = await mailbox.get(None)
+        except BaseException:
+            running.leave(job)
+            raise
+        value: R = _value_of(item)
+        return value
+
     @property
     def started(self) -> bool:
         """True while there is something that `close` would end."""
@@ -237,6 +265,16 @@ class Engine(Generic[T]):
                 running.start()
                 self._running = running
             return self._running
+
+
+async def _valued(work: Callable[[T], Coroutine[Any, Any, R]], mailbox: Mailbox, value: T) -> None:
+    mailbox.put(Value(await work(value)))
+
+
+def _value_of(item: Item) -> Any:
+    if isinstance(item, Value):
+        return item.value
+    raise item.error if isinstance(item, Failure) else TypeError("a job without a value")
 
 
 class _Threads(ThreadPoolExecutor):

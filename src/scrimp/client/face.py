@@ -10,15 +10,20 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from scrimp.app import open_app
+from scrimp.calls import Caller
+from scrimp.client.asking import Answer, Question, ask
 from scrimp.client.desk import Desk
 from scrimp.client.engine import GRACE_S, Engine
 from scrimp.client.mailbox import Mailbox
+from scrimp.client.reporting import BEGINNING, Since, Spend, period, row_of, spend_of, today
+from scrimp.client.telling import RecordOptions, told_of
 from scrimp.client.transport import AsyncTransport, Parcel, SyncTransport, Under
 from scrimp.client.wrapping import (
     Homes,
@@ -28,7 +33,10 @@ from scrimp.client.wrapping import (
     vendor_of,
     with_transport,
 )
+from scrimp.errors import InvalidRequest
+from scrimp.ledger.report import By, ReportRow
 from scrimp.settings import Loaded, Settings, complete, load, read
+from scrimp.shell.recording import Recorded, Told
 from scrimp.shell.secret import tenant_secret
 
 C = TypeVar("C")
@@ -42,11 +50,13 @@ class Scrimp:
 
     `settings` is a path of a `scrimp.toml`, its tables as a mapping, or None: then the file is
     found as the gateway finds it (SCRIMP_CONFIG, ./scrimp.toml, the user's folder), and without
-    one the environment says which providers there are. Raises ConfigError.
+    one the environment says which providers there are. `model` is what `ask` asks when it is not
+    told. Raises ConfigError.
     """
 
-    def __init__(self, settings: Given = None) -> None:
+    def __init__(self, settings: Given = None, *, model: str = "") -> None:
         self._loaded = loaded_of(settings)
+        self._default_model = model
         self._engine: Engine[Desk] = Engine(partial(_open, self._loaded))
 
     def __repr__(self) -> str:
@@ -78,6 +88,88 @@ class Scrimp:
         awaited = is_async(library, http_client)
         transport = AsyncTransport(under) if awaited else SyncTransport(under)
         return with_transport(client, http_client, library, transport)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        context: str = "",
+        model: str = "",
+        user: str = "",
+        task: str = "",
+        max_tokens: int | None = None,
+    ) -> Answer:
+        """Ask a model that the settings know, with the provider's key of the settings.
+
+        `context` goes before the question, as the system's part. Raises Rejected (what was asked
+        cannot be done) and UpstreamError (the provider failed, after retries).
+        """
+        asked = Question(question, context, self._model(model), max_tokens, _labels(user, task))
+        return self._engine.call(partial(_ask, question=asked))
+
+    async def aask(
+        self,
+        question: str,
+        *,
+        context: str = "",
+        model: str = "",
+        user: str = "",
+        task: str = "",
+        max_tokens: int | None = None,
+    ) -> Answer:
+        """The same, awaited."""
+        asked = Question(question, context, self._model(model), max_tokens, _labels(user, task))
+        return await self._engine.acall(partial(_ask, question=asked))
+
+    def record(self, model: str, usage: object, **told: Unpack[RecordOptions]) -> Recorded:
+        """Book a call that was made elsewhere.
+
+        `usage` is a mapping or an SDK's usage object: in the provider's own shape, or by the names
+        of `scrimp.calls.Usage`. It is priced at the time `at` (now, if not given). A call that is
+        told twice by the same `id` is booked once. Raises InvalidRequest.
+        """
+        wanted = told_of(model, usage, told)
+        return self._engine.call(partial(_record, told=wanted))
+
+    async def arecord(self, model: str, usage: object, **told: Unpack[RecordOptions]) -> Recorded:
+        """The same, awaited."""
+        wanted = told_of(model, usage, told)
+        return await self._engine.acall(partial(_record, told=wanted))
+
+    def report(
+        self, since: Since = None, until: datetime | None = None, *, by: By = "model"
+    ) -> Spend:
+        """What calls cost and what was saved: the numbers of `scrimp report`, a table when printed.
+
+        `since` is an aware time or how long ago; without it, today (UTC). All calls in the ledger
+        count, those of a gateway on the same state folder too. Raises StoreError.
+        """
+        start, end = period(since, until, default=today())
+        if self._engine.started:
+            self._engine.call(Desk.booked)
+        return spend_of(self._loaded.settings, start, end, by)
+
+    async def areport(
+        self, since: Since = None, until: datetime | None = None, *, by: By = "model"
+    ) -> Spend:
+        """The same, awaited."""
+        return await asyncio.to_thread(self.report, since, until, by=by)
+
+    def stats(self, user: str, since: Since = None, until: datetime | None = None) -> ReportRow:
+        """One user's calls, hits, tokens, cost and saving; from the beginning without `since`."""
+        start, _ = period(since, until, default=BEGINNING)
+        return row_of(self.report(start, until, by="user"), user)
+
+    async def astats(
+        self, user: str, since: Since = None, until: datetime | None = None
+    ) -> ReportRow:
+        """The same, awaited."""
+        return await asyncio.to_thread(self.stats, user, since, until)
+
+    def _model(self, asked: str) -> str:
+        if name := asked or self._default_model:
+            return name
+        raise InvalidRequest("no model (give one: ask(…, model=…) or Scrimp(…, model=…))")
 
     def close(self, grace_s: float = GRACE_S) -> None:
         """End: calls in the air may go on for `grace_s`, then everything is booked.
@@ -137,6 +229,18 @@ async def _open(loaded: Loaded) -> AsyncIterator[Desk]:
     secret = tenant_secret(loaded.settings.state_path)
     async with open_app(loaded) as app:
         yield Desk(app, tenant_secret=secret)
+
+
+async def _ask(desk: Desk, *, question: Question) -> Answer:
+    return await ask(desk.app, desk.intake, question)
+
+
+async def _record(desk: Desk, *, told: Told) -> Recorded:
+    return await desk.recorder.book(told, Caller("local"))
+
+
+def _labels(user: str, task: str) -> dict[bytes, bytes]:
+    return Labels(user, task).headers()
 
 
 async def _serve(parcel: Parcel, desk: Desk, mailbox: Mailbox) -> None:
