@@ -8,6 +8,7 @@ from scrimp.simulator.link import Connection
 from scrimp.simulator.records import Recorded
 from scrimp.simulator.server import Simulator, run_simulator
 from scrimp.simulator.settings import BELIEVABLE, Settings
+from scrimp.simulator.upstream import Upstream
 
 __all__ = [
     "BELIEVABLE",
@@ -17,6 +18,7 @@ __all__ = [
     "Recorded",
     "Settings",
     "Simulator",
+    "Upstream",
     "Usage",
     "run_simulator",
 ]

@@ -17,6 +17,7 @@ _KINDS: Final = {
     "not_found": "not_found_error",
     "model_not_found": "not_found_error",
     "rate_limited": "rate_limit_error",
+    "tokens_limited": "rate_limit_error",
     "server": "api_error",
     "overloaded": "overloaded_error",
 }

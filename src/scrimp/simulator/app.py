@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
@@ -11,7 +10,9 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from scrimp.simulator import bill as bills
+from scrimp.simulator import mangle
 from scrimp.simulator.bill import Bill, BillRow, Delivered, Model, Usage, Vendor
+from scrimp.simulator.clock import Clock
 from scrimp.simulator.control import Control
 from scrimp.simulator.conversation import Question, Refusal
 from scrimp.simulator.delivery import (
@@ -22,9 +23,11 @@ from scrimp.simulator.delivery import (
     Pace,
     Send,
     server_error,
+    typed,
 )
 from scrimp.simulator.faults import Fault, Plan, parse
 from scrimp.simulator.incoming import Incoming
+from scrimp.simulator.limits import Limits, refused_headers, retry_headers
 from scrimp.simulator.link import EXTENSION, Link, Links
 from scrimp.simulator.prefix import PrefixCache
 from scrimp.simulator.records import Recorded
@@ -35,21 +38,25 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 _ID_HEADERS: Final = ("x-sim-id", "x-scrimp-id")
 _RETRY_HEADERS: Final = ("retry-after", "retry-after-ms")
-_LIMIT_REQUESTS: Final = 10_000
-_LIMIT_TOKENS: Final = 2_000_000
+_LIMITED: Final = frozenset(
+    {"/v1/chat/completions", "/v1/responses", "/v1/embeddings", "/v1/messages"}
+)
+HTML: Final = ("content-type", "text/html; charset=utf-8")
+_PAGE: Final = b"<!doctype html><html><head><title>Just a moment...</title></head></html>"
 
 
 class Provider:
     """One simulated provider. Everything it knows is in memory."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, links: Links) -> None:
         self.settings = settings
-        self.links = Links()
-        self.plan = Plan()
+        self.links = links
+        self.clock = Clock()
+        self.plan = Plan(self.clock)
         self.requests: deque[Recorded] = deque(maxlen=settings.kept_requests)
         self.in_flight = 0
         self._rows: list[BillRow] = []
-        self._numbers = itertools.count(1)
+        self.limits = Limits(self.clock, settings)
         self._prefixes = PrefixCache()
         self._control = Control(self)
         self._routes = Routes(self)
@@ -60,10 +67,11 @@ class Provider:
         return Bill(tuple(self._rows))
 
     def reset(self) -> None:
-        """Forget bill, requests, faults and ended connections."""
+        """Forget bill, requests, faults, ended connections and all that clients have stored."""
         self._rows.clear()
         self.requests.clear()
         self.plan.clear()
+        self.limits.change(self.settings)
         self.links.forget()
         self._prefixes.clear()
         self._routes.forget()
@@ -101,11 +109,30 @@ class Provider:
         try:
             incoming.check_key()
             incoming.out.fault = fault = self._fault(headers, path)
-            if fault is not None and fault.status and not fault.worked:
-                raise server_error(fault.status)
+            if fault is not None and await self._turned_away(incoming, fault):
+                return
+            if scope["method"] == "POST" and path in _LIMITED:
+                self.limits.admit(vendor, incoming.owner, body)
             await self._routes(incoming)
         except Refusal as refusal:
             await self._refuse(incoming, refusal)
+
+    async def _turned_away(self, incoming: Incoming, fault: Fault) -> bool:
+        """What never comes to a model and costs nothing. Raises Refusal."""
+        if fault.status and not fault.worked:
+            refusal = server_error(fault.status)
+            if fault.kind == "rate-limit":
+                refusal.headers = retry_headers(incoming.vendor, fault.number)
+            raise refusal
+        headers = self.headers(incoming, Pace(0, 0))
+        if fault.kind == "html-200":
+            await incoming.out.reply(200, (HTML, *headers), _PAGE)
+        elif fault.kind == "error-200":
+            body = incoming.error_body(server_error(500))
+            await incoming.out.reply(200, (JSON, *headers), body)
+        else:
+            return False
+        return True
 
     def _fault(self, headers: Mapping[str, str], path: str) -> Fault | None:
         if text := headers.get("x-sim-fault"):
@@ -140,6 +167,7 @@ class Provider:
             billed_nanousd=bills.billed_nanousd(usage, model.price),
         )
         self._rows.append(row)
+        self.limits.settle(incoming.vendor, incoming.owner, incoming.recorded.body, usage)
 
     def cached(self, incoming: Incoming, question: Question) -> Question:
         """The question with the usage that the prompt cache leaves."""
@@ -174,46 +202,42 @@ class Provider:
                 await out.pause(None)
             case "cut-before-headers":
                 await out.hang_up()
-            case "slow-first-byte":
+            case "slow-first-byte" | "slow-first-token":
                 await out.pause(fault.number / 1000 if fault is not None else 0)
             case _:
                 pass
-        await out.reply(200, (JSON, *self.headers(incoming, Pace(0, 0))), body)
+        headers = self.headers(incoming, Pace(0, 0))
+        await out.reply(200, (typed(fault, JSON), *headers), mangle.body(fault, body))
 
     async def _refuse(self, incoming: Incoming, refusal: Refusal) -> None:
         headers = list(self.headers(incoming, Pace(0, 0)))
         options = incoming.fault.options if incoming.fault is not None else {}
         headers += [(name, options[name]) for name in _RETRY_HEADERS if name in options]
+        headers += refusal.headers
         if refusal.status == 502:
             # Bad gateways speak HTML: the provider's edge answers, not its API.
             page = b"<html><head><title>502 Bad Gateway</title></head><body>502</body></html>"
-            await incoming.out.reply(502, (("content-type", "text/html"), *headers), page)
+            await incoming.out.reply(502, (HTML, *headers), page)
             return
         await incoming.out.reply(refusal.status, (JSON, *headers), incoming.error_body(refusal))
 
     def headers(self, incoming: Incoming, pace: Pace) -> Headers:
         """The headers of every reply."""
-        left = _LIMIT_REQUESTS - next(self._numbers) % 100
-        tokens_left = _LIMIT_TOKENS - len(incoming.recorded.body) // 4
+        fault, vendor = incoming.fault, incoming.vendor
+        if fault is not None and fault.kind == "rate-limit":
+            left = refused_headers(vendor, float(fault.number))
+        else:
+            left = self.limits.headers(vendor, incoming.owner)
         request_id = incoming.recorded.request_id
-        if incoming.vendor == "anthropic":
-            return (
-                ("request-id", request_id),
-                ("anthropic-organization-id", "00000000-0000-4000-8000-000000000000"),
-                ("anthropic-ratelimit-requests-limit", str(_LIMIT_REQUESTS)),
-                ("anthropic-ratelimit-requests-remaining", str(left)),
-                ("anthropic-ratelimit-tokens-limit", str(_LIMIT_TOKENS)),
-                ("anthropic-ratelimit-tokens-remaining", str(tokens_left)),
-            )
+        if vendor == "anthropic":
+            organisation = ("anthropic-organization-id", "00000000-0000-4000-8000-000000000000")
+            return (("request-id", request_id), organisation, *left)
         return (
             ("x-request-id", request_id),
             ("openai-organization", "simulated"),
             ("openai-version", "2020-10-01"),
             ("openai-processing-ms", str(int(pace.first_s * 1000) + 1)),
-            ("x-ratelimit-limit-requests", str(_LIMIT_REQUESTS)),
-            ("x-ratelimit-remaining-requests", str(left)),
-            ("x-ratelimit-limit-tokens", str(_LIMIT_TOKENS)),
-            ("x-ratelimit-remaining-tokens", str(tokens_left)),
+            *left,
         )
 
 

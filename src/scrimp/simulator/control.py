@@ -1,4 +1,4 @@
-"""The simulator's own endpoints under `/_sim/`: bill, requests, connections, faults, reset."""
+"""The simulator's own endpoints under `/_sim/`: what it saw, and what it shall do."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import Any, Protocol
 import msgspec
 
 from scrimp.simulator.bill import Bill, BillRow
+from scrimp.simulator.clock import Clock
 from scrimp.simulator.delivery import JSON, Outlet
 from scrimp.simulator.faults import Plan, Rule, parse
+from scrimp.simulator.limits import Limits
 from scrimp.simulator.link import Links
 from scrimp.simulator.records import Recorded
+from scrimp.simulator.settings import Settings
 
 
 class Witness(Protocol):
@@ -21,6 +24,8 @@ class Witness(Protocol):
 
     links: Links
     plan: Plan
+    limits: Limits
+    clock: Clock
     requests: deque[Recorded]
 
     @property
@@ -42,6 +47,22 @@ class PlannedFault(msgspec.Struct, forbid_unknown_fields=True):
     probability: float | None = None
     seed: int = 0
     path: str = ""
+    after: int = 0
+    for_s: float | None = None
+
+
+class NewLimits(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of `POST /_sim/limits`; see `Settings`. What is missing is not limited."""
+
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    output_tokens_per_minute: int | None = None
+
+
+class Forward(msgspec.Struct, forbid_unknown_fields=True):
+    """Body of `POST /_sim/clock`."""
+
+    advance_s: float
 
 
 class Control:
@@ -61,8 +82,8 @@ class Control:
                 return self._shown(path)
             case "POST", "/_sim/reset":
                 self._witness.reset()
-            case "POST", "/_sim/faults":
-                return self._plan(body)
+            case "POST", "/_sim/faults" | "/_sim/limits" | "/_sim/clock":
+                return self._changed(path, body)
             case "DELETE", "/_sim/faults":
                 self._witness.plan.clear()
             case _:
@@ -81,22 +102,21 @@ class Control:
             case _:
                 return 404, {"error": f"no such endpoint: GET {path}"}
 
-    def _plan(self, body: bytes) -> tuple[int, Any]:
+    def _changed(self, path: str, body: bytes) -> tuple[int, Any]:
+        witness = self._witness
         try:
-            planned = msgspec.json.decode(body, type=PlannedFault)
-            fault = parse(planned.fault)
+            match path:
+                case "/_sim/limits":
+                    limits = msgspec.json.decode(body, type=NewLimits)
+                    witness.limits.change(Settings(**msgspec.structs.asdict(limits)))
+                case "/_sim/clock":
+                    witness.clock.advance(msgspec.json.decode(body, type=Forward).advance_s)
+                case _:
+                    planned = msgspec.json.decode(body, type=PlannedFault)
+                    given = msgspec.structs.asdict(planned)
+                    witness.plan.add(Rule(**(given | {"fault": parse(planned.fault)})))
         except (msgspec.DecodeError, ValueError) as error:
             return 400, {"error": str(error)}
-        self._witness.plan.add(
-            Rule(
-                fault,
-                planned.count,
-                planned.every,
-                planned.probability,
-                planned.seed,
-                planned.path,
-            )
-        )
         return 200, {"ok": True}
 
 

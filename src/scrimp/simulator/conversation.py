@@ -14,12 +14,22 @@ Role = Literal["system", "user", "assistant", "tool"]
 
 
 class Refusal(Exception):
-    """The provider says no, and bills nothing. `kind` chooses the vendor's type of error."""
+    """The provider says no, and bills nothing. `kind` chooses the vendor's type of error.
+
+    `headers` go with it, beside those of every reply.
+    """
 
     def __init__(
-        self, status: int, message: str, *, kind: str = "invalid", param: str | None = None
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str = "invalid",
+        param: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__(message)
+        self.headers = headers
         self.status = status
         self.message = message
         self.kind = kind

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
+from scrimp.simulator import mangle
 from scrimp.simulator.bill import Delivered, Usage
 from scrimp.simulator.conversation import Dice, Refusal
 from scrimp.simulator.faults import Fault
@@ -19,6 +20,7 @@ Book = Callable[[Usage, Delivered], None]
 Headers = tuple[tuple[str, str], ...]
 JSON: Final = ("content-type", "application/json")
 EVENTS: Final = ("content-type", "text/event-stream; charset=utf-8")
+_ENDS: Final = frozenset({"stall", "error-event", "failed", "early-end"})
 
 
 class Ended(Exception):
@@ -111,11 +113,20 @@ class Outlet:
         """Send a piece of the body. Raises Ended when the connection has ended."""
         if self.link.gone:
             raise Ended("left")
+        if self.fault is not None and self.fault.kind == "drip":
+            await self._drip(self.fault, data, last=last)
+            return
         if self.breaks_within(len(data)):
             room = self.fault.number - self._sent_bytes if self.fault is not None else 0
             await self._body(data[:room], more=True)
             await self.hang_up()
         await self._body(data, more=not last)
+
+    async def _drip(self, fault: Fault, data: bytes, *, last: bool) -> None:
+        for part in mangle.portions(fault, data):
+            await self.pause(fault.number / 1000)
+            await self._body(part, more=True)
+        await self._body(b"", more=not last)
 
     async def _body(self, data: bytes, *, more: bool) -> None:
         self._sent_bytes += len(data)
@@ -193,7 +204,7 @@ async def _whole(out: Outlet, job: Job, book: Book) -> None:
     await _work(out, job, book)
     usage = job.production.usage()
     fault = out.fault
-    if fault is not None and (fault.status or fault.kind == "error-event"):
+    if fault is not None and (fault.status or fault.kind in {"error-event", "failed"}):
         book(usage, "broken")
         refusal = server_error(fault.status or 500)
         await out.reply(refusal.status, (JSON, *job.headers), job.error(refusal))
@@ -201,10 +212,11 @@ async def _whole(out: Outlet, job: Job, book: Book) -> None:
     if fault is not None and fault.kind == "cut-before-headers":
         book(usage, "broken")
         await out.hang_up()
-    body = job.renderer.whole()
+    body = mangle.body(fault, job.renderer.whole())
     stalls = fault is not None and fault.kind == "stall"
     book(usage, "broken" if stalls or out.breaks_within(len(body)) else "complete")
-    await out.start(200, (JSON, *job.headers), length=len(body))
+    await out.start(200, (typed(fault, JSON), *job.headers), length=len(body))
+    await _first_late(out)
     if stalls:
         await out.write(body[: len(body) // 2])
         await out.pause(None)
@@ -228,24 +240,27 @@ async def _work(out: Outlet, job: Job, book: Book) -> None:
 
 async def _stream(out: Outlet, job: Job, book: Book) -> None:
     fault = out.fault
-    produced = 0
+    produced = shown = 0
     try:
         if job.pace.first_s:
             await out.pause(job.pace.first_s)
         if fault is not None and fault.kind == "cut-before-headers":
             await out.hang_up()
-        await out.start(200, (EVENTS, ("cache-control", "no-cache"), *job.headers))
-        await out.write(job.renderer.head())
+        more = (typed(fault, EVENTS), ("cache-control", "no-cache"), *job.headers)
+        await out.start(200, more)
+        await out.write(_framed(fault, job.renderer.head()))
+        await _first_late(out)
         for piece in job.production.pieces:
             await out.pause(piece.raw_tokens * job.pace.per_token_s)
             if _interrupted(fault, produced):
                 break
             produced += 1
             if events := job.renderer.piece(piece):
-                await out.write(events)
+                shown += 1
+                await out.write(mangle.mangled(fault, events, shown))
         if _interrupted(fault, produced):
             await _interrupt(out, job)
-        tail = job.renderer.tail()
+        tail = _framed(fault, job.renderer.tail())
         if out.breaks_within(len(tail)):
             await out.write(tail)
     except Ended as ended:
@@ -256,15 +271,40 @@ async def _stream(out: Outlet, job: Job, book: Book) -> None:
     await out.write(tail, last=True)
 
 
+async def _first_late(out: Outlet) -> None:
+    """`slow-first-token`: the headers are there, nothing else is."""
+    if out.fault is not None and out.fault.kind == "slow-first-token":
+        await out.pause(out.fault.number / 1000)
+
+
 def _interrupted(fault: Fault | None, produced: int) -> bool:
-    return fault is not None and fault.kind in {"stall", "error-event"} and produced >= fault.number
+    return fault is not None and fault.kind in _ENDS and produced >= fault.number
+
+
+def _framed(fault: Fault | None, events: bytes) -> bytes:
+    """Of the faults of framing only `crlf` touches the first and last events."""
+    return (
+        mangle.mangled(fault, events, 0) if fault is not None and fault.kind == "crlf" else events
+    )
+
+
+def typed(fault: Fault | None, true: tuple[str, str]) -> tuple[str, str]:
+    """The content type, as the fault has it."""
+    if fault is None or fault.kind != "wrong-type":
+        return true
+    usual = "application/json" if true is EVENTS else "text/plain; charset=utf-8"
+    return "content-type", fault.options.get("type", usual)
 
 
 async def _interrupt(out: Outlet, job: Job) -> None:
-    """Stop in the middle: silent until the client goes, or with an error event. Raises Ended."""
-    if out.fault is not None and out.fault.kind == "error-event":
+    """Stop in the middle: silent until the client goes, with an error, or as if whole.
+
+    Raises Ended.
+    """
+    if out.fault is not None and out.fault.kind != "stall":
         refusal = Refusal(529, "The service is overloaded at the moment.", kind="overloaded")
-        await out.write(job.renderer.error_event(refusal), last=True)
+        ends = out.fault.kind == "early-end"
+        await out.write(b"" if ends else job.renderer.error_event(refusal), last=True)
         raise Ended("broken")
     await out.pause(None)
 

@@ -16,6 +16,7 @@ _CODES: Final = {
     "model_not_found": ("invalid_request_error", "model_not_found"),
     "unauthenticated": ("invalid_request_error", None),
     "rate_limited": ("requests", "rate_limit_exceeded"),
+    "tokens_limited": ("tokens", "rate_limit_exceeded"),
     "response_not_found": ("invalid_request_error", "previous_response_not_found"),
     "server": ("server_error", None),
     "overloaded": ("server_error", None),

@@ -121,9 +121,7 @@ class Responses:
         body = body | {"input": self._resolved(incoming, responses_requests.items_of(body))}
         question = responses_requests.read(body, history)
         mode = incoming.fault.kind if incoming.fault is not None else ""
-        asked = Asked(
-            body, incoming.reply_id, int(time.time()), conversation_id(body), usage_mode=mode
-        )
+        asked = Asked(body, incoming.reply_id, int(time.time()), conversation_id(body), mode=mode)
         if asked.background and body.get("store") is False:
             raise Refusal(400, "Background mode needs 'store' to be true.", param="background")
         production = produced(self._desk.cached(incoming, question))

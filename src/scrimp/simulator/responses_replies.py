@@ -52,7 +52,7 @@ class Asked:
     reply_id: str
     created: int
     conversation: str = ""
-    usage_mode: str = ""
+    mode: str = ""
 
     @property
     def background(self) -> bool:
@@ -61,7 +61,7 @@ class Asked:
 
 
 class ResponsesReply:
-    """Renders one production; `asked.usage_mode` may be `no-usage`.
+    """Renders one production; `asked.mode` may be `no-usage` or `failed`.
 
     Events with a number up to `after` are left out, for who has them already.
     """
@@ -134,15 +134,12 @@ class ResponsesReply:
         return closed + self._event(f"response.{status}", {"response": response})
 
     def error_event(self, refusal: Refusal) -> bytes:
-        """`error`, then `response.failed`."""
+        """`error`, then `response.failed`; in the mode `failed` only that."""
         code = _ERRORS.get(refusal.kind, "server_error")
         said = {"code": code, "message": refusal.message, "param": None}
-        return self._event("error", said) + self.failed_event(refusal)
-
-    def failed_event(self, refusal: Refusal) -> bytes:
-        """`response.failed` with what was finished before it."""
+        error = b"" if self._asked.mode == "failed" else self._event("error", said)
         response = self.failed(refusal) | {"output": list(self._output)}
-        return self._event("response.failed", {"response": response})
+        return error + self._event("response.failed", {"response": response})
 
     def failed(self, refusal: Refusal) -> Body:
         """The response once it has failed."""
@@ -179,7 +176,7 @@ class ResponsesReply:
             made["completed_at"] = self._asked.created
         if self._asked.conversation:
             made["conversation"] = {"id": self._asked.conversation}
-        if ended and self._asked.usage_mode != "no-usage":
+        if ended and self._asked.mode != "no-usage":
             made["usage"] = usage_body(self._production.usage())
         return made
 

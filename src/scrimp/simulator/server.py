@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Final, Self
 
 import uvicorn
 
-from scrimp.simulator.app import Provider
-from scrimp.simulator.bill import Bill
-from scrimp.simulator.faults import Rule, parse
-from scrimp.simulator.link import Connection, LinkProtocol
-from scrimp.simulator.records import Recorded
+from scrimp.simulator.fleet import Fleet, base_path
+from scrimp.simulator.link import LinkProtocol
 from scrimp.simulator.settings import BELIEVABLE, Settings
+from scrimp.simulator.upstream import Upstream
 
 _START_LIMIT_S: Final = 10.0
-_POLL_S: Final = 0.002
 
 
 class _Server(uvicorn.Server):
     """Says when it is ready, and does not wait for calls that would never end."""
 
-    def __init__(self, provider: Provider, on_ready: Callable[[], None]) -> None:
+    def __init__(self, fleet: Fleet, on_ready: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
-                provider,
+                fleet,
                 http=LinkProtocol,
                 ws="none",
                 lifespan="off",
@@ -42,7 +38,7 @@ class _Server(uvicorn.Server):
                 timeout_keep_alive=75,
             )
         )
-        self._provider = provider
+        self._fleet = fleet
         self._on_ready = on_ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -52,7 +48,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Break what is still in flight, then end."""
-        self._provider.links.abort_all()
+        self._fleet.links.abort_all()
         await super().shutdown(sockets)
 
 
@@ -74,32 +70,47 @@ def _url(bound: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _each(settings: Settings, upstreams: int | Sequence[Settings]) -> Sequence[Settings]:
+    """The settings of each upstream; at least one. Raises ValueError."""
+    each = (settings,) * upstreams if isinstance(upstreams, int) else tuple(upstreams)
+    if not each:
+        raise ValueError("a simulator has one upstream at least, not 0")
+    return each
+
+
 def run_simulator(
     host: str = "127.0.0.1",
     port: int = 0,
     settings: Settings = BELIEVABLE,
     *,
+    upstreams: int = 1,
+    faults: Sequence[str] = (),
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
     """Serve until SIGINT or SIGTERM. Prints nothing; `on_ready` gets the URL.
 
+    `faults` are planned beforehand: `503:every=5`, or `u2/503:every=5` for one upstream.
     Once everything is closed the signal is raised again, as uvicorn does: SIGINT ends in a
-    KeyboardInterrupt. Raises OSError for a port that is taken.
+    KeyboardInterrupt. Raises OSError for a port that is taken, ValueError for a wrong fault.
     """
+    fleet = Fleet(_each(settings, upstreams))
+    for text in faults:
+        fleet.plan(text)
     bound = _listen(host, port)
     url = _url(bound)
     try:
         ready = (lambda: on_ready(url)) if on_ready is not None else (lambda: None)
-        _Server(Provider(settings), ready).run(sockets=[bound])
+        _Server(fleet, ready).run(sockets=[bound])
     finally:
         bound.close()
 
 
-class Simulator:
+class Simulator(Upstream):
     """A simulated provider in a thread of its own, on a free port of 127.0.0.1.
 
-    `with Simulator() as sim:` or `async with`. Give SDKs `sim.openai_url` or `sim.url`. Everything
-    may be asked from any thread, while it runs and after it.
+    `with Simulator() as sim:` or `async with`. Give SDKs `sim.openai_url` or `sim.url`.
+    `Simulator(upstreams=3)` has three providers, in `sim.upstreams`, and is itself the first one;
+    `Simulator(upstreams=(Settings(...), Settings(...)))` gives each its own settings.
     """
 
     def __init__(
@@ -110,15 +121,29 @@ class Simulator:
         jitter: float = 0.0,
         prefix_cache: bool = False,
         settings: Settings | None = None,
+        upstreams: int | Sequence[Settings] = 1,
     ) -> None:
         chosen = settings or Settings(
             first_token_ms, per_token_ms, jitter, prefix_cache=prefix_cache
         )
-        self._provider = Provider(chosen)
+        self._fleet = fleet = Fleet(_each(chosen, upstreams))
+        super().__init__(fleet.providers[0], lambda: self._url)
+        self._upstreams = tuple(
+            Upstream(provider, partial(self._url_of, number))
+            for number, provider in enumerate(fleet.providers, 1)
+        )
         self._ready = threading.Event()
-        self._server = _Server(self._provider, self._ready.set)
+        self._server = _Server(fleet, self._ready.set)
         self._thread: threading.Thread | None = None
         self._url = ""
+
+    @property
+    def upstreams(self) -> tuple[Upstream, ...]:
+        """All of them, each under a base path of its own, `/u1` for the first."""
+        return self._upstreams
+
+    def _url_of(self, number: int) -> str:
+        return self._url + base_path(number)
 
     def __enter__(self) -> Self:
         bound = _listen("127.0.0.1", 0)
@@ -155,80 +180,3 @@ class Simulator:
         trace: TracebackType | None,
     ) -> None:
         self.__exit__(kind, error, trace)
-
-    @property
-    def url(self) -> str:
-        """Such as `http://127.0.0.1:40123`: what the Anthropic SDK takes as base URL."""
-        return self._url
-
-    @property
-    def openai_url(self) -> str:
-        """`url` with `/v1`: what the OpenAI SDK takes as base URL."""
-        return f"{self._url}/v1"
-
-    @property
-    def bill(self) -> Bill:
-        """The bill at this moment. Broken calls are in it once `quiet` has returned."""
-        return self._provider.bill
-
-    @property
-    def requests(self) -> tuple[Recorded, ...]:
-        """The last requests (1,000 by default) to the provider's side, oldest first."""
-        return tuple(self._provider.requests)
-
-    @property
-    def connections(self) -> tuple[Connection, ...]:
-        """Ended connections, then open ones."""
-        return self._provider.links.seen()
-
-    @property
-    def in_flight(self) -> int:
-        """Calls that are being answered now."""
-        return self._provider.in_flight
-
-    def quiet(self, timeout_s: float = 5.0) -> Bill:
-        """Wait until no call is in flight, and return the bill. Raises TimeoutError.
-
-        It blocks; a client on an event loop of the same thread cannot close its connections
-        meanwhile, so use `aquiet` there.
-        """
-        end_s = time.monotonic() + timeout_s
-        while self._provider.in_flight:
-            self._check_limit(end_s)
-            time.sleep(_POLL_S)
-        return self.bill
-
-    async def aquiet(self, timeout_s: float = 5.0) -> Bill:
-        """`quiet` for coroutines."""
-        end_s = time.monotonic() + timeout_s
-        while self._provider.in_flight:
-            self._check_limit(end_s)
-            await asyncio.sleep(_POLL_S)  # the calls are on another loop
-        return self.bill
-
-    def _check_limit(self, end_s: float) -> None:
-        if time.monotonic() > end_s:
-            raise TimeoutError(f"{self._provider.in_flight} calls are still in flight")
-
-    def fault(
-        self,
-        fault: str,
-        *,
-        count: int | None = None,
-        every: int | None = None,
-        probability: float | None = None,
-        seed: int = 0,
-    ) -> None:
-        """Plan a fault (see `faults.Kind`). Raises ValueError.
-
-        For the next `count` calls, every `every`-th, or by chance; with none of these for all.
-        """
-        self._provider.plan.add(Rule(parse(fault), count, every, probability, seed))
-
-    def no_faults(self) -> None:
-        """Drop the plan."""
-        self._provider.plan.clear()
-
-    def reset(self) -> None:
-        """Forget bill, requests, faults and ended connections."""
-        self._provider.reset()

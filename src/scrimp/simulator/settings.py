@@ -12,6 +12,7 @@ class Settings:
     `jitter` is the share by which times vary from call to call, a function of the conversation.
     `prefix_cache`: discount repeated prompt beginnings as the vendors do. Then usage depends on
     the calls before, which is why it is off for tests.
+    The limits per minute hold for each key; None never refuses.
     """
 
     first_token_ms: float = 0.0
@@ -19,6 +20,9 @@ class Settings:
     jitter: float = 0.0
     kept_requests: int = 1000
     prefix_cache: bool = False
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    output_tokens_per_minute: int | None = None
 
 
 BELIEVABLE = Settings(first_token_ms=250.0, per_token_ms=8.0, jitter=0.2, prefix_cache=True)

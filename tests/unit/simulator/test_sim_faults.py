@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from scrimp.simulator.clock import Clock
 from scrimp.simulator.faults import Plan, Rule, parse
 
 
@@ -26,7 +27,7 @@ def test_a_wrong_fault_text_is_an_error(text: str) -> None:
 
 def struck(rule: Rule, calls: int = 12) -> list[int]:
     """The numbers of the calls that a rule strikes, from 1."""
-    plan = Plan()
+    plan = Plan(Clock())
     plan.add(rule)
     return [number for number in range(1, calls + 1) if plan.next("/v1/messages")]
 
@@ -51,8 +52,40 @@ def test_chance_repeats_for_the_same_seed() -> None:
 
 def test_the_first_rule_that_strikes_wins() -> None:
     """And a rule that is used up lets the next one speak."""
-    plan = Plan()
+    plan = Plan(Clock())
     plan.add(Rule(parse("429"), count=1))
     plan.add(Rule(parse("500"), count=2))
     kinds = [fault.kind if (fault := plan.next("/v1/x")) else None for _ in range(4)]
     assert kinds == ["429", "500", "500", None]
+
+
+def test_a_burst_begins_and_ends_by_number() -> None:
+    """A run of failing calls after some good ones, said by fields or by the fault's own text."""
+    assert struck(Rule(parse("503"), count=3, after=4)) == [5, 6, 7]
+    assert struck(Rule(parse("503:after=4:count=3"))) == [5, 6, 7]
+    assert struck(Rule(parse("503:every=3:after=2"))) == [5, 8, 11]
+    assert struck(Rule(parse("503:path=/v1/chat"))) == []
+
+
+def test_a_burst_may_end_by_time() -> None:
+    """A share of the calls, for so many seconds."""
+    clock = Clock()
+    plan = Plan(clock)
+    plan.add(Rule(parse("503:share=1:for=10")))
+    assert plan.next("/v1/x") is not None
+    clock.advance(9)
+    assert plan.next("/v1/x") is not None
+    clock.advance(2)
+    assert plan.next("/v1/x") is None
+
+
+def test_a_wrong_schedule_is_an_error() -> None:
+    """Like any other misspelt fault."""
+    with pytest.raises(ValueError, match="many"):
+        Plan(Clock()).add(Rule(parse("503:count=many")))
+
+
+def test_the_clock_only_goes_forward() -> None:
+    """A life that was over is not back again."""
+    with pytest.raises(ValueError, match="forward"):
+        Clock().advance(-1)
