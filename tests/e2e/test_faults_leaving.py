@@ -22,9 +22,12 @@ QUICK_S = 0.1
 
 def _providers(url: str, timeouts: str) -> str:
     return "".join(
-        f'[providers.{name}]\nbase_url = "{url}/v1"\ndialects = ["{dialect}"]\n'
+        f'[providers.{name}]\nbase_url = "{url}/v1"\ndialects = {dialects}\n'
         f'key_env = "{name.upper()}_KEY"\ntimeouts = {{ {timeouts} }}\n'
-        for name, dialect in (("openai", "openai.chat"), ("anthropic", "anthropic.messages"))
+        for name, dialects in (
+            ("openai", ["openai.chat", "openai.responses"]),
+            ("anthropic", ["anthropic.messages"]),
+        )
     )
 
 
@@ -66,6 +69,12 @@ def test_a_client_that_leaves_a_stream_ends_it_at_the_provider(
                 if chunk.choices[0].delta.content:
                     break
             chunks.close()
+        elif vendor == "responses":
+            made = sdk.openai.responses.create(model="gpt-4o", input=ASK, stream=True)
+            for one in made:
+                if one.type == "response.output_text.delta":
+                    break
+            made.close()
         else:
             events = sdk.anthropic.messages.create(
                 model="claude-haiku-4-5",

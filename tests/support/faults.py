@@ -24,7 +24,7 @@ max_wait_s = 0.002
 PROVIDERS = """
 [providers.openai]
 base_url = "{url}/v1"
-dialects = ["openai.chat"]
+dialects = ["openai.chat", "openai.responses"]
 key_env = "OPENAI_KEY"
 timeouts = {{ first_byte_s = 0.5, idle_s = 0.5 }}
 [providers.anthropic]
@@ -73,11 +73,11 @@ cut=0                  | both   | 502         | 502 | failed   | failed failed  
 cut=1                  | both   | 502         | 502 | failed   | cut cut           | estimate
 cut=60                 | both   | 502         | 502 | failed   | cut cut           | estimate
 cut=400                | json   | 502         | 502 | failed   | cut cut           | estimate
-cut=900                | stream | in-stream   | 200 | cut      | cut               | estimate
+cut=2500               | stream | in-stream   | 200 | cut      | cut               | estimate
 reset=0                | both   | 502         | 502 | failed   | failed failed     | estimate
 reset=60               | both   | 502         | 502 | failed   | cut cut           | estimate
 reset=400              | json   | 502         | 502 | failed   | cut cut           | estimate
-reset=900              | stream | in-stream   | 200 | cut      | cut               | estimate
+reset=2500             | stream | in-stream   | 200 | cut      | cut               | estimate
 cut-before-headers     | both   | 502         | 502 | failed   | failed failed     | estimate
 hangup                 | both   | 502         | 502 | failed   | failed failed     | estimate
 no-usage               | both   | answer      | 200 | ok       | ok                | estimate
@@ -112,9 +112,9 @@ def is_right_class(vendor: Vendor, said: Said, client: str) -> bool:
     """The SDK's own class for the status, as it raises it against the vendor itself."""
     if client == "in-stream":
         return type(said.error) is (
-            openai.APIError if vendor == "openai" else anthropic.APIStatusError
+            anthropic.APIStatusError if vendor == "anthropic" else openai.APIError
         )
-    sdk = openai if vendor == "openai" else anthropic
+    sdk = anthropic if vendor == "anthropic" else openai
     kind = sdk.RateLimitError if client == "429" else sdk.InternalServerError
     return isinstance(said.error, kind) and said.status == int(client)
 

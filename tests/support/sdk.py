@@ -1,4 +1,4 @@
-"""One question, asked through either vendor's own SDK, as a stream or not: what was said."""
+"""One question in each dialect, by its vendor's own SDK, as a stream or not: what was said."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ from typing import Literal
 import anthropic
 import openai
 
-Vendor = Literal["openai", "anthropic"]
-VENDORS: tuple[Vendor, ...] = ("openai", "anthropic")
-MODELS: dict[Vendor, str] = {"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5"}
+Vendor = Literal["openai", "responses", "anthropic"]
+"""OpenAI's chat, OpenAI's responses, Anthropic's messages."""
+VENDORS: tuple[Vendor, ...] = ("openai", "responses", "anthropic")
+MODELS: dict[Vendor, str] = {
+    "openai": "gpt-4o-mini",
+    "responses": "gpt-4o-mini",
+    "anthropic": "claude-haiku-4-5",
+}
 MAX_TOKENS = 400
 
 
@@ -50,6 +55,8 @@ class Clients:
         ask = {
             ("openai", False): self._openai,
             ("openai", True): self._openai_stream,
+            ("responses", False): self._responses,
+            ("responses", True): self._responses_stream,
             ("anthropic", False): self._anthropic,
             ("anthropic", True): self._anthropic_stream,
         }[vendor, stream]
@@ -86,6 +93,32 @@ class Clients:
         for chunk in chunks:
             for choice in chunk.choices:
                 yield choice.delta.content or "", choice.finish_reason or ""
+
+    def _responses(
+        self, model: str, text: str, headers: dict[str, str]
+    ) -> Iterator[tuple[str, str]]:
+        reply = self.openai.responses.create(
+            model=model, max_output_tokens=MAX_TOKENS, input=text, extra_headers={**headers}
+        )
+        yield reply.output_text, reply.status or ""
+
+    def _responses_stream(
+        self, model: str, text: str, headers: dict[str, str]
+    ) -> Iterator[tuple[str, str]]:
+        events = self.openai.responses.create(
+            model=model,
+            max_output_tokens=MAX_TOKENS,
+            input=text,
+            extra_headers={**headers},
+            stream=True,
+        )
+        for event in events:
+            if event.type == "response.output_text.delta":
+                yield event.delta, ""
+            elif event.type in ("response.completed", "response.incomplete"):
+                yield "", event.response.status or ""
+            elif event.type == "error":  # as documented; the SDK raises only on a nested one
+                raise openai.APIError(event.message, events.response.request, body=None)
 
     def _anthropic(
         self, model: str, text: str, headers: dict[str, str]
