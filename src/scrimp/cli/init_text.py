@@ -13,10 +13,15 @@ TEMPLATE = """\
 # Other addresses than loopback need keys (below), so that nobody else spends your money.
 #host = "127.0.0.1"
 #port = 4141
+# Processes, each with one event loop. With 2 or more SIGHUP reads this file anew.
+#workers = 1
 # Names by which other machines call this one ("*": any). Loopback names are always served.
 #allowed_hosts = []
 # Larger requests are refused before they are read.
 #max_body_bytes = 33554432
+# Seconds until a request's head must be whole, and that its body may pause.
+#head_timeout_s = 30.0
+#body_timeout_s = 60.0
 # A client that takes nothing for this long counts as gone.
 #write_timeout_s = 60.0
 # How long calls in the air may go on after SIGTERM.
@@ -132,6 +137,10 @@ TEMPLATE = """\
 #path = ""
 # Keep what was asked and answered. Off, so that the ledger holds no prompt.
 #keep_content = false
+
+# Who reads /metrics where callers need keys: a key of its own (`scrimp key` makes one).
+#[metrics]
+#sha256 = ""
 
 # Virtual keys: `scrimp key NAME` makes one, shows it once, and prints this table.
 #[[keys]]
