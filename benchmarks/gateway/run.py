@@ -1,8 +1,8 @@
 """Gateways side by side, each with one worker on one core: speed, CPU, memory, first reply.
 
 Usage: run.py [--quick] [--only NAME,NAME] [--kinds NAME,NAME] [--rounds N] [--seconds S]
-[--json FILE]. Provider and load share the second core. Contenders take turns, round after round;
-the table shows medians. How to read it: README.md beside this file.
+[--json FILE] [--markdown]. Provider and load share the second core. Contenders take turns, round
+after round; the tables show medians. How to read them: README.md beside this file.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from benchmarks.gateway.loading import KINDS, LOAD_CORE, KindName, Loader
 from benchmarks.gateway.measuring import Bench, Plan, Turn, mock_provider
 from benchmarks.gateway.peers import Missing
 from benchmarks.gateway.table import medians, show
+from benchmarks.gateway.verdicts import markdown, verdicts
 
 HERE = Path(__file__).parent
 Turns = dict[str, list[Turn]]
@@ -68,6 +69,7 @@ def options_of(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--seconds", type=float)
     parser.add_argument("--json", type=Path, default=HERE / "results" / "gateway.json")
+    parser.add_argument("--markdown", action="store_true", help="the table for a README, too")
     options = parser.parse_args(arguments)
     for given, known in ((options.only, CONTENDERS), (options.kinds, KINDS)):
         if strange := set(given.split(",")) - set(known):
@@ -94,6 +96,8 @@ def main() -> None:
     summary = medians(turns)
     notes = [busy_note(about), f"load: {loader}", "QUICK: no figures" if options.quick else ""]
     show(summary, versions, missing | failed, [note for note in notes if note])
+    if options.markdown:
+        print(markdown(summary))
     result = {
         "facts": about,
         "load": loader,
@@ -101,6 +105,7 @@ def main() -> None:
         "versions": versions,
         "not_measured": missing | failed,
         "medians": summary,
+        "verdicts": [asdict(verdict) for verdict in verdicts(summary)],
         "turns": {name: [asdict(turn) for turn in run] for name, run in turns.items()},
     }
     write_json(options.json, result)

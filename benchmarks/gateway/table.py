@@ -11,9 +11,7 @@ from rich.table import Table
 
 from benchmarks.gateway.loading import KINDS, KindName
 from benchmarks.gateway.measuring import Figure, Turn
-
-Medians = dict[str, dict[str, Any]]
-"""By contender: `first_reply_s`, `rss_start_mb`, `rss_end_mb`, and `kinds` by name."""
+from benchmarks.gateway.verdicts import Medians, verdicts
 
 TITLES: Mapping[KindName, str] = {
     "miss": "pass-through: 32 connections, each call new",
@@ -22,13 +20,6 @@ TITLES: Mapping[KindName, str] = {
     "one": "one connection, each call new",
     "wait16": "provider answers after 21 ms: 16 connections",
     "wait64": "provider answers after 21 ms: 64 connections",
-}
-ASKED: Mapping[KindName, str] = {
-    "miss": "scrimp: ≥ 50 x litellm, ≤ 300 µs",
-    "hit": "scrimp: ≥ 80 x litellm, ≤ 160 µs",
-    "stream": "scrimp: ≥ 80 x litellm",
-    "wait16": "scrimp: ≥ 96 % of direct, p99 + ≤ 5 ms",
-    "wait64": "scrimp: ≥ 96 % of direct",
 }
 _LOAD_BOUND = 0.9
 _ANSWERED_UPSTREAM = {"hit": 0.0}  # the share of calls that should reach the provider; else 1
@@ -74,6 +65,8 @@ def show(
         if rows:
             console.print(_kind_table(kind, rows))
     console.print(_start_table(found, versions))
+    if "scrimp" in found:
+        console.print(_verdict_table(found))
     for note in notes:
         console.print(f"[yellow]{note}")
     for name, reason in absent.items():
@@ -92,9 +85,8 @@ def _table(title: str, left: Sequence[str], right: Sequence[str]) -> Table:
 def _kind_table(kind: KindName, rows: Mapping[str, Mapping[str, float]]) -> Table:
     waits = kind.startswith("wait")
     compared = ("% direct", "p99 + ms") if waits else ("x litellm", "CPU x floor")
-    title = f"{TITLES[kind]} ({ASKED[kind]})" if kind in ASKED else TITLES[kind]
     columns = ("calls/s", "±%", "CPU µs", *compared, "p50 ms", "p99 ms", "load core")
-    table = _table(title, ["contender"], columns)
+    table = _table(TITLES[kind], ["contender"], columns)
     table.add_column("remarks")
     for name, row in rows.items():
         table.add_row(
@@ -143,8 +135,8 @@ def _remarks(name: str, kind: KindName, row: Mapping[str, float]) -> list[str]:
 
 
 def _start_table(found: Medians, versions: Mapping[str, str]) -> Table:
-    title = "start and memory (scrimp: first reply ≤ 1 s, RSS ≤ 80 MB)"
-    table = _table(title, ["contender"], ["first reply s", "RSS at start MB", "after load MB"])
+    right = ["first reply s", "RSS at start MB", "after load MB"]
+    table = _table("start and memory", ["contender"], right)
     table.add_column("version")
     for name, one in found.items():
         started = one["first_reply_s"] > 0
@@ -155,4 +147,12 @@ def _start_table(found: Medians, versions: Mapping[str, str]) -> Table:
             f"{one['rss_end_mb']:.0f}" if started else "",
             versions.get(name, ""),
         )
+    return table
+
+
+def _verdict_table(found: Medians) -> Table:
+    marks = {True: "[green]holds", False: "[bold red]NOT REACHED", None: "?"}
+    table = _table("asked of scrimp", ["what", "asked", "found", ""], [])
+    for one in verdicts(found):
+        table.add_row(one.what, one.asked, one.found, marks[one.holds])
     return table
