@@ -48,8 +48,8 @@ OPERATOR_OF = {
     source_types.ClauseContains: ("contains", "*"),
     source_types.ClauseRegex: ("regex", "~"),
 }
-NOT_IN_CHAT = {"storage_searches_kcount"}
-"""Billed by APIs that report it elsewhere; says nothing about the price of tokens."""
+FEE_OF = {"storage_searches_kcount": "file_search"}
+"""Calls of hosted tools, by the tool's name in usage."""
 
 TIER_OF = {
     ("service_tier", "flex"): "flex",
@@ -111,8 +111,11 @@ def rates(prices: source_types.ModelPrice, where: str, run: Compiled) -> dict[st
     if cached_image is not None and cached_image != given.get("cache_read_mtok"):
         # Usage cannot tell cached images from cached text: better unknown than wrong.
         found.pop("cache_read", None)
-    strange = sorted(given.keys() - BUCKET_OF.keys() - NOT_IN_CHAT)
+    strange = sorted(given.keys() - BUCKET_OF.keys() - FEE_OF.keys())
     row: dict[str, Any] = {"rates": dict(sorted(found.items()))}
+    fees = {FEE_OF[key]: rate(key, given[key], where, run) for key in FEE_OF if key in given}
+    if fees:
+        row["fees"] = fees
     if strange:
         row["unpriced"] = f"it is also billed by {', '.join(strange)}, which is not counted yet"
     elif not found and where.endswith(":free"):
@@ -171,6 +174,7 @@ def tiers(model: source_types.ModelInfo, where: str, run: Compiled) -> dict[str,
             continue
         row = condition(variant.constraint, run) | rates(variant.prices, where, run)
         row.pop("unpriced", None)
+        row.pop("fees", None)  # of the standard row
         found.setdefault(name, []).append(row)
     return found
 
@@ -198,7 +202,7 @@ def compile_model(provider: str, model: source_types.ModelInfo, run: Compiled) -
     return found
 
 
-def replacement(row: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+def replacement(row: Mapping[str, Any], source: str) -> Iterable[dict[str, Any]]:
     """Rows of one override in the form of the book; one for each window."""
     when = {key: row[key] for key in ("weekdays",) if key in row}
     when |= {key: row[key].isoformat() for key in ("since", "until") if key in row}
@@ -206,7 +210,7 @@ def replacement(row: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
     table = {key: pico_per_unit(key, text) for key, text in row.items() if key not in conditions}
     for window in row.get("windows", [None]):
         minutes = {"minutes": window} if window else {}
-        yield when | minutes | {"rates": dict(sorted(table.items()))}
+        yield when | minutes | {"rates": dict(sorted(table.items())), "source": source}
 
 
 def apply_overrides(book: dict[str, dict[str, Any]], overrides: Mapping[str, Any]) -> None:
@@ -219,10 +223,41 @@ def apply_overrides(book: dict[str, dict[str, Any]], overrides: Mapping[str, Any
                 if one["contains"] in model["id"]:
                     _one_hour(model, one["times_input"])
     for one in overrides.get("replace", ()):
-        rows = [made for row in one["row"] for made in replacement(row)]
+        said = f"{one['source']} (checked {one['checked']})"
+        rows = [made for row in one["row"] for made in replacement(row, said)]
         _model(book, one)["rows"] = rows
+    for one in overrides.get("residency", ()):
+        _reside(book[one["provider"]]["models"], one)
     for one in overrides.get("unpriced", ()):
         _carve_out(book, one)
+
+
+def _reside(models: list[dict[str, Any]], one: Mapping[str, Any]) -> None:
+    """Multipliers by place for the models that are named, or for all that have none yet."""
+    places = {place: fraction(text) for place, text in one["places"].items()}
+    known = {model["id"] for model in models}
+    if lost := set(one.get("models", ())) - known:
+        msg = f"residency at {one['provider']}: no such models in the source: {sorted(lost)}"
+        raise LookupError(msg)
+    for model in models:
+        if "residency" not in model and model["id"] in one.get("models", known):
+            model["residency"] = places
+
+
+def fraction(text: str) -> list[int]:
+    """A multiplier such as 1.1, exact."""
+    return list(Decimal(text).as_integer_ratio())
+
+
+def apply_limits(book: dict[str, dict[str, Any]], limits: Mapping[str, Any]) -> None:
+    """The most that a model writes. Raises LookupError for a model that the source lacks."""
+    for provider, table in limits.items():
+        models = {model["id"]: model for model in book[provider]["models"]}
+        for name, tokens in table.items():
+            if name not in models:
+                msg = f"limit of {provider}/{name}: no such model in the source"
+                raise LookupError(msg)
+            models[name]["max_output_tokens"] = tokens
 
 
 def _model(book: Mapping[str, dict[str, Any]], one: Mapping[str, Any]) -> dict[str, Any]:
@@ -268,9 +303,12 @@ def compile_book(today: date) -> bytes:
         book[provider.id] = {
             "model_match": rule(provider.model_match) if provider.model_match else [],
             "fallback": provider.fallback_model_providers or [],
+            "pages": provider.pricing_urls or [],
             "models": [compile_model(provider.id, one, run) for one in provider.models],
         }
     apply_overrides(book, overrides)
+    limits = tomllib.loads((PRICES / "limits.toml").read_text(encoding="utf-8"))
+    apply_limits(book, limits["max_output_tokens"])
     content = json.dumps([overrides["aliases"], book], sort_keys=True).encode()
     source = f"genai-prices {version('genai-prices')}"
     head = {

@@ -47,7 +47,7 @@ from scrimp.ports import (
     VirtualKey,
 )
 from scrimp.prices.book import PriceBook, load_book
-from scrimp.prices.pricing import price_with, resolve
+from scrimp.prices.pricing import price
 from scrimp.prices.rates import PriceRow
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl_seconds
@@ -229,8 +229,7 @@ def pricer(book: PriceBook, names: Mapping[str, str]) -> Pricer:
 
     def price_usage(usage: Usage, target: Target, at: datetime, service_tier: str) -> Cost:
         provider = names.get(target.provider, target.provider)
-        rates = resolve(target.model, provider, at, book=book, service_tier=service_tier)
-        return price_with(usage, rates)
+        return price(usage, target.model, provider, at, book=book, service_tier=service_tier)
 
     return price_usage
 

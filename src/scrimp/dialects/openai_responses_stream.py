@@ -58,6 +58,7 @@ class Item(msgspec.Struct):
 
     type: Any = None
     content: list[Part] | None = None
+    action: Any = None
 
 
 class Response(msgspec.Struct):
@@ -104,8 +105,9 @@ def facts_of(response: Response, items: Iterable[Item] = ()) -> ReplyFacts:
     if status == "failed" and not error:
         error = _NO_MESSAGE
     ended = status in ("completed", "incomplete")
+    hosted = _hosted(response.output or items)
     return ReplyFacts(
-        usage=read_usage(response.usage, response.tool_usage),
+        usage=read_usage(response.usage, response.tool_usage, hosted),
         model=_text(response.model),
         finish=_finish(response, response.output or items) if ended else "unknown",
         complete=ended and not error,
@@ -126,6 +128,23 @@ def _finish(response: Response, items: Iterable[Item]) -> Finish:
         if isinstance(item.type, str):
             kinds.add(item.type)
     return "tool_calls" if kinds & CLIENT_RUN_CALLS else "complete"
+
+
+def _hosted(items: Iterable[Item]) -> dict[str, int]:
+    """How often hosted tools with a fee of their own were called, by the kind of the item.
+
+    Opening a page or searching in it is no web search (OpenAI's web search guide, checked 2026-11).
+    """
+    calls: dict[str, int] = {}
+    for item in items:
+        kind = item.type
+        if kind == "file_search_call" or (kind == "web_search_call" and _searched(item.action)):
+            calls[kind] = calls.get(kind, 0) + 1
+    return calls
+
+
+def _searched(action: object) -> bool:
+    return not isinstance(action, dict) or action.get("type", "search") == "search"
 
 
 class OpenAIResponsesReader:
@@ -227,7 +246,8 @@ def _response(fields: dict[str, Any]) -> Response:
 def _item(fields: dict[str, Any]) -> Item:
     content = fields.get("content")
     parts = content if isinstance(content, list) else ()
-    return Item(fields.get("type"), [Part(p.get("type")) for p in parts if isinstance(p, dict)])
+    read = [Part(part.get("type")) for part in parts if isinstance(part, dict)]
+    return Item(fields.get("type"), read, fields.get("action"))
 
 
 def _tier(value: object) -> str:

@@ -10,7 +10,7 @@ import difflib
 import hashlib
 import pkgutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import msgspec
@@ -30,6 +30,7 @@ class _ProviderData:
     model_match: tuple[str | tuple[str, ...], ...] = ()
     fallback: tuple[str, ...] = ()
     same_price_tiers: tuple[str, ...] = ()
+    pages: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,14 @@ class _BookData:
     notes: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Prices that stand in for a model's own: rows, and rows that overlay them by service tier."""
+
+    rows: tuple[PriceRow, ...]
+    tiers: Mapping[str, tuple[PriceRow, ...]] = field(default_factory=dict)
+
+
 _MODELS = msgspec.json.Decoder(tuple[ModelPrice, ...])
 
 
@@ -52,22 +61,32 @@ class PriceBook:
     """Dated prices of models. Lookups are remembered, so a book is shared, not copied.
 
     `resolved` is the memory of `pricing.resolve`: rates or a refusal by provider, model and tier.
+    `fallback` is the stated price of models without one; None leaves them unknown.
     """
 
     def __init__(
-        self, data: _BookData, overrides: Mapping[str, tuple[PriceRow, ...]] | None = None
+        self,
+        data: _BookData,
+        overrides: Mapping[str, Own] | None = None,
+        fallback: PriceRow | None = None,
     ) -> None:
         self._data = data
         self._overrides = dict(overrides or {})
+        self.fallback = fallback
         self._models: dict[str, tuple[ModelPrice, ...]] = {}
         self._found: dict[tuple[str | None, str], ModelPrice | None] = {}
         self.resolved: dict[tuple[str, str, str], Rates | str] = {}
-        self.version = data.version + _fingerprint(self._overrides)
+        self.version = data.version + _fingerprint(self._overrides, fallback)
 
     @property
     def source(self) -> str:
         """Package, version and date that the book was compiled from."""
         return f"{self._data.source}, compiled {self._data.compiled_on}"
+
+    def source_of(self, provider: str) -> str:
+        """Where a provider's prices come from: the book's source and the provider's own page."""
+        data = self._data.providers.get(provider)
+        return f"{self.source}, {data.pages[0]}" if data and data.pages else self.source
 
     def providers(self) -> tuple[str, ...]:
         """Ids of all providers in the book."""
@@ -104,7 +123,9 @@ class PriceBook:
         self._found[key] = found
         return found
 
-    def with_overrides(self, rows: Mapping[str, PriceRow | tuple[PriceRow, ...]]) -> PriceBook:
+    def with_overrides(
+        self, rows: Mapping[str, PriceRow | tuple[PriceRow, ...] | Own]
+    ) -> PriceBook:
         """A new book where these rows replace all prices of a `model` or `provider/model`.
 
         Nothing is mixed: a kind of usage that the rows do not price is unknown, except reasoning
@@ -112,8 +133,12 @@ class PriceBook:
         """
         merged = dict(self._overrides)
         for name, given in rows.items():
-            merged[name.lower()] = (given,) if isinstance(given, PriceRow) else given
-        return PriceBook(self._data, merged)
+            merged[name.lower()] = _own(given)
+        return PriceBook(self._data, merged, self.fallback)
+
+    def with_fallback(self, row: PriceRow) -> PriceBook:
+        """A new book that prices what it does not know by this row, and marks it as assumed."""
+        return PriceBook(self._data, self._overrides, row)
 
     def suggest(self, model: str, provider: str | None = None) -> str | None:
         """The known model id that looks most like this one, for error messages. Slow (~10 ms)."""
@@ -135,13 +160,13 @@ class PriceBook:
         if not self._overrides:
             return None
         name = self.provider_id(provider) if provider else ""
-        rows = self._overrides.get(f"{name}/{model}") or self._overrides.get(model)
-        if rows is None:
+        own = self._overrides.get(f"{name}/{model}") or self._overrides.get(model)
+        if own is None:
             return None
         known = self._search(model, provider)
         if known is None:
-            return ModelPrice(model, (), rows, {}, provider=name)
-        return replace(known, rows=rows, tiers={})
+            return ModelPrice(model, (), own.rows, own.tiers, provider=name)
+        return replace(known, rows=own.rows, tiers=own.tiers, residency={})
 
     def _search(self, model: str, provider: str | None) -> ModelPrice | None:
         if provider is not None:
@@ -174,8 +199,15 @@ def load_book() -> PriceBook:
     return PriceBook(msgspec.json.decode(raw, type=_BookData))
 
 
-def _fingerprint(overrides: Mapping[str, tuple[PriceRow, ...]]) -> str:
-    if not overrides:
+def _own(given: PriceRow | tuple[PriceRow, ...] | Own) -> Own:
+    if isinstance(given, Own):
+        return given
+    return Own((given,) if isinstance(given, PriceRow) else given)
+
+
+def _fingerprint(overrides: Mapping[str, Own], fallback: PriceRow | None) -> str:
+    if not overrides and fallback is None:
         return ""
-    canonical = msgspec.json.encode(sorted(overrides.items()), order="deterministic")
+    content = (sorted(overrides.items()), fallback)
+    canonical = msgspec.json.encode(content, order="deterministic")
     return "+" + hashlib.sha256(canonical).hexdigest()[:8]

@@ -8,15 +8,27 @@ are certain without being listed, because providers bill so: reasoning tokens ar
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from operator import attrgetter
 
-from scrimp.calls import Cost, Line, Usage
+from scrimp.calls import Cost, Line, Terms, Usage
 from scrimp.errors import PriceUnknown
-from scrimp.money import line_nanousd
+from scrimp.money import PICO_PER_NANO, line_nanousd
 from scrimp.ports import Count
 from scrimp.prices.book import PriceBook
-from scrimp.prices.rates import BUCKETS, ModelPrice, PriceRow, Rate, Rates, rate_at, span
+from scrimp.prices.rates import (
+    BUCKETS,
+    PER_REQUEST,
+    TOKENS,
+    ModelPrice,
+    PriceRow,
+    Rate,
+    Rates,
+    multiplied,
+    rate_at,
+    span,
+)
 
 STANDARD_TIERS = frozenset({"", "default", "standard", "on_demand"})
 """Words of providers for their ordinary service tier."""
@@ -30,6 +42,9 @@ _FALLBACK = {"reasoning": "output", "input_image": "input"}
 _MEMO_LIMIT = 4096
 _SPLIT_NANOUSD = 4
 """A bill of the same tokens may be split into four input and two output lines, each rounded up."""
+
+_NO_TERMS = Terms()
+_NO_ROW = PriceRow({})
 
 _quantities = attrgetter(
     "input_tokens",
@@ -68,13 +83,28 @@ def resolve(
     if len(memo) >= _MEMO_LIMIT:
         memo.clear()
     found = book.find(model, provider)
-    if found is None:
+    if found is None and book.fallback is None:
         # Only this refusal holds at all times; the others depend on the row in force.
         memo[key] = message = _unknown(model, provider, "the price book does not know the model")
         raise PriceUnknown(message)
-    rates = _rates(found, (model, provider, service_tier), at.astimezone(UTC), book)
-    memo[key] = rates
+    rates = _known_or_assumed(found, key, at.astimezone(UTC), book)
+    if found is None or rates.basis == "usage":
+        memo[key] = rates
     return rates
+
+
+def _known_or_assumed(
+    found: ModelPrice | None, asked: tuple[str, str, str], at: datetime, book: PriceBook
+) -> Rates:
+    """The model's own rates, or those that stand in for unknown ones. Raises PriceUnknown."""
+    if found is None:
+        return _assumed(asked, book.fallback or _NO_ROW, book)
+    try:
+        return _rates(found, asked, at, book)
+    except PriceUnknown:
+        if book.fallback is None:
+            raise
+    return _assumed(asked, book.fallback, book)
 
 
 def price(
@@ -88,26 +118,68 @@ def price(
 ) -> Cost:
     """The exact cost of usage that the provider reported, one line per bucket that is not empty.
 
-    Usage that is `suspect` is priced as it stands. Raises PriceUnknown.
+    A cost that the provider itself told wins, also where no price is known. Usage that is `suspect`
+    is priced as it stands. Raises PriceUnknown.
     """
+    terms = usage.terms
+    if terms is not None and terms.reported_nanousd is not None:
+        return Cost.reported(terms.reported_nanousd)
     return price_with(usage, resolve(model, provider, at, book=book, service_tier=service_tier))
 
 
 def price_with(usage: Usage, rates: Rates) -> Cost:
     """The exact cost at rates that were resolved before. Raises PriceUnknown."""
+    terms = usage.terms
+    plan = rates.plan
+    if terms is not None:
+        if terms.reported_nanousd is not None:
+            return Cost.reported(terms.reported_nanousd)
+        if terms.geo:
+            plan = _plan_at(terms.geo, rates)
     prompt_tokens = usage.total_input_tokens if rates.tiered else 0
     lines: list[Line] = []
     total = 0
-    for what, quantity, rate in zip(BUCKETS, _quantities(usage), rates.plan, strict=True):
+    for what, quantity, rate in zip(BUCKETS, _quantities(usage), plan, strict=True):
         if not quantity:
             continue
         if rate is None or quantity < 0:
             raise PriceUnknown(_refusal(rates, what, quantity))
-        pico = rate_at(rate, prompt_tokens)
-        nanousd = line_nanousd(quantity, pico)
+        pico = rate if type(rate) is int else rate_at(rate, prompt_tokens)
+        nanousd = -(-quantity * pico // PICO_PER_NANO)
         total += nanousd
         lines.append(Line(what, quantity, pico, nanousd))
-    return Cost.exact(total, price_version=rates.version, lines=tuple(lines))
+    if terms is not None or not rates.plain:
+        for line in _beside_tokens(terms or _NO_TERMS, rates):
+            total += line.nanousd
+            lines.append(line)
+    return Cost(total, total, total, rates.basis, rates.version, tuple(lines))
+
+
+def _plan_at(place: str, rates: Rates) -> tuple[Rate | None, ...]:
+    """The rates where the model ran. Raises PriceUnknown for a place without a known price."""
+    plan = rates.places.get(place) or rates.places.get("*")
+    if plan is None:
+        why = f"the book does not know what running it in {place!r} costs"
+        raise PriceUnknown(_unknown(rates.model, rates.provider, why))
+    return plan
+
+
+def _beside_tokens(terms: Terms, rates: Rates) -> Iterator[Line]:
+    """What is billed by the request, by the hosted tool's call, and by the time."""
+    per_request = rates.fees.get(PER_REQUEST)
+    calls = terms.tool_calls if per_request is None else ((PER_REQUEST, 1), *terms.tool_calls)
+    for what, quantity in calls:
+        pico = rates.fees.get(what)
+        if pico is None or quantity < 0:
+            raise PriceUnknown(_refusal(rates, what, quantity))
+        yield Line(what, quantity, pico, line_nanousd(quantity, pico))
+    if rates.per_ms is None:
+        return
+    if not terms.compute_ms:
+        why = "it is priced by the second, and how long the call took is not known"
+        raise PriceUnknown(_unknown(rates.model, rates.provider, why))
+    nanousd = line_nanousd(terms.compute_ms, rates.per_ms)
+    yield Line("compute_ms", terms.compute_ms, rates.per_ms, nanousd)
 
 
 def bounds(inputs: Count, outputs: Count, rates: Rates) -> Cost:
@@ -161,7 +233,7 @@ def explain(
 
 
 def _rates(found: ModelPrice, asked: tuple[str, str, str], at: datetime, book: PriceBook) -> Rates:
-    model, provider, tier = asked
+    provider, model, tier = asked
     row = next((one for one in reversed(found.rows) if one.holds(at)), None)
     if row is None or row.unpriced:
         why = row.unpriced if row else f"no price is known for {at:%Y-%m-%d}"
@@ -174,21 +246,63 @@ def _rates(found: ModelPrice, asked: tuple[str, str, str], at: datetime, book: P
             why = f"no price is known for service tier {tier!r} at {at:%Y-%m-%d}"
             raise PriceUnknown(_unknown(model, provider, why))
         table = _overlaid(table, active)
+    plan = _plan(table)
+    since, until = _interval((*found.rows, *overlays), at)
+    return Rates(
+        provider,
+        model,
+        f"{book.version}~scheduled" if row.scheduled else book.version,
+        plan,
+        tiered=any(isinstance(rate, tuple) for rate in plan),
+        since=since,
+        until=until,
+        plain=row.per_ms is None and PER_REQUEST not in row.fees,
+        fees=row.fees,
+        per_ms=row.per_ms,
+        places={place: _moved(plan, share) for place, share in found.residency.items()},
+        source=row.source or book.source_of(found.provider),
+    )
+
+
+def _assumed(asked: tuple[str, str, str], row: PriceRow, book: PriceBook) -> Rates:
+    """The stated price of models without one; it is marked in every cost."""
+    provider, model, _ = asked
+    plan = _plan(dict(row.rates))
+    return Rates(
+        provider,
+        model,
+        f"{book.version}~assumed",
+        plan,
+        tiered=any(isinstance(rate, tuple) for rate in plan),
+        plain=row.per_ms is None and PER_REQUEST not in row.fees,
+        basis="assumed",
+        fees=row.fees,
+        per_ms=row.per_ms,
+        places={"*": plan},
+        source=row.source,
+    )
+
+
+def _plan(table: dict[str, Rate | None]) -> tuple[Rate | None, ...]:
+    """Rates in the order of BUCKETS, with those that are certain without being listed."""
     for what, like in _FALLBACK.items():
         if what not in table:
             table[what] = table.get(like)
-    plan = tuple(table.get(what) for what in BUCKETS)
-    since, until = _interval((*found.rows, *overlays), at)
-    version = f"{book.version}~scheduled" if row.scheduled else book.version
-    tiered = any(isinstance(rate, tuple) for rate in plan)
-    return Rates(provider, model, version, plan, tiered, since, until)
+    return tuple(table.get(what) for what in BUCKETS)
+
+
+def _moved(plan: tuple[Rate | None, ...], share: tuple[int, int]) -> tuple[Rate | None, ...]:
+    return tuple(
+        multiplied(rate, share) if what in TOKENS else rate
+        for what, rate in zip(BUCKETS, plan, strict=True)
+    )
 
 
 def _overlays(
     found: ModelPrice, asked: tuple[str, str, str], book: PriceBook
 ) -> tuple[PriceRow, ...]:
     """Rows of the asked tier; empty for the standard one. Raises PriceUnknown for a strange one."""
-    model, provider, given = asked
+    provider, model, given = asked
     tier = given.lower()
     if tier in STANDARD_TIERS or book.same_price(provider, tier):
         return ()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 
+from scrimp.calls import CostBasis
 from scrimp.money import PICO_PER_USD
 
 BUCKETS = (
@@ -31,6 +32,12 @@ BUCKETS = (
 UNITS_PER_PRICE = dict.fromkeys(BUCKETS, 1_000_000) | {"web_search": 1_000}
 """Price lists quote tokens by the million and web searches by the thousand."""
 
+TOKENS = frozenset(BUCKETS) - {"web_search"}
+"""Kinds that are tokens: what multipliers of a price list (data residency) are meant for."""
+
+PER_REQUEST = "request"
+"""The fee that each call costs, whatever it uses; other fees go by the name of a hosted tool."""
+
 Rate = int | tuple[int, ...]
 """Pico-dollars per unit; or (base, threshold, rate, threshold, rate, ...), where the whole call is
 at the rate of the highest threshold that its prompt (all input tokens) is larger than."""
@@ -42,8 +49,11 @@ class PriceRow:
 
     `since` and `until` are UTC dates (from, and up to but not including), `minutes` a daily window
     of UTC minutes (it may pass midnight), `weekdays` days in UTC with Monday = 0 (empty: all).
-    `unpriced` says why this row cannot price a call yet. A `scheduled` row was announced, but not
-    yet in force when the book was compiled.
+    `fees` are pico-dollars for each call of a hosted tool, or for each request (PER_REQUEST);
+    `per_ms` is the rate of a
+    millisecond that a call takes. `unpriced` says why this row cannot price a call
+    yet. A `scheduled` row was announced, but not yet in force when the book was compiled. `source`
+    is the page that a row of ours was read from, with the date.
     """
 
     rates: Mapping[str, Rate]
@@ -53,6 +63,9 @@ class PriceRow:
     weekdays: tuple[int, ...] = ()
     unpriced: str = ""
     scheduled: bool = False
+    fees: Mapping[str, int] = field(default_factory=dict)
+    per_ms: int | None = None
+    source: str = ""
 
     @classmethod
     def usd(
@@ -95,8 +108,9 @@ class PriceRow:
 class ModelPrice:
     """All that the book knows of one model at one provider.
 
-    `tiers` holds, by service tier, rows that overlay the standard ones. `max_output_tokens` is
-    None where the data does not say.
+    `tiers` holds, by service tier, rows that overlay the standard ones; `residency`, by place, the
+    fraction (above, below) by which all token rates are multiplied there ("*": any other place).
+    `max_output_tokens` is None where the data does not say.
     """
 
     id: str
@@ -106,6 +120,7 @@ class ModelPrice:
     context_window: int | None = None
     max_output_tokens: int | None = None
     provider: str = ""
+    residency: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +128,8 @@ class Rates:
     """The rates of one model at one time, ready to multiply; `plan` is aligned with BUCKETS.
 
     They hold for `since <= time < until` (None: without end). `tiered` says that a rate depends on
-    the size of the prompt.
+    the size of the prompt, `plain` that tokens and searches are all that costs. `basis` is
+    `assumed` for the price of models without one. `source` says who told these rates.
     """
 
     provider: str
@@ -123,6 +139,12 @@ class Rates:
     tiered: bool
     since: datetime | None = None
     until: datetime | None = None
+    plain: bool = True
+    basis: CostBasis = "usage"
+    fees: Mapping[str, int] = field(default_factory=dict)
+    per_ms: int | None = None
+    places: Mapping[str, tuple[Rate | None, ...]] = field(default_factory=dict)
+    source: str = ""
 
     def of(self, what: str) -> Rate | None:
         """The rate of one bucket, None when it is not known."""
@@ -162,6 +184,18 @@ def rate_at(rate: Rate, prompt_tokens: int) -> int:
         if prompt_tokens > rate[index]:
             best = rate[index + 1]
     return best
+
+
+def multiplied(rate: Rate | None, fraction: tuple[int, int]) -> Rate | None:
+    """A rate times a fraction; thresholds stay. What is no whole pico-dollar is rounded up."""
+    above, below = fraction
+    if rate is None:
+        return None
+    if isinstance(rate, int):
+        return -(-rate * above // below)
+    return tuple(
+        step if index % 2 else -(-step * above // below) for index, step in enumerate(rate)
+    )
 
 
 def span(rate: Rate, low_tokens: int, high_tokens: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from datetime import date, time
 from decimal import Decimal
 from importlib.metadata import version
@@ -18,6 +19,7 @@ from genai_prices import types as source_types
 from tools import compile_prices
 
 BOOK = Path(compile_prices.PRICES) / "book.json"
+OVERRIDE = {"provider": "openai", "model": "gone", "source": "x", "checked": "y"}
 RUN = compile_prices.Compiled(date(2026, 1, 1))
 
 
@@ -82,9 +84,25 @@ def test_conditions() -> None:
 def test_an_override_that_meets_nothing_is_an_error() -> None:
     """When the source drops or mends a model, the override must be looked at again."""
     book: dict[str, dict[str, Any]] = {"openai": {"models": []}}
-    gone = {"replace": [{"provider": "openai", "model": "gone", "row": []}]}
+    gone: dict[str, Any] = {"replace": [OVERRIDE | {"row": []}]}
     with pytest.raises(LookupError, match="gone"):
         compile_prices.apply_overrides(book, gone)
     lost = {"unpriced": [{"provider": "openai", "model": "gone", "why": "x"}]}
     with pytest.raises(LookupError, match="gone"):
         compile_prices.apply_overrides(book, lost)
+    away = {"residency": [{"provider": "openai", "models": ["gone"], "places": {"us": "1.1"}}]}
+    with pytest.raises(LookupError, match="gone"):
+        compile_prices.apply_overrides(book, away)
+    with pytest.raises(LookupError, match="gone"):
+        compile_prices.apply_limits(book, {"openai": {"gone": 1}})
+
+
+def test_every_override_says_its_source_and_when_it_was_checked() -> None:
+    """A rate of ours that nobody can look up again is not a fact."""
+    overrides = tomllib.loads((BOOK.parent / "overrides.toml").read_text(encoding="utf-8"))
+    aliases = overrides.pop("aliases")
+    assert aliases
+    for kind, rows in overrides.items():
+        for row in rows:
+            assert row["source"], (kind, row)
+            assert date.fromisoformat(row["checked"]) >= date(2026, 11, 1), (kind, row)

@@ -75,7 +75,7 @@ def test_context_window_is_known() -> None:
     found = BOOK.find("gpt-4o", "openai")
     assert found is not None
     assert found.context_window == 128_000
-    assert found.max_output_tokens is None
+    assert found.max_output_tokens == 16_384
 
 
 def test_suggest() -> None:
