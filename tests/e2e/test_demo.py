@@ -53,6 +53,9 @@ def test_both_bills_are_equal_and_the_cache_has_answered(
     assert document["calls"] == document["planned_calls"] > 40
     assert document["failed_calls"] == 0
     assert document["hits"] > 0
+    hits = {lever["lever"]: lever["hits"] for lever in document["levers"]}
+    assert hits["exact_cache"] > 0
+    assert hits["coalesce"] > 0
     saved = sum(lever["saved_nanousd"] for lever in document["levers"])
     assert document["spend_nanousd"] + saved == document["without_scrimp_nanousd"]
     assert sum(row["spend_nanousd"] for row in document["models"]) == document["spend_nanousd"]

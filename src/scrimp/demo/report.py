@@ -73,6 +73,8 @@ def _lever(row: ReportRow, findings: Findings) -> str:
     if row.value == "retry":
         return _retried(findings)
     share = row.hits / findings.total.calls if findings.total.calls else 0.0
+    if row.value == "coalesce":
+        return f"{row.hits:,} calls ({share:.1%}) shared an answer in the air"
     return f"{row.hits:,} repeated calls ({share:.1%}) answered from memory"
 
 

@@ -92,6 +92,15 @@ def test_all_amounts_are_whole_in_80_columns() -> None:
     assert "nightly classifier" in said
 
 
+def test_each_lever_says_what_it_did() -> None:
+    """Answers from memory and answers that were shared are told apart, in 80 columns."""
+    hits = {"exact_cache": 247, "coalesce": 13}
+    rows = [ReportRow(name, calls=n, hits=n, saved_nanousd=10**9) for name, n in hits.items()]
+    said = text(replace(found(), levers=tuple(rows)), width=80)
+    assert "247 repeated calls" in said
+    assert "13 calls (325.0%) shared an answer in the air" in said
+
+
 def test_the_day_is_good_when_bills_are_equal_and_all_calls_succeeded() -> None:
     """That alone is what exit code 0 stands for."""
     assert found().good

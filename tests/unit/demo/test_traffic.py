@@ -26,6 +26,7 @@ from scrimp.demo.traffic import (
 )
 from scrimp.demo.traffic.corpus import LABELS
 from scrimp.demo.traffic.facts import opened_with, repeated
+from scrimp.demo.traffic.plan import BANNER
 
 SUBJECTS = {subject.id: subject for subject in load_support().subjects}
 NEAR_PAIRS = sorted({tuple(sorted((s.id, n))) for s in SUBJECTS.values() for n in s.near})
@@ -225,6 +226,15 @@ def test_meaning_is_the_truth_about_answers() -> None:
     numbered = [c for c in opening if re.search(r"\bLM-\d", opened_with(c))]
     assert numbered
     assert all("order=LM-" in c.meaning for c in numbered)
+
+
+def test_a_banner_is_tapped_by_many_in_one_second() -> None:
+    """Equal calls at the same moment, in words that nobody else uses, however small the day."""
+    for scale, fewest in ((1.0, 10), (0.01, 5)):
+        tapped = [call for call in day(scale=scale) if opened_with(call) == BANNER]
+        assert len(tapped) >= fewest
+        assert len({(call.at_s, call.model, call.system, call.stream) for call in tapped}) == 1
+        assert len({call.conversation for call in tapped}) == len(tapped)
 
 
 def test_nobody_repeats_what_holds_anothers_number() -> None:

@@ -53,6 +53,10 @@ class Crowd:
         weights = [self._weight[name] for name in open_subjects]
         return self._new(self._rng.choices(open_subjects, weights)[0])
 
+    def subject(self, subject_id: str) -> Subject:
+        """What the corpus has on this."""
+        return self._subjects[subject_id]
+
     def ask_about(self, subject_id: str) -> Question:
         """A question about this subject, in any wording, asked before or not."""
         subject = self._subjects[subject_id]

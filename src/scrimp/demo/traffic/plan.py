@@ -18,6 +18,7 @@ from scrimp.demo.traffic.corpus import (
     Labels,
     Say,
     Step,
+    Support,
     Ticket,
     Tool,
     load_coding,
@@ -46,6 +47,13 @@ HOURS = (2, 1, 1, 1, 1, 2, 6, 14, 22, 28, 32, 34, 38, 34, 30, 30, 34, 42, 50, 52
 OUTAGE_S = 19 * 3600 + 38 * 60
 OUTAGE_LASTS_S = 240
 OUTAGE_SHARE = 0.03
+OUTAGE = "cloud-down"
+
+# Then Lumen's app shows a banner with a question in it, and many tap it in the same second.
+BANNER = "Is Lumen Cloud down right now? My lamps show as offline."
+BANNER_S = OUTAGE_S + 150
+BANNER_SHARE = 0.02
+BANNER_FEWEST = 5
 
 JOB_STARTS_S = 2 * 3600
 JOB_RESUMES_S = 2 * 3600 + 25 * 60
@@ -115,7 +123,7 @@ def _support(rng: Random, scale: float) -> list[PlannedCall]:
     starts += [(OUTAGE_S + rng.randrange(OUTAGE_LASTS_S), True) for _ in range(alarmed)]
     calls: list[PlannedCall] = []
     for number, (at_s, outage) in enumerate(sorted(starts), start=1):
-        question = crowd.ask_about("cloud-down") if outage else crowd.ask()
+        question = crowd.ask_about(OUTAGE) if outage else crowd.ask()
         chat = f"chat-{number:04d}"
         user = f"customer-{rng.randrange(CUSTOMERS):04d}"
         first = _chat_call(rng, question, at_s=at_s, chat=chat, user=user, system=support.system)
@@ -123,7 +131,34 @@ def _support(rng: Random, scale: float) -> list[PlannedCall]:
         # Follow-ups are written in English only.
         if question.lang == "en" and rng.random() < FOLLOW_UP_SHARE:
             calls.append(_follow_up(rng, first, rng.choice(support.follow_ups)))
-    return calls
+    return [*calls, *_banner(crowd, max(BANNER_FEWEST, round(chats * BANNER_SHARE)), support)]
+
+
+def _banner(crowd: Crowd, taps: int, support: Support) -> list[PlannedCall]:
+    """Equal calls at the same moment; nobody has asked in these words before."""
+    subject = crowd.subject(OUTAGE)
+    sdk, model = DESKS[subject.desk]
+    return [
+        PlannedCall(
+            at_s=BANNER_S,
+            actor="support",
+            sdk=sdk,
+            model=model,
+            stream=True,
+            conversation=f"banner-{number:04d}",
+            turn=1,
+            system=support.system,
+            step=Say(BANNER),
+            max_tokens=300,
+            temperature=0.2,
+            user=f"customer-{number % CUSTOMERS:04d}",
+            session=f"banner-{number:04d}",
+            tags=("support", f"desk:{subject.desk}", "lang:en"),
+            subject=subject.id,
+            meaning=subject.id,
+        )
+        for number in range(1, taps + 1)
+    ]
 
 
 def _chat_call(
