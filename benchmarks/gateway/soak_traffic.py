@@ -27,7 +27,7 @@ FAULTS = (
 FAULT_SHARE = 0.12
 LEAVING_SHARE = 0.05
 REPEATED_SHARE = 0.25
-_POOL = 200  # questions that are asked again and again
+_POOL = 16  # questions that are asked again, soon enough to be still in a small cache
 _PATHS: dict[Dialect, str] = {
     "chat": "/v1/chat/completions",
     "messages": "/v1/messages",
