@@ -143,6 +143,12 @@ def _hosted(items: Iterable[Item]) -> dict[str, int]:
     return calls
 
 
+def hosted_calls(output: object) -> dict[str, int]:
+    """The same of output items as they stand in JSON."""
+    items = output if isinstance(output, list) else ()
+    return _hosted(_item(item) for item in items if isinstance(item, dict))
+
+
 def _searched(action: object) -> bool:
     return not isinstance(action, dict) or action.get("type", "search") == "search"
 
