@@ -113,16 +113,17 @@ def home_at(url: str, vendor: Vendor, settings: Settings, prices_as: str) -> Hom
     A base URL of the settings, or of a provider that Scrimp knows, has that provider's name and
     prices. Any other has its host for a name, and prices only if `prices_as` names them.
     """
-    name, own_prices = _known(url, settings)
+    name, own_prices = _known(url, vendor, settings)
     if prices_as and prices_as != own_prices:
         return Home(f"{prices_as}@{_host_of(url)}", url, vendor, prices_as)
     return Home(name or _host_of(url), url, vendor, own_prices)
 
 
-def _known(url: str, settings: Settings) -> tuple[str, str]:
+def _known(url: str, vendor: Vendor, settings: Settings) -> tuple[str, str]:
     """The provider at this address and the one whose prices it has; empty for a strange one."""
     for name, provider in settings.providers.items():
-        if provider.base_url.rstrip("/") == url:
+        speaks = any(dialect.startswith(vendor) for dialect in provider.dialects)
+        if speaks and provider.base_url.rstrip("/") == url:
             return name, provider.prices_as or name
     for known in DEFAULT_PROVIDERS:
         if known.base_url == url and known.name not in settings.providers:
