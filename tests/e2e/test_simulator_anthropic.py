@@ -189,7 +189,7 @@ def test_marked_prompts_are_written_and_read_where_the_cache_is_on() -> None:
         "system": [
             {
                 "type": "text",
-                "text": "Parcels leave on weekdays. " * 300,
+                "text": "Parcels leave on weekdays. " * 900,
                 "cache_control": {"type": "ephemeral"},
             }
         ],
@@ -203,7 +203,7 @@ def test_marked_prompts_are_written_and_read_where_the_cache_is_on() -> None:
         with client.messages.stream(**body) as stream:  # type: ignore[arg-type]  # plain JSON
             second = stream.get_final_message().usage
         rows = sim.bill.rows
-    assert first.cache_creation_input_tokens > 1000
+    assert first.cache_creation_input_tokens > 4096
     assert second.cache_read_input_tokens == first.cache_creation_input_tokens
     assert rows[0].usage.cache_write_5m_tokens == first.cache_creation_input_tokens
     assert rows[1].usage.cache_read_tokens == second.cache_read_input_tokens

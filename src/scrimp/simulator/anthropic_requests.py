@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -11,7 +11,6 @@ from scrimp.simulator import images, tokens
 from scrimp.simulator.bill import MODELS, Model, Usage
 from scrimp.simulator.conversation import Question, Refusal, Role, Tool, Turn
 
-_TOOL_PROMPT_TOKENS: Final = 346  # the system prompt that tool use adds
 _ROLES: Final[Mapping[str, Role]] = {"user": "user", "assistant": "assistant", "system": "system"}
 
 
@@ -19,8 +18,8 @@ def read(body: Mapping[str, Any], *, count_only: bool = False) -> Question:
     """Raises Refusal for what Anthropic would refuse. `count_only` needs no `max_tokens`."""
     model = _model(body)
     system, raw = _content(body.get("system"), "system") if body.get("system") else ("", 0)
-    turns = [Turn("system", system, raw, _mark(body.get("system")))] if system else []
-    image_tokens = 0
+    turns = [Turn("system", system, raw)] if system else []
+    seen_tokens = 0
     messages = body.get("messages")
     if not isinstance(messages, list) or not messages:
         raise Refusal(400, "messages: at least one message is required")
@@ -28,18 +27,18 @@ def read(body: Mapping[str, Any], *, count_only: bool = False) -> Question:
         turn, count = _message(message, f"messages.{index}")
         turns.append(turn)
         raw += count
-        image_tokens += _images(message.get("content"))
+        seen_tokens += image_tokens(message.get("content"))
     tools = _tools(body.get("tools"))
     raw += sum(tokens.count_tool(tool.name, tool.description, tool.schema) for tool in tools)
     limit = body.get("max_tokens")
     if not count_only and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
         raise Refusal(400, "max_tokens: a whole number of at least 1 is required")
-    total = tokens.scaled(raw + tokens.REPLY_OVERHEAD, claude=True) + image_tokens
+    total = tokens.scaled(raw + tokens.REPLY_OVERHEAD, claude=True) + seen_tokens
     choice, parallel = _tool_choice(body.get("tool_choice"))
     return Question(
         model=model,
         turns=tuple(turns),
-        usage=Usage(input_tokens=total + (_TOOL_PROMPT_TOKENS if tools else 0)),
+        usage=Usage(input_tokens=total + (tokens.TOOL_PROMPT if tools else 0)),
         stream=body.get("stream") is True,
         tools=tools,
         tool_choice=choice,
@@ -75,21 +74,7 @@ def _message(message: Any, where: str) -> tuple[Turn, int]:
     ):
         role = "tool"
     raw += tokens.MESSAGE_OVERHEAD
-    return Turn(role, text, raw, _mark(content)), raw
-
-
-def _mark(content: Any) -> Literal["", "5m", "1h"]:
-    """The longest life that a `cache_control` in these blocks asks for."""
-    mark: Literal["", "5m", "1h"] = ""
-    for part in content if isinstance(content, list) else ():
-        match part:
-            case {"cache_control": {"ttl": "1h"}}:
-                return "1h"
-            case {"cache_control": {"type": "ephemeral"}}:
-                mark = "5m"
-            case _:
-                pass
-    return mark
+    return Turn(role, text, raw), raw
 
 
 def _content(content: Any, where: str) -> tuple[str, int]:
@@ -97,13 +82,14 @@ def _content(content: Any, where: str) -> tuple[str, int]:
         case str():
             return content, tokens.count(content)
         case list():
-            parts = [_part(part, f"{where}.{index}") for index, part in enumerate(content)]
+            parts = [part_of(part, f"{where}.{index}") for index, part in enumerate(content)]
             return "\n".join(text for text, _ in parts if text), sum(raw for _, raw in parts)
         case _:
             raise Refusal(400, f"{where}: a string or a list of blocks is required")
 
 
-def _part(part: Any, where: str) -> tuple[str, int]:
+def part_of(part: Any, where: str) -> tuple[str, int]:
+    """Text and tokens of one content block, images apart. Raises Refusal."""
     match part:
         case {"type": "text", "text": str(text)}:
             return text, tokens.count(text)
@@ -118,7 +104,7 @@ def _part(part: Any, where: str) -> tuple[str, int]:
             raise Refusal(400, f"{where}: not a content block")
 
 
-def _images(content: Any) -> int:
+def image_tokens(content: Any) -> int:
     """Tokens of image blocks, in tool results too; they are not scaled."""
     total = 0
     for part in content if isinstance(content, list) else ():
@@ -128,7 +114,7 @@ def _images(content: Any) -> int:
             case {"type": "image"}:
                 total += images.claude_tokens("")
             case {"type": "tool_result", "content": list(inner)}:
-                total += _images(inner)
+                total += image_tokens(inner)
             case _:
                 pass
     return total

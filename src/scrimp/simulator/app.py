@@ -25,6 +25,7 @@ from scrimp.simulator.delivery import (
     server_error,
     typed,
 )
+from scrimp.simulator.desk import Blocks
 from scrimp.simulator.faults import Fault, Plan, parse
 from scrimp.simulator.incoming import Incoming
 from scrimp.simulator.limits import Limits, refused_headers, retry_headers
@@ -57,7 +58,7 @@ class Provider:
         self.in_flight = 0
         self._rows: list[BillRow] = []
         self.limits = Limits(self.clock, settings)
-        self._prefixes = PrefixCache()
+        self._prefixes = PrefixCache(self.clock)
         self._control = Control(self)
         self._routes = Routes(self)
 
@@ -169,11 +170,16 @@ class Provider:
         self._rows.append(row)
         self.limits.settle(incoming.vendor, incoming.owner, incoming.recorded.body, usage)
 
-    def cached(self, incoming: Incoming, question: Question) -> Question:
-        """The question with the usage that the prompt cache leaves."""
+    def cached(
+        self, incoming: Incoming, question: Question, body: Mapping[str, Any], blocks: Blocks
+    ) -> Question:
+        """The question with the usage that the prompt cache leaves. Raises Refusal."""
+        marked = question.claude and b'"cache_control"' in incoming.recorded.body
+        found = blocks() if self.settings.prefix_cache or marked else ()  # wrong marks are refused
         if not self.settings.prefix_cache:
             return question
-        return self._prefixes.applied(question, incoming.owner)
+        split = self._prefixes.claude if question.claude else self._prefixes.openai
+        return split(question, body, found, incoming.owner)
 
     def later(self, seconds: float, done: Callable[[], None]) -> Callable[[], None]:
         """Call `done` after so long, as a call in flight; what is returned calls it off."""

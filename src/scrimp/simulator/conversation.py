@@ -38,12 +38,11 @@ class Refusal(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One message, as text. `mark` says how long the client wants it in the prompt cache."""
+    """One message, as text."""
 
     role: Role
     text: str
     raw_tokens: int = 0
-    mark: Literal["", "5m", "1h"] = ""
 
 
 @dataclass(frozen=True, slots=True)

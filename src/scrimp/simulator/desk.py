@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 from scrimp.simulator.bill import Delivered, Model, Usage
+from scrimp.simulator.blocks import Block
 from scrimp.simulator.conversation import Question, Refusal
 from scrimp.simulator.delivery import Headers, Job, Pace, Renderer, deliver
 from scrimp.simulator.incoming import Incoming
 from scrimp.simulator.production import Production, produce
 from scrimp.simulator.settings import Settings
+
+Blocks = Callable[[], Sequence[Block]]
 
 
 class Desk(Protocol):
@@ -30,8 +33,10 @@ class Desk(Protocol):
         """One more row on the bill."""
         ...
 
-    def cached(self, incoming: Incoming, question: Question) -> Question:
-        """The question with the usage that the prompt cache leaves."""
+    def cached(
+        self, incoming: Incoming, question: Question, body: Mapping[str, Any], blocks: Blocks
+    ) -> Question:
+        """The question with the usage that the prompt cache leaves. Raises Refusal."""
         ...
 
     def headers(self, incoming: Incoming, pace: Pace) -> Headers:

@@ -74,13 +74,14 @@ def _messages(messages: Any) -> tuple[tuple[Turn, ...], int]:
         raise Refusal(400, "'messages' must be a list with one message or more.", param="messages")
     turns, raw = [], 0
     for index, message in enumerate(messages):
-        turn, count = _message(message, f"messages[{index}]")
+        turn = turn_of(message, f"messages[{index}]")
         turns.append(turn)
-        raw += count
+        raw += turn.raw_tokens
     return tuple(turns), raw
 
 
-def _message(message: Any, where: str) -> tuple[Turn, int]:
+def turn_of(message: Any, where: str) -> Turn:
+    """One message. Raises Refusal."""
     if not isinstance(message, Mapping):
         raise Refusal(400, f"'{where}' must be an object.", param=where)
     role = _ROLES.get(message.get("role", "")) if isinstance(message.get("role"), str) else None
@@ -97,7 +98,7 @@ def _message(message: Any, where: str) -> tuple[Turn, int]:
                 raw += tokens.count(f"{name} {arguments}") + 3
             case _:
                 raise Refusal(400, f"'{where}.tool_calls' is malformed.", param=where)
-    return Turn(role, text, raw), raw
+    return Turn(role, text, raw)
 
 
 def _content(content: Any, where: str) -> tuple[str, int]:

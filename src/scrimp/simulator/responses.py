@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from scrimp.simulator import responses_requests
+from scrimp.simulator import blocks, responses_requests
 from scrimp.simulator.background import Background, Stored
 from scrimp.simulator.conversation import Refusal
 from scrimp.simulator.conversations import Conversations, conversation_id, page
@@ -124,7 +124,11 @@ class Responses:
         asked = Asked(body, incoming.reply_id, int(time.time()), conversation_id(body), mode=mode)
         if asked.background and body.get("store") is False:
             raise Refusal(400, "Background mode needs 'store' to be true.", param="background")
-        production = produced(self._desk.cached(incoming, question))
+        said = [*history, *body["input"]]
+        question = self._desk.cached(
+            incoming, question, body, lambda: blocks.of_responses(body, said)
+        )
+        production = produced(question)
         reply = ResponsesReply(production, asked)
         stored = Stored(
             owner=incoming.owner,

@@ -51,7 +51,7 @@ def read(body: Mapping[str, Any], history: Sequence[Item] = ()) -> Question:
         raise Refusal(400, "'input' has no items.", param="input")
     turns, raw = _instructed(body.get("instructions"))
     for index, item in enumerate(items):
-        turn, count = _item(item, f"input[{index - len(history)}]")
+        turn, count = turn_of(item, f"input[{index - len(history)}]")
         raw += count
         if turn is not None:
             turns.append(turn)
@@ -82,7 +82,7 @@ def _instructed(instructions: Any) -> tuple[list[Turn], int]:
     return [Turn("system", instructions, raw)], raw
 
 
-def _item(item: Item, where: str) -> tuple[Turn | None, int]:
+def turn_of(item: Item, where: str) -> tuple[Turn | None, int]:
     """The turn that an item is (None for what the model is not shown) and its tokens."""
     match item:
         case {"role": str(name), "content": content}:

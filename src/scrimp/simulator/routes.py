@@ -11,6 +11,7 @@ import msgspec
 from scrimp.simulator import (
     anthropic_replies,
     anthropic_requests,
+    blocks,
     embeddings,
     moderations,
     openai_replies,
@@ -60,7 +61,9 @@ class Routes:
     async def _chat(self, incoming: Incoming, body: Mapping[str, Any]) -> None:
         mode = incoming.fault.kind if incoming.fault is not None else ""
         mode = mode if mode in {"no-usage", "usage-in-choices"} else ""
-        production = produced(self._desk.cached(incoming, openai_requests.read(body)))
+        question = openai_requests.read(body)
+        question = self._desk.cached(incoming, question, body, lambda: blocks.of_chat(body))
+        production = produced(question)
         reply = OpenAIReply(production, incoming.reply_id, int(time.time()), usage_mode=mode)
         await converse(self._desk, incoming, production, reply)
 
@@ -69,8 +72,11 @@ class Routes:
         match incoming.method, rest:
             case "POST", []:
                 mode = incoming.fault.kind if incoming.fault is not None else ""
-                question = anthropic_requests.read(incoming.object())
-                production = produced(self._desk.cached(incoming, question))
+                body = incoming.object()
+                question = self._desk.cached(
+                    incoming, anthropic_requests.read(body), body, lambda: blocks.of_claude(body)
+                )
+                production = produced(question)
                 reply = AnthropicReply(production, incoming.reply_id, usage_mode=mode)
                 await converse(self._desk, incoming, production, reply)
             case "POST", ["count_tokens"]:

@@ -23,6 +23,7 @@ _TOKEN: Final = re.compile(
 MESSAGE_OVERHEAD: Final = 4  # 3 per message and 1 for its role
 REPLY_OVERHEAD: Final = 3  # the reply is primed with an empty assistant turn
 TOOL_OVERHEAD: Final = 10
+TOOL_PROMPT: Final = 346  # the system prompt that tool use adds at Anthropic
 _CLAUDE_NUMERATOR, _CLAUDE_DENOMINATOR = 23, 20  # Claude's tokens are about 1.15 times as many
 
 
