@@ -12,7 +12,7 @@ import pytest
 
 from scrimp.shell.secret import tenant_secret
 from tests.support import raw_http
-from tests.support.spoken import ANTHROPIC, BOTH, OPENAI, Spoken
+from tests.support.spoken import ALL, ANTHROPIC, OPENAI, Spoken
 from tests.support.stage import Stage, logged, staged
 
 ANN, BEN, BOT = "sk-scrimp-ann-0001", "sk-scrimp-ben-0002", "sk-scrimp-bot-0003"
@@ -43,7 +43,7 @@ def _call(stage: Stage, call_id: str, headers: dict[str, str]) -> raw_http.Answe
     return raw_http.ask(stage.url, raw_http.request(path, b"", headers, method="GET"))
 
 
-@BOTH
+@ALL
 def test_a_call_without_a_key_is_unauthenticated(spoken: Spoken) -> None:
     """401 in the vendor's words, on calls, on unread paths and on lists; nothing is sent on."""
     with staged(more=KEYS) as stage:
@@ -70,7 +70,7 @@ def test_a_stranger_is_refused_before_a_body_is_read() -> None:
             assert sock.recv(1 << 16).startswith(b"HTTP/1.1 401")
 
 
-@BOTH
+@ALL
 def test_a_wrong_key_is_the_sdks_authentication_error(
     spoken: Spoken, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -84,7 +84,7 @@ def test_a_wrong_key_is_the_sdks_authentication_error(
         spoken.answered(stage.url, key=ANN)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "headers",
     [{"authorization": f"Bearer {ANN}"}, {"authorization": f"bearer  {ANN}"}, {"x-api-key": ANN}],
@@ -98,15 +98,15 @@ def test_a_right_key_works_by_either_header_and_stays_here(
         assert _raw(stage, spoken, headers).status == 200
         sent = repr(stage.sim.requests[-1].headers) + repr(stage.sim.requests[-1].body)
         assert ANN not in sent
-        assert f"sk-provider-{spoken.name}" in sent
+        assert f"sk-provider-{spoken.vendor}" in sent
         entry = stage.gateway.entries()[-1]
         assert (entry.key, entry.team, entry.tenant) == ("ann", "red", "key:ann")
 
 
-@BOTH
+@ALL
 def test_a_key_may_use_its_models_only(spoken: Spoken) -> None:
     """Others are not found, by any way in, before any cache and any provider."""
-    dear = "gpt-4o" if spoken is OPENAI else "claude-opus-5"
+    dear = "gpt-4o" if spoken.vendor == "openai" else "claude-opus-5"
     with staged(more=KEYS) as stage:
         spoken.answered(stage.url, key=BOT)
         spoken.ask(stage.url, spoken.body(model=dear), headers=CACHED, key=ANN)
@@ -125,7 +125,7 @@ def test_a_key_may_use_its_models_only(spoken: Spoken) -> None:
         assert len(stage.sim.requests) == before
 
 
-@BOTH
+@ALL
 def test_two_keys_share_neither_answers_nor_entries(spoken: Spoken) -> None:
     """One key's answer is never another's, nor may it look at the other's call."""
     with staged(more=KEYS) as stage:
@@ -154,11 +154,13 @@ def test_an_odd_call_id_is_not_found(call_id: str) -> None:
         OPENAI.answered(stage.url)
 
 
-@BOTH
+@ALL
 def test_a_credential_that_is_passed_through_is_the_one_that_pays(spoken: Spoken) -> None:
     """In passthrough mode the provider sees the client's own, as it came; without one, 401."""
     header, value = (
-        ("authorization", "Bearer sk-own-1") if spoken is OPENAI else ("x-api-key", "sk-own-1")
+        ("authorization", "Bearer sk-own-1")
+        if spoken.vendor == "openai"
+        else ("x-api-key", "sk-own-1")
     )
     with staged(more=PASSTHROUGH) as stage:
         assert _raw(stage, spoken, {}).status == 401
@@ -168,10 +170,10 @@ def test_a_credential_that_is_passed_through_is_the_one_that_pays(spoken: Spoken
         assert "sk-provider" not in repr(stage.sim.requests[-1].headers)
 
 
-@BOTH
+@ALL
 def test_two_credentials_never_share(spoken: Spoken) -> None:
     """Neither answers nor entries; their tenants tell nothing of them."""
-    header, start = ("authorization", "Bearer ") if spoken is OPENAI else ("x-api-key", "")
+    header, start = ("authorization", "Bearer ") if spoken.vendor == "openai" else ("x-api-key", "")
     with staged(more=PASSTHROUGH) as stage:
         answers = [
             _raw(stage, spoken, {header: f"{start}{own}", **CACHED})
@@ -236,7 +238,7 @@ def _every_ending(stage: Stage, spoken: Spoken) -> str:
     return told
 
 
-@BOTH
+@ALL
 def test_prompts_and_keys_leave_no_trace(spoken: Spoken, caplog: pytest.LogCaptureFixture) -> None:
     """Not in logs at DEBUG, not in errors, not in any file, whatever goes wrong."""
     caplog.set_level(logging.DEBUG)
@@ -248,13 +250,13 @@ def test_prompts_and_keys_leave_no_trace(spoken: Spoken, caplog: pytest.LogCaptu
         answers = [one for one in told.split("\r\n\r\n") if "error" in one]
         assert answers
         log = logged(caplog.records)
-        for secret in (ANN, f"sk-provider-{spoken.name}", "merger"):
+        for secret in (ANN, f"sk-provider-{spoken.vendor}", "merger"):
             assert secret not in log
             assert secret.encode() not in kept
             assert secret not in told or secret == "merger"  # a provider's answer may quote
 
 
-@BOTH
+@ALL
 def test_content_is_kept_when_it_is_asked_for(spoken: Spoken) -> None:
     """`ledger.keep_content`: prompts are in the file then, keys still are not."""
     with staged(more=KEYS + "[ledger]\nkeep_content = true\n") as stage:

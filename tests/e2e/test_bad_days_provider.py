@@ -12,7 +12,7 @@ import pytest
 from tests.support import raw_http
 from tests.support.canned import Canned, answer
 from tests.support.gateway import RunningGateway, gateway
-from tests.support.spoken import BOTH, OPENAI, Spoken
+from tests.support.spoken import ALL, OPENAI, Spoken
 from tests.support.stage import until
 
 JSON = b"content-type: application/json"
@@ -32,6 +32,25 @@ REPLIES: dict[str, bytes] = {
                 }
             ],
             "usage": {"prompt_tokens": 9, "completion_tokens": 4, "total_tokens": 13},
+        }
+    ).encode(),
+    "responses": json.dumps(
+        {
+            "id": "resp_1",
+            "object": "response",
+            "created_at": 1,
+            "status": "completed",
+            "model": "gpt-4o-mini",
+            "output": [
+                {
+                    "id": "msg_1",
+                    "type": "message",
+                    "role": "assistant",
+                    "status": "completed",
+                    "content": [{"type": "output_text", "text": "Hold it.", "annotations": []}],
+                }
+            ],
+            "usage": {"input_tokens": 9, "output_tokens": 4, "total_tokens": 13},
         }
     ).encode(),
     "anthropic": json.dumps(
@@ -63,7 +82,7 @@ def _ask(running: RunningGateway, spoken: Spoken, *, stream: bool = False) -> ra
     return raw_http.ask(running.url, data)
 
 
-@BOTH
+@ALL
 def test_odd_headers_of_a_provider_come_back_as_they_are(spoken: Spoken) -> None:
     """UTF-8, bytes that are none, and empty ones; cookies and words of ours are left out."""
     odd = (
@@ -85,7 +104,7 @@ def test_odd_headers_of_a_provider_come_back_as_they_are(spoken: Spoken) -> None
         assert said.headers["x-scrimp-cost-usd"] != "1000000"
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"307 Temporary", b"308 Permanent"])
 def test_a_redirect_is_not_followed(spoken: Spoken, status: bytes) -> None:
     """The provider's key does not go where nobody configured it to go."""
@@ -117,7 +136,7 @@ BROKEN: dict[str, bytes] = {
 }
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_broken_answer_is_a_true_error(spoken: Spoken, kind: str, *, stream: bool) -> None:
@@ -152,7 +171,7 @@ STRANGE: dict[str, bytes] = {
 }
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 @pytest.mark.parametrize("kind", STRANGE)
 def test_a_strange_answer_is_passed_on_and_never_remembered(
@@ -171,7 +190,7 @@ def test_a_strange_answer_is_passed_on_and_never_remembered(
             assert (entry.cost_low_nanousd or 0) >= 0
 
 
-@BOTH
+@ALL
 def test_a_compressed_answer_is_read_and_passed_on(spoken: Spoken) -> None:
     """Though it was not asked for: the client gets JSON that it can read, and a price."""
     packed = gzip.compress(REPLIES[spoken.name])

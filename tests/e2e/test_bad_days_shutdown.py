@@ -14,7 +14,7 @@ from scrimp.stores.sqlite_ledger_read import LedgerReader
 from tests.support import raw_http
 from tests.support.gateway import gateway
 from tests.support.gateway_process import GatewayProcess
-from tests.support.spoken import ANTHROPIC, BOTH, OPENAI, Spoken
+from tests.support.spoken import ALL, ANTHROPIC, OPENAI, Spoken
 from tests.support.stage import until
 
 _END = {"openai": b"[DONE]", "anthropic": b"message_stop"}
@@ -105,7 +105,7 @@ def test_an_idle_connection_does_not_hold_the_end_back(tmp_path: Path) -> None:
     assert len(LedgerReader(running.ledger_path).recent(10)) == 1
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 def test_a_provider_that_is_down_is_a_bad_gateway_that_costs_nothing(
     spoken: Spoken, *, stream: bool

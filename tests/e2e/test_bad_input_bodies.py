@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.support import raw_http
-from tests.support.spoken import ANTHROPIC, BOTH, OPENAI, Spoken
+from tests.support.spoken import ALL, ANTHROPIC, OPENAI, RESPONSES, SPOKEN, Spoken
 from tests.support.stage import Stage, logged, staged
 
 SECRET = "SECRET-mango-4711"
@@ -63,20 +63,29 @@ BODIES: dict[str, Any] = {
     "empty model": lambda s: s.body(model="", note=SECRET),
     "endless model": lambda s: s.body(model="m" * 10_000, note=SECRET),
     "model of control characters": lambda s: s.body(model="gpt-4o\r\nx-evil: 1", note=SECRET),
+}
+CHAT_BODIES: dict[str, Any] = {
     "missing messages": lambda s: s.body(messages=None, note=SECRET),
     "no messages": lambda s: s.body(messages=[], note=SECRET),
 }
+BAD = [
+    *((one, kind, make) for one in SPOKEN for kind, make in BODIES.items()),
+    *((one, kind, make) for one in (OPENAI, ANTHROPIC) for kind, make in CHAT_BODIES.items()),
+    (RESPONSES, "input is no list", lambda s: s.body(input={"text": SECRET})),
+    (RESPONSES, "an item is no object", lambda s: s.body(input=[SECRET])),
+]
 
 
-@BOTH
-@pytest.mark.parametrize("kind", BODIES)
+@pytest.mark.parametrize(
+    ("spoken", "make"), [pytest.param(s, make, id=f"{kind}-{s.name}") for s, kind, make in BAD]
+)
 def test_a_bad_body_is_the_sdks_own_bad_request(
-    stage: Stage, spoken: Spoken, kind: str, caplog: pytest.LogCaptureFixture
+    stage: Stage, spoken: Spoken, make: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     """400 in the vendor's shape; nothing is sent on; nothing of it is in an error or a log."""
     caplog.set_level(logging.DEBUG)
     before = len(stage.sim.requests)
-    error = spoken.refused(stage.url, BODIES[kind](spoken))
+    error = spoken.refused(stage.url, make(spoken))
     assert (type(error).__name__, error.status_code) == ("BadRequestError", 400)
     assert error.response.headers["x-scrimp-id"]
     assert error.response.headers["x-should-retry"] == "false"
@@ -85,7 +94,7 @@ def test_a_bad_body_is_the_sdks_own_bad_request(
     spoken.answered(stage.url)
 
 
-@BOTH
+@ALL
 def test_an_unknown_model_is_not_found(stage: Stage, spoken: Spoken) -> None:
     """404, which SDKs raise as NotFoundError; the provider is not asked."""
     before = len(stage.sim.requests)
@@ -109,6 +118,15 @@ READ: dict[str, dict[str, tuple[type, ...]]] = {
         "safety_identifier": (str,),
         "metadata": (dict,),
     },
+    "responses": {
+        "model": (str,),
+        "input": (str, list),
+        "max_output_tokens": (int,),
+        "stream": (bool,),
+        "user": (str,),
+        "safety_identifier": (str,),
+        "metadata": (dict,),
+    },
     "anthropic": {
         "model": (str,),
         "messages": (list,),
@@ -122,7 +140,7 @@ VALUES: tuple[Any, ...] = (5, -1, 2**70, 1.5, "x", True, [], [1], ["x"], {}, {"t
 
 @pytest.mark.parametrize(
     ("spoken", "name"),
-    [(one, name) for one in (OPENAI, ANTHROPIC) for name in READ[one.name]],
+    [(one, name) for one in SPOKEN for name in READ[one.name]],
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
 def test_a_wrong_type_of_a_field_that_is_read_is_refused_by_its_name(
@@ -167,14 +185,42 @@ def _odd(value: Any) -> list[dict[str, Any]]:
     ]
 
 
-@BOTH
+def _odd_items(value: Any) -> list[dict[str, Any]]:
+    """The same for responses."""
+    user = {"role": "user", "content": "hi"}
+    return [
+        {"input": [user, value]},
+        {"input": [{"role": value, "content": "hi"}]},
+        {"input": [{"role": "user", "content": value}]},
+        {"input": [{"role": "user", "content": [value]}]},
+        {"input": [{"role": "user", "content": [{"type": value, "text": value}]}]},
+        {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": value}]}]},
+        {"input": [{"type": value, "id": value, "call_id": value, "output": value}]},
+        {"input": [user, {"type": "function_call_output", "call_id": value, "output": value}]},
+        {"input": [user, {"type": "additional_tools", "tools": value}]},
+        {"tools": value},
+        {"tools": [value]},
+        {"tools": [{"type": value, "name": value, "parameters": value}]},
+        {"tools": [{"type": "namespace", "tools": [value]}]},
+        {"instructions": value},
+        {"text": value},
+        {"text": {"format": {"type": "json_schema", "schema": value}}},
+        {"stream_options": {"include_obfuscation": value}, "prompt_cache_options": value},
+        {"metadata": {"task": value, "scrimp_task": value}},
+        {"temperature": value, "store": value, "conversation": value},
+        {"previous_response_id": value, "background": value, "prompt": value},
+        {"reasoning": value, "tool_choice": value, "include": value, "service_tier": value},
+    ]
+
+
+@ALL
 @pytest.mark.parametrize("value", [*VALUES, None], ids=repr)
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 def test_odd_values_anywhere_are_never_our_own_failure(
     stage: Stage, spoken: Spoken, value: Any, *, stream: bool
 ) -> None:
     """They are answered or refused by whoever reads them: never a 500 of the gateway."""
-    for changes in _odd(value):
+    for changes in _odd_items(value) if spoken is RESPONSES else _odd(value):
         body = spoken.body(**{"stream": stream, **changes})
         data = raw_http.request(spoken.path, body, spoken.headers)
         answer = raw_http.ask(stage.url, data)
@@ -196,27 +242,27 @@ HOSTILE = {
 }
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("kind", HOSTILE)
 @pytest.mark.parametrize("escaped", [True, False], ids=["escaped", "raw"])
 def test_hostile_text_passes_byte_for_byte(
     stage: Stage, spoken: Spoken, kind: str, *, escaped: bool
 ) -> None:
     """What is valid JSON is the provider's to judge; it gets the very bytes."""
-    fields = {**spoken.fields, "messages": spoken.question(HOSTILE[kind])}
+    fields = {**spoken.fields, **spoken.talk(HOSTILE[kind])}
     body = json.dumps(fields, ensure_ascii=escaped).encode()
     answer = spoken.ask(stage.url, body, headers={"x-scrimp-cache": "no-store"})
     assert answer.get("id")
     assert stage.sim.requests[-1].body == body
 
 
-@BOTH
+@ALL
 def test_a_hit_for_hostile_text_is_a_valid_stream(stage: Stage, spoken: Spoken) -> None:
     """Line ends and stream markers in a question do not break the events of a remembered answer."""
     text = "\n\n".join(HOSTILE.values())
     headers = {**spoken.headers, "x-scrimp-task": "factual_qa"}
     for stream in (False, True):
-        body = spoken.body(messages=spoken.question(text), stream=stream)
+        body = spoken.body(stream=stream, **spoken.talk(text))
         answer = raw_http.ask(stage.url, raw_http.request(spoken.path, body, headers))
     assert answer.headers["x-scrimp-served-by"] == "exact_cache"
     payloads = [

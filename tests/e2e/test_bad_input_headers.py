@@ -13,7 +13,7 @@ from scrimp.simulator import Simulator
 from tests.support import raw_http
 from tests.support.gateway import gateway
 from tests.support.memory import Peak
-from tests.support.spoken import ANTHROPIC, BOTH, OPENAI, Spoken
+from tests.support.spoken import ALL, ANTHROPIC, OPENAI, Spoken
 from tests.support.stage import Stage, staged
 
 _MIB = 1024 * 1024
@@ -26,7 +26,7 @@ def stage() -> Iterator[Stage]:
         yield both
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -63,7 +63,7 @@ def test_one_of_our_headers_cannot_carry_another(
     spoken.answered(stage.url)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "line",
     [
@@ -90,7 +90,7 @@ def test_malformed_headers_end_the_connection(stage: Stage, spoken: Spoken, line
     spoken.answered(stage.url)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "value", [b"caf\xc3\xa9 \xe2\x82\xac", b"", b"a\tb", b'"; drop', b"x" * 9000]
 )
@@ -125,7 +125,7 @@ def test_what_a_header_names_as_hop_by_hop_stays_here(stage: Stage) -> None:
     assert not sent & (headers.keys() - {"connection"})
 
 
-@BOTH
+@ALL
 def test_a_long_header_and_many_headers_are_no_trouble(stage: Stage, spoken: Spoken) -> None:
     """Far more than any SDK sends is served."""
     for odd in (
@@ -136,7 +136,7 @@ def test_a_long_header_and_many_headers_are_no_trouble(stage: Stage, spoken: Spo
         assert raw_http.ask(stage.url, data).status == 200
 
 
-@BOTH
+@ALL
 def test_headers_without_end_are_stopped(stage: Stage, spoken: Spoken) -> None:
     """One header or many: 431 after the limit, and memory does not follow the sender."""
     for piece in (b"x" * _MIB, b"".join(b"x-%d: y\r\n" % number for number in range(80_000))):

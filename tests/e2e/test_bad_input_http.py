@@ -9,7 +9,7 @@ import pytest
 
 from tests.support import raw_http
 from tests.support.memory import Peak
-from tests.support.spoken import BOTH, Spoken
+from tests.support.spoken import ALL, Spoken
 from tests.support.stage import Stage, staged
 
 _LIMIT = 2 * 1024 * 1024
@@ -28,7 +28,7 @@ def _sized(spoken: Spoken, size: int) -> bytes:
     return spoken.body(metadata={"note": "x" * (size - len(body))})
 
 
-@BOTH
+@ALL
 def test_a_body_at_the_limit_passes_and_one_byte_more_does_not(
     stage: Stage, spoken: Spoken
 ) -> None:
@@ -43,7 +43,7 @@ def test_a_body_at_the_limit_passes_and_one_byte_more_does_not(
     spoken.answered(stage.url)
 
 
-@BOTH
+@ALL
 def test_a_megabyte_of_emoji_passes(stage: Stage, spoken: Spoken) -> None:
     """Byte for byte, and it is priced like anything else."""
     fields = {**spoken.fields, "messages": spoken.question("\U0001f9ff" * (_MIB // 4))}
@@ -53,7 +53,7 @@ def test_a_megabyte_of_emoji_passes(stage: Stage, spoken: Spoken) -> None:
     assert stage.gateway.entries()[-1].cost_nanousd
 
 
-@BOTH
+@ALL
 def test_a_hundred_megabytes_are_refused_without_being_kept(spoken: Spoken) -> None:
     """With the shipped limit: 413 in the vendor's words, and memory grows by no more than it."""
     piece = b"x" * _MIB
@@ -79,7 +79,7 @@ def test_a_hundred_megabytes_are_refused_without_being_kept(spoken: Spoken) -> N
         spoken.answered(stage.url)
 
 
-@BOTH
+@ALL
 def test_the_sdk_gets_its_own_exception_for_a_hundred_megabytes(spoken: Spoken) -> None:
     """It can finish its upload and read the refusal: no broken pipe."""
     with staged() as stage:
@@ -88,7 +88,7 @@ def test_the_sdk_gets_its_own_exception_for_a_hundred_megabytes(spoken: Spoken) 
         spoken.answered(stage.url)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("declared", [10**9, 10**18])
 def test_a_declared_size_beyond_reason_is_refused_before_it_is_read(
     stage: Stage, spoken: Spoken, declared: int
@@ -108,7 +108,7 @@ def _chunked(pieces: list[bytes]) -> bytes:
     return b"".join(b"%x\r\n%s\r\n" % (len(one), one) for one in pieces) + b"0\r\n\r\n"
 
 
-@BOTH
+@ALL
 def test_a_chunked_upload_is_read_like_any_other(stage: Stage, spoken: Spoken) -> None:
     """Each byte a chunk of its own; the provider gets the whole with its length."""
     body = spoken.body()
@@ -127,7 +127,7 @@ def test_a_chunked_upload_is_read_like_any_other(stage: Stage, spoken: Spoken) -
     assert stage.sim.requests[-1].header("transfer-encoding") is None
 
 
-@BOTH
+@ALL
 def test_a_chunked_upload_without_end_is_stopped(stage: Stage, spoken: Spoken) -> None:
     """No declared size, more than the limit: 413, before the sender says that it is done."""
     headers = {
@@ -146,7 +146,7 @@ def test_a_chunked_upload_without_end_is_stopped(stage: Stage, spoken: Spoken) -
     spoken.answered(stage.url)
 
 
-@BOTH
+@ALL
 def test_a_client_that_sends_byte_by_byte_is_served_and_keeps_nobody_waiting(
     stage: Stage, spoken: Spoken
 ) -> None:
@@ -160,7 +160,7 @@ def test_a_client_that_sends_byte_by_byte_is_served_and_keeps_nobody_waiting(
         assert raw_http.read(sock).status == 200
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "TRACE"])
 def test_a_wrong_method_says_which_one_is_right(stage: Stage, spoken: Spoken, method: str) -> None:
     """405 with `allow`, in the vendor's words; nothing is sent on."""
@@ -174,7 +174,7 @@ def test_a_wrong_method_says_which_one_is_right(stage: Stage, spoken: Spoken, me
     spoken.answered(stage.url)
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "kind",
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "", "x"],

@@ -15,7 +15,7 @@ from tests.support import raw_http
 from tests.support.canned import Canned
 from tests.support.endless import Endless
 from tests.support.gateway import gateway
-from tests.support.spoken import BOTH, OPENAI, Spoken
+from tests.support.spoken import ALL, OPENAI, Spoken
 from tests.support.stage import Stage, staged, until
 
 _TIMES = 5
@@ -62,7 +62,7 @@ def _check(entries: list[Entry], bill: Bill) -> None:
 
 
 @_STREAM
-@BOTH
+@ALL
 def test_leaving_before_the_answer_begins_ends_the_providers_work(
     stage: Stage, spoken: Spoken, *, stream: bool
 ) -> None:
@@ -83,7 +83,7 @@ def test_leaving_before_the_answer_begins_ends_the_providers_work(
     until(lambda: stage.gateway.tasks() == tasks)
 
 
-@BOTH
+@ALL
 def test_leaving_in_the_middle_of_a_stream_ends_the_providers_work(
     stage: Stage, spoken: Spoken
 ) -> None:
@@ -109,7 +109,7 @@ def test_leaving_in_the_middle_of_a_stream_ends_the_providers_work(
     until(lambda: stage.gateway.tasks() == tasks)
 
 
-@BOTH
+@ALL
 def test_leaving_while_a_retry_waits_starts_no_other_attempt(spoken: Spoken) -> None:
     """A refused attempt costs nothing; the second one is never sent."""
     with staged(more="[retry]\nbase_s = 0.4\nmax_wait_s = 0.4\n") as stage:
@@ -124,7 +124,7 @@ def test_leaving_while_a_retry_waits_starts_no_other_attempt(spoken: Spoken) -> 
         assert (entry.outcome, entry.cost_nanousd) == ("cancelled", 0)
 
 
-@BOTH
+@ALL
 def test_leaving_during_the_upload_sends_nothing(stage: Stage, spoken: Spoken) -> None:
     """Half a body is no call: no attempt, no entry."""
     tasks = stage.gateway.tasks()

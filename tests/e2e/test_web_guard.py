@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support import raw_http
-from tests.support.spoken import BOTH, OPENAI, Spoken
+from tests.support.spoken import ALL, OPENAI, Spoken
 from tests.support.stage import Stage, staged
 
 
@@ -32,7 +32,7 @@ def _refused(stage: Stage, spoken: Spoken, headers: dict[str, str], status: int 
     return str(body["error"]["message"])
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "host",
     [
@@ -58,7 +58,7 @@ def test_a_rebound_host_name_is_refused(stage: Stage, spoken: Spoken, host: str)
     assert host.removesuffix(":80") in message
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:99", "[::1]:4141", "LOCALHOST:1"])
 def test_this_machines_own_names_are_served(stage: Stage, spoken: Spoken, host: str) -> None:
     """By any port: it may be forwarded."""
@@ -68,7 +68,7 @@ def test_this_machines_own_names_are_served(stage: Stage, spoken: Spoken, host: 
     )
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize("site", ["cross-site", "same-site", "CROSS-SITE", "", "anything"])
 def test_a_request_that_a_browser_calls_foreign_is_refused(
     stage: Stage, spoken: Spoken, site: str
@@ -77,7 +77,7 @@ def test_a_request_that_a_browser_calls_foreign_is_refused(
     assert "other web sites" in _refused(stage, spoken, {"sec-fetch-site": site})
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "origin",
     [
@@ -96,7 +96,7 @@ def test_another_origin_is_refused(stage: Stage, spoken: Spoken, origin: str) ->
     assert "other origins" in _refused(stage, spoken, {"origin": origin})
 
 
-@BOTH
+@ALL
 def test_the_gateways_own_origin_is_served(stage: Stage, spoken: Spoken) -> None:
     """A page that the gateway itself serves may call it."""
     host = stage.url.removeprefix("http://")
@@ -111,7 +111,7 @@ def test_the_gateways_own_origin_is_served(stage: Stage, spoken: Spoken) -> None
     )
 
 
-@BOTH
+@ALL
 @pytest.mark.parametrize(
     "kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"]
 )

@@ -1,4 +1,4 @@
-"""The two dialects as their own SDKs speak them: a good body, any body, and the SDK's exception."""
+"""The dialects as their own SDKs speak them: a good body, any body, and the SDK's exception."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import openai
 import pytest
 
 StatusError = openai.APIStatusError | anthropic.APIStatusError
+_SAID = {"openai": "choices", "responses": "output", "anthropic": "content"}
 QUESTION = "How do I pair the lamp?"
 
 
@@ -23,6 +24,7 @@ class Spoken:
     path: str
     fields: Mapping[str, Any]
     headers: Mapping[str, str] = field(default_factory=dict)
+    vendor: str = "openai"
 
     def body(self, **changes: Any) -> bytes:
         """A good body, with some of its fields otherwise."""
@@ -32,9 +34,13 @@ class Spoken:
         """A conversation of one question."""
         return [{"role": "user", "content": text}]
 
+    def talk(self, text: str) -> dict[str, Any]:
+        """The field that holds a conversation of one question."""
+        return {"input" if self.name == "responses" else "messages": self.question(text)}
+
     def client(self, url: str, *, key: str = "sk-any") -> openai.OpenAI | anthropic.Anthropic:
         """The SDK's client; it never repeats a call by itself."""
-        if self.name == "openai":
+        if self.vendor == "openai":
             return openai.OpenAI(base_url=f"{url}/v1", api_key=key, max_retries=0, timeout=30)
         return anthropic.Anthropic(base_url=url, api_key=key, max_retries=0, timeout=30)
 
@@ -47,7 +53,7 @@ class Spoken:
         key: str = "sk-any",
     ) -> Mapping[str, Any]:
         """Send a body by the SDK. Raises the SDK's own exceptions."""
-        path = self.path.removeprefix("/v1") if self.name == "openai" else self.path
+        path = self.path.removeprefix("/v1") if self.vendor == "openai" else self.path
         content = self.body() if body is None else body
         with self.client(url, key=key) as client:
             answer: Any = client.post(
@@ -76,16 +82,16 @@ class Spoken:
     def answered(self, url: str, *, key: str = "sk-any") -> None:
         """A good call gets a good answer: whatever came before has done no harm."""
         answer = self.ask(url, headers={"x-scrimp-cache": "no-store"}, key=key)
-        assert answer.get("choices" if self.name == "openai" else "content")
+        assert answer.get(_SAID[self.name])
 
     @property
     def status_error(self) -> type[StatusError]:
         """What the SDK raises for an answer that is an error."""
-        return openai.APIStatusError if self.name == "openai" else anthropic.APIStatusError
+        return openai.APIStatusError if self.vendor == "openai" else anthropic.APIStatusError
 
     def check_shape(self, body: Any) -> None:
         """An error as the vendor words it."""
-        if self.name == "openai":
+        if self.vendor == "openai":
             assert body.keys() == {"error"}
             assert {"message", "type", "param", "code"} <= body["error"].keys()
         else:
@@ -109,5 +115,9 @@ ANTHROPIC = Spoken(
         "messages": [{"role": "user", "content": QUESTION}],
     },
     {"anthropic-version": "2023-06-01"},
+    vendor="anthropic",
 )
+RESPONSES = Spoken("responses", "/v1/responses", {"model": "gpt-4o-mini", "input": QUESTION})
+SPOKEN = (OPENAI, RESPONSES, ANTHROPIC)
 BOTH = pytest.mark.parametrize("spoken", [OPENAI, ANTHROPIC], ids=lambda one: one.name)
+ALL = pytest.mark.parametrize("spoken", SPOKEN, ids=lambda one: one.name)
