@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from scrimp.calls import Call, Reply
 from scrimp.errors import UpstreamError
+from scrimp.levers.retry import Retry, RetrySettings
 from tests.support.core import (
     SSE_HEADERS,
+    FakeClock,
     HereSink,
     attempt_of,
     call_of,
@@ -139,16 +141,18 @@ async def _visit(air: Tower, guest: Guest, call: Call) -> tuple[BaseException | 
     return ended, sink.body
 
 
-async def _day(guests: list[Guest], run: Run, *, stream: bool, max_bytes: int) -> None:
+async def _day(guests: list[Guest], run: Run, *, stream: bool, max_bytes: int, tries: int) -> None:
     provider = Provider(run, stream=stream)
-    async with tower(provider, max_bytes=max_bytes) as air:
+    retry = Retry(FakeClock(), lambda: 0.0, RetrySettings(attempts=tries))
+    async with tower(provider, below=[retry], max_bytes=max_bytes) as air:
         visits = [_visit(air, guest, STREAM if stream else WHOLE) for guest in guests]
         ends = await asyncio.gather(*visits)
     # the tower has seen that no flight and no task is left
     assert provider.in_the_air == 0
     entries = [air.entry(number) for number in range(len(guests))]
     assert sum(len(entry.attempts) for entry in entries) == provider.attempts
-    assert sum(entry.cost_nanousd or 0 for entry in entries) == provider.attempts * COST
+    cost_nanousd = sum(entry.cost_nanousd or 0 for entry in entries)
+    assert cost_nanousd == provider.attempts * COST
     for entry in entries:
         assert entry.baseline_nanousd is not None
         assert entry.cost_nanousd is not None
@@ -174,16 +178,23 @@ def _check_end(end: BaseException | Reply, live: bytes, run: Run, *, stream: boo
             assert isinstance(end, asyncio.CancelledError)
 
 
-@given(guests=GUESTS, run=RUNS, stream=st.booleans(), max_bytes=st.sampled_from((4000, 1 << 20)))
+@given(
+    guests=GUESTS,
+    run=RUNS,
+    stream=st.booleans(),
+    max_bytes=st.sampled_from((4000, 1 << 20)),
+    tries=st.integers(1, 3),
+)
 @settings(max_examples=300)
 def test_a_crowd_of_equal_calls(
     guests: list[Guest],
     run: Run,
     stream: bool,  # noqa: FBT001 - drawn
     max_bytes: int,
+    tries: int,
 ) -> None:
     """Everyone gets all of it or a true error, every attempt is paid once, nothing is left."""
-    asyncio.run(_day(guests, run, stream=stream, max_bytes=max_bytes))
+    asyncio.run(_day(guests, run, stream=stream, max_bytes=max_bytes, tries=tries))
 
 
 @given(number=st.integers(2, 40), run=RUNS, stream=st.booleans())
