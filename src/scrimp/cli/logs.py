@@ -13,10 +13,14 @@ _QUIET = ("uvicorn", "uvicorn.error", "asyncio", "aiohttp")
 
 
 class LineFormatter(logging.Formatter):
-    """`key=value` pairs in one line.
+    """`key=value` pairs in one line, with `worker` where there are several.
 
     Of an exception only its kind and place: its message may hold what a client sent.
     """
+
+    def __init__(self, worker: str = "") -> None:
+        super().__init__()
+        self._worker = worker
 
     def format(self, record: logging.LogRecord) -> str:
         """One line."""
@@ -27,6 +31,8 @@ class LineFormatter(logging.Formatter):
             ("logger", record.name),
             ("message", json.dumps(record.getMessage(), ensure_ascii=False)),
         ]
+        if self._worker:
+            pairs.insert(2, ("worker", self._worker))
         if record.exc_info and (error := record.exc_info[1]) is not None:
             pairs.append(("error", type(error).__name__))
             frames = traceback.extract_tb(error.__traceback__)
@@ -35,10 +41,10 @@ class LineFormatter(logging.Formatter):
         return " ".join(f"{name}={value}" for name, value in pairs)
 
 
-def log_to_stderr(level: str) -> None:
+def log_to_stderr(level: str, *, worker: str = "") -> None:
     """Set the process's logging up, once."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(LineFormatter())
+    handler.setFormatter(LineFormatter(worker))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     if level != "debug":
         for name in _QUIET:

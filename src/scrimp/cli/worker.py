@@ -14,7 +14,7 @@ from scrimp.gateway.workers_child import serve_worker
 
 def main(log_level: str, listeners: str, slot: str, link: str) -> int:
     """Serve with inherited sockets; what is to be served comes over the link. The exit code."""
-    log_to_stderr(log_level)
+    log_to_stderr(log_level, worker=slot)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # the parent's to answer
     sockets = [socket.socket(fileno=int(number)) for number in listeners.split(",")]
     code = 0

@@ -32,7 +32,7 @@ from scrimp.gateway.workers_wire import (
     Total,
     hear_worker,
 )
-from scrimp.settings import Loaded
+from scrimp.settings import Loaded, ServerSettings
 
 log = logging.getLogger("scrimp.workers")
 
@@ -67,6 +67,7 @@ class Workers:
     def __init__(self, plan: Plan, loaded: Loaded) -> None:
         self._plan = plan
         self._loaded = loaded
+        self._first = loaded.settings.server
         self._slots: list[Worker | None] = [None] * len(plan.listeners)
         self._alive: set[Worker] = set()
         self._adopted: dict[int, Worker] = {}
@@ -222,7 +223,8 @@ class Workers:
             for slot in range(len(self._slots)):
                 if self._stop.is_set() or not await self._succeed(slot, loaded):
                     return
-        self._plan.tell(f"All {len(self._slots)} workers were replaced; settings were read anew.")
+        later = _later(self._first, loaded.settings.server)
+        self._plan.tell(f"All {len(self._slots)} workers were replaced, with new settings.{later}")
 
     async def _succeed(self, slot: int, loaded: Loaded) -> bool:
         fresh = await self._begin(slot, loaded)
@@ -241,7 +243,8 @@ class Workers:
 
     async def _add_up(self, asker: Worker) -> None:
         """Answer one worker's question for the counts of all."""
-        asked = [worker for worker in self._alive if worker.is_up]
+        # who is about to end may have no ear left: its last words are a second old, or final
+        asked = [worker for worker in self._alive if worker.is_up and not worker.retired]
         for worker in asked:
             worker.counted.clear()
             worker.tell(Ask())
@@ -309,6 +312,14 @@ class Workers:
         finally:
             for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+
+
+def _later(first: ServerSettings, now: ServerSettings) -> str:
+    """Which of the new settings the parent itself would have to be started with."""
+    kept = [
+        name for name in ("host", "port", "workers") if getattr(first, name) != getattr(now, name)
+    ]
+    return f" From the next start on: server.{', server.'.join(kept)}." if kept else ""
 
 
 def _now_s() -> float:
