@@ -105,6 +105,7 @@ class Tower:
     outbox: ListOutbox
     group: asyncio.TaskGroup
     background: Background
+    clock: FakeClock
     sent: list[Call] = field(default_factory=list)
 
     def send(self, call: Call | None = None, **changes: Any) -> asyncio.Task[Reply]:
@@ -156,7 +157,7 @@ async def tower(
     before = asyncio.all_tasks()
     async with asyncio.timeout(10), asyncio.TaskGroup() as group:
         background.open(group)
-        yield Tower(way, coalesce, ledger, outbox, group, background)
+        yield Tower(way, coalesce, ledger, outbox, group, background, clock)
     assert coalesce.in_the_air == 0
     assert asyncio.all_tasks() == before, "a task is left"
 

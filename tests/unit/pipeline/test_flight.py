@@ -246,6 +246,36 @@ async def test_the_first_ones_header_tells_what_the_levers_below_did() -> None:
     assert numbers(air.sent[0], "coalesce") == {"callers": 1}
 
 
+@pytest.mark.parametrize("outcome", [reply_of(cacheable=False), UpstreamError("no", status=502)])
+async def test_what_must_not_be_remembered_is_not_joined_after_its_end(
+    outcome: Reply | Exception,
+) -> None:
+    """A truncated or broken answer is for those who were aboard, however long they still read."""
+    play = Play(outcome, chunks=_chunks(2, 10))
+    play.cue()
+    slow = SlowSink()
+    async with tower(play) as air:
+        calls = [air.send(_stream(), sink=slow)]
+        await turns()
+        calls.append(air.send(_stream()))
+        await turns()
+        slow.let.set()
+        await asyncio.gather(*calls, return_exceptions=True)
+    assert play.runs == 2
+
+
+async def test_waiting_for_anothers_attempt_is_time_upstream() -> None:
+    """What Scrimp adds to the latency of a call that joined is next to nothing."""
+    play = Play()
+    async with tower(play) as air:
+        calls = [air.send(), air.send()]
+        await turns()
+        air.clock.pass_by(1.5)
+        play.cue()
+        await asyncio.gather(*calls)
+    assert (air.entry(1).latency_ms, air.entry(1).upstream_ms) == (1500.0, 1500.0)
+
+
 def test_a_backlog_joins_small_chunks_and_keeps_their_numbers() -> None:
     """Pieces stay below 64 KiB, a larger chunk is a piece by itself; forgetting renumbers none."""
     backlog = Backlog()
