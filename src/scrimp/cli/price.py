@@ -34,6 +34,7 @@ class PriceOptions(TypedDict, total=False):
     tier: str
     config: Path | None
     as_json: bool
+    vectors: Path | None
     input: int
     cached: int
     cache_write: int
@@ -56,17 +57,25 @@ def _quantities(command: Callable[..., Any]) -> Callable[..., Any]:
     epilog=examples(
         "scrimp price gpt-4o-mini",
         "scrimp price claude-sonnet-4-5 --input 1200 --cached 30000 --output 400",
-        "scrimp price gpt-4o --tier batch --at 2026-01-01 --json",
+        "scrimp price gpt-4o --tier batch --at 2026-11-01 --json",
+        "scrimp price --vectors recorded_bills.json",
     ),
 )
-@click.argument("model")
+@click.argument("model", required=False)
 @click.option("--provider", help="Who sells it [default: who is known for it].")
 @_quantities
 @click.option("--tier", default="", metavar="NAME", help="Service tier, such as batch or flex.")
 @click.option("--at", default="now", metavar="DATE", help="The price of another day.")
+@click.option(
+    "--vectors",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Price the recorded usage of a file; exit code 1 when a bill is not matched exactly.",
+)
 @config_option
 @json_option
-def price_command(model: str, **options: Unpack[PriceOptions]) -> None:
+@click.pass_context
+def price_command(ctx: click.Context, model: str | None, **options: Unpack[PriceOptions]) -> None:
     """Show what a model costs: the rates in force, their source, and the bill of given usage.
 
     Every line is exact to the nano-dollar; a price that is not known is an error, never $0.
@@ -79,13 +88,19 @@ def price_command(model: str, **options: Unpack[PriceOptions]) -> None:
 
     settings = load_settings(options["config"]).settings
     book = book_of(settings)
+    if (path := options["vectors"]) is not None:
+        from scrimp.cli.price_vectors import show_verdicts, verdicts_of
+
+        missed = show_verdicts(verdicts_of(path, book), book, as_json=options["as_json"])
+        ctx.exit(1 if missed else 0)
+    if model is None:
+        raise click.UsageError("which MODEL? (or --vectors FILE)", ctx)
     at = moment(options["at"], datetime.now(UTC))
     name, provider = sold_as(model, options["provider"], settings, book)
     rates = resolve(name, provider, at, book=book, service_tier=options["tier"])
     given = {field: options[kind.replace("-", "_")] for kind, (field, _) in KINDS.items()}  # type: ignore[literal-required]  # names of KINDS
     bill = price_with(Usage(**given), rates) if any(given.values()) else None
-    own = name in settings.prices or f"{provider}/{name}" in settings.prices
-    quote = Quote(rates, at, "your own settings" if own else book.source, bill)
+    quote = Quote(rates, at, rates.source, bill)
     if options["as_json"]:
         print_json(document(quote))
     else:

@@ -165,8 +165,8 @@ class PriceBook:
             return None
         known = self._search(model, provider)
         if known is None:
-            return ModelPrice(model, (), own.rows, own.tiers, provider=name)
-        return replace(known, rows=own.rows, tiers=own.tiers, residency={})
+            return ModelPrice(model, (), own.rows, own.tiers, provider=name, own=True)
+        return replace(known, rows=own.rows, tiers=own.tiers, residency={}, own=True)
 
     def _search(self, model: str, provider: str | None) -> ModelPrice | None:
         if provider is not None:

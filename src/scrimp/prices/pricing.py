@@ -44,6 +44,7 @@ _SPLIT_NANOUSD = 4
 """A bill of the same tokens may be split into four input and two output lines, each rounded up."""
 
 _NO_TERMS = Terms()
+_OWN = "your own settings"
 _NO_ROW = PriceRow({})
 
 _quantities = attrgetter(
@@ -260,7 +261,7 @@ def _rates(found: ModelPrice, asked: tuple[str, str, str], at: datetime, book: P
         fees=row.fees,
         per_ms=row.per_ms,
         places={place: _moved(plan, share) for place, share in found.residency.items()},
-        source=row.source or book.source_of(found.provider),
+        source=row.source or (_OWN if found.own else book.source_of(found.provider)),
     )
 
 
@@ -279,7 +280,7 @@ def _assumed(asked: tuple[str, str, str], row: PriceRow, book: PriceBook) -> Rat
         fees=row.fees,
         per_ms=row.per_ms,
         places={"*": plan},
-        source=row.source,
+        source=row.source or _OWN,
     )
 
 

@@ -110,7 +110,7 @@ class ModelPrice:
 
     `tiers` holds, by service tier, rows that overlay the standard ones; `residency`, by place, the
     fraction (above, below) by which all token rates are multiplied there ("*": any other place).
-    `max_output_tokens` is None where the data does not say.
+    `max_output_tokens` is None where the data does not say. `own` prices are the user's.
     """
 
     id: str
@@ -121,6 +121,7 @@ class ModelPrice:
     max_output_tokens: int | None = None
     provider: str = ""
     residency: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
