@@ -33,10 +33,6 @@ class Background:
         """From now on there is a group, entered by the app."""
         self._group = group
 
-    def close(self) -> None:
-        """Nothing more is started."""
-        self._group = None
-
     def __call__(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         """Start it. Raises RuntimeError while the app is not open, or closing."""
         if self._group is None:

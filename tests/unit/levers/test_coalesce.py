@@ -316,10 +316,14 @@ async def test_a_saving_that_nobody_can_know_is_not_zero(usage: None) -> None:
 
 async def test_without_an_open_app_a_call_goes_alone() -> None:
     """A lever that cannot do its work is skipped, and says so."""
+
+    class Closed(Background):
+        def open(self, group: asyncio.TaskGroup) -> None:
+            """There is no group."""
+
     play = Play()
     play.cue()
-    async with tower(play) as air:
-        air.background.close()
+    async with tower(play, background=Closed()) as air:
         assert (await air.send()).served_by == "upstream"
     assert verdicts(air.sent[0], "coalesce") == ["skipped"]
 
