@@ -43,6 +43,7 @@ from scrimp.ports import (
     Next,
     Pricer,
     ReplyStore,
+    StoreStats,
     Upstream,
     VirtualKey,
 )
@@ -51,7 +52,7 @@ from scrimp.prices.pricing import price
 from scrimp.prices.rates import PriceRow
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl_seconds
-from scrimp.stores.replies import CachePlan, open_cache
+from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
 from scrimp.stores.settings_keys import SettingsKeys
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.stores.sqlite_ledger_read import LedgerReader
@@ -182,6 +183,21 @@ def cache_plan(loaded: Loaded) -> CachePlan:
         prefix=section.prefix,
         timeout_s=section.timeout_s,
     )
+
+
+async def cache_stats(loaded: Loaded, tenant: str | None = None) -> StoreStats:
+    """What a cache that processes share says, without an engine. Raises StoreError, ConfigError."""
+    return await look(cache_plan(loaded), SystemClock(), tenant)
+
+
+async def clear_cache(loaded: Loaded, tenant: str | None, task: str | None) -> int:
+    """Forget what such a cache remembers; how much that was. Raises StoreError, ConfigError."""
+    return await forget(cache_plan(loaded), SystemClock(), tenant, task)
+
+
+async def cache_server_memory(loaded: Loaded) -> dict[str, str]:
+    """What the Redis of the settings says of its memory. Raises StoreError, ConfigError."""
+    return await server_memory(cache_plan(loaded), SystemClock())
 
 
 def open_ledger_reader(settings: Settings) -> LedgerReader:

@@ -2,82 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sqlite3
-import subprocess
-import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, closing
-from datetime import timedelta
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from scrimp.errors import StoreError
-from scrimp.ports import CacheScope, StoredReply
+from scrimp.ports import CacheScope
 from scrimp.stores import sqlite_replies_file as cache_file
 from scrimp.stores import sqlite_replies_writer as cache_writer
 from scrimp.stores.sqlite_ledger import SqliteLedger
-from scrimp.stores.sqlite_replies import RepliesOptions, SqliteReplies, file_stats
-from tests.support.core import FakeClock, reply_of
-
-ROOT = Path(__file__).parents[2]
-OPTIONS = RepliesOptions(1 << 20, linger_ms=1, busy_timeout_ms=20, pauses_s=(0.5,))
-
-
-class Opened:
-    """A cache on a file, and what it said."""
-
-    def __init__(self, path: Path, options: RepliesOptions = OPTIONS) -> None:
-        self.clock = FakeClock()
-        self.told: list[str] = []
-        self.replies = SqliteReplies.open(path, self.clock, options, tell=self.told.append)
-
-    def stored(self, size: int = 100) -> StoredReply:
-        """A reply that no compression makes smaller."""
-        now = self.clock.now()
-        body = os.urandom(size)
-        return StoredReply(reply_of(body=body), now, now + timedelta(hours=1), CacheScope("t", "x"))
-
-    async def put(self, key: bytes, size: int = 100) -> StoredReply:
-        """Put one and wait until it is in the file."""
-        given = self.stored(size)
-        assert await self.replies.put(key, given)
-        await self.replies.stats()
-        return given
-
-    async def comes_back(self) -> None:
-        """Wait until it can be written again."""
-        await until(lambda: works(self.replies.stats()))
-
-
-async def works(asked: Awaitable[object]) -> bool:
-    """True when nothing is raised."""
-    try:
-        await asked
-    except StoreError:
-        return False
-    return True
-
-
-async def until(true: Callable[[], Awaitable[bool]], *, limit_s: float = 10.0) -> None:
-    """Wait for what another thread does."""
-    end_s = time.monotonic() + limit_s
-    while not await true():
-        assert time.monotonic() < end_s, f"not within {limit_s:g} s"
-        await asyncio.sleep(0.005)
-
-
-@asynccontextmanager
-async def opened(path: Path, options: RepliesOptions = OPTIONS) -> AsyncIterator[Opened]:
-    """Open, and close at the end."""
-    cache = Opened(path, options)
-    try:
-        yield cache
-    finally:
-        await cache.replies.close()
+from scrimp.stores.sqlite_replies import RepliesOptions, file_stats
+from tests.support.sqlite_cache import Opened, opened, until, works
 
 
 async def test_it_survives_a_restart(tmp_path: Path) -> None:
@@ -334,79 +272,3 @@ async def test_tenants_without_end_fill_no_table(
         stats = await cache.replies.stats()
         assert len(stats.scopes) <= 11
         assert stats.entries == 50
-
-
-_OTHER = """
-import asyncio, sys
-from pathlib import Path
-from scrimp.clock import SystemClock
-from scrimp.stores.sqlite_replies import RepliesOptions, SqliteReplies
-
-async def main():
-    cache = SqliteReplies.open(Path(sys.argv[1]), SystemClock(), RepliesOptions(1 << 20))
-    print(await cache.claim(b"k" * 32, lease_s=30), flush=True)
-    sys.stdin.readline()
-    cache.release(b"k" * 32)
-    print("released", flush=True)
-    sys.stdin.readline()
-
-asyncio.run(main())
-"""
-
-
-def other_process(path: Path) -> subprocess.Popen[str]:
-    """A process that claims a key, and gives it back at a word."""
-    return subprocess.Popen(
-        [sys.executable, "-c", _OTHER, str(path)],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-async def test_a_claim_is_one_process_s(tmp_path: Path) -> None:
-    """Until it gives it back; other keys are free all the while."""
-    path, key = tmp_path / "cache.sqlite", b"k" * 32
-    async with opened(path) as cache:
-        with other_process(path) as other:
-            assert other.stdout is not None
-            assert other.stdin is not None
-            assert other.stdout.readline() == "True\n"
-            assert not await cache.replies.claim(key, lease_s=30)
-            assert await cache.replies.claim(b"other" * 8, lease_s=30)
-            other.stdin.write("\n")
-            other.stdin.flush()
-            assert other.stdout.readline() == "released\n"
-            assert await cache.replies.claim(key, lease_s=30)
-            other.kill()
-
-
-async def test_a_process_that_dies_claims_nothing(tmp_path: Path) -> None:
-    """The system gives its claims back at once."""
-    path, key = tmp_path / "cache.sqlite", b"k" * 32
-    async with opened(path) as cache:
-        with other_process(path) as other:
-            assert other.stdout is not None
-            assert other.stdout.readline() == "True\n"
-            assert not await cache.replies.claim(key, lease_s=30)
-            other.kill()
-        assert await cache.replies.claim(key, lease_s=30)
-
-
-async def test_a_claim_ends_when_others_can_read(tmp_path: Path) -> None:
-    """Given back while its reply still waits for the writer, it holds until that is in the file."""
-    path, key = tmp_path / "cache.sqlite", b"k" * 32
-    async with opened(path, RepliesOptions(1 << 20, linger_ms=60_000)) as cache:
-        assert await cache.replies.claim(key, lease_s=30)
-        await cache.replies.put(key, cache.stored())
-        cache.replies.release(key)
-        with other_process(path) as other:
-            assert other.stdout is not None
-            assert other.stdout.readline() == "False\n"
-            other.kill()
-        await cache.replies.stats()
-        with other_process(path) as other:
-            assert other.stdout is not None
-            assert other.stdout.readline() == "True\n"
-            other.kill()

@@ -17,7 +17,7 @@ from scrimp.cli.options import config_option, examples, json_option
 @config_option
 @json_option
 def doctor_command(config: Path | None, *, as_json: bool) -> None:
-    """Check settings, providers, ledger, port, prices and vocabularies.
+    """Check settings, providers, ledger, cache, port, prices and vocabularies.
 
     Nothing is sent to a provider, and nothing is changed. Exit code 1 when something fails.
     """

@@ -15,6 +15,7 @@ from typing import Literal
 from scrimp import __version__
 from scrimp.app import book_of, open_encoder, open_ledger_reader, targets_of
 from scrimp.cli.console import short_path
+from scrimp.cli.doctor_cache import cache
 from scrimp.cli.doctor_port import ask_ready, port_findings
 from scrimp.cli.finding import Finding
 from scrimp.cli.options import load_settings
@@ -44,6 +45,7 @@ def all_findings(config: Path | None) -> Iterator[Finding]:
     yield from providers(loaded)
     yield from state(loaded.settings.state_path)
     yield from ledger(loaded.settings)
+    yield from cache(loaded)
     yield from port_findings(loaded, ask_ready)
     yield from prices(loaded.settings)
     yield from vocabularies()

@@ -93,8 +93,21 @@ TEMPLATE = """\
 # Answers a call that was answered before, word for word.
 #[exact_cache]
 #enabled = true
-# Memory for remembered replies; the least recently used go first.
+# "memory": in this process. "sqlite": in a file, which survives restarts and serves all workers.
+# "redis": for many machines (pip install 'scrimp[redis]').
+#engine = "memory"
+# Bytes of remembered replies, in memory or in the file; the least recently used go first.
 #max_bytes = 268435456
+# Memory in front of a file or a Redis; 0 for none.
+#memory_bytes = 67108864
+# The file; empty: cache.sqlite in the state folder.
+#path = ""
+# The variable that holds the URL of the Redis, what its names begin with, how long it may take.
+#url_env = "SCRIMP_REDIS_URL"
+#prefix = "scrimp"
+#timeout_s = 0.25
+# How long a call waits for another process that asks the same; 0 never waits.
+#wait_s = 10.0
 #max_reply_bytes = 1048576
 # Hotter calls want a new answer each time.
 #max_temperature = 1.0
@@ -113,6 +126,7 @@ TEMPLATE = """\
 #architecture_design = "1h"
 #multi_step_analysis = "1h"
 #general = "1h"
+#embedding = "30d"
 #creative = "0"
 
 # Equal calls that are in the air at the same time share one attempt.

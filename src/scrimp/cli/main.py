@@ -33,6 +33,7 @@ COMMANDS: dict[str, Lazy] = {
     "key": Lazy("scrimp.cli.key:key_command", "Make a key for a client of the gateway."),
     "report": Lazy("scrimp.cli.report:report_command", "Show what calls cost, and what was saved."),
     "explain": Lazy("scrimp.cli.explain:explain_command", "Tell the story of one call."),
+    "cache": Lazy("scrimp.cli.cache:cache_command", "Look at remembered replies, or forget them."),
     "price": Lazy("scrimp.cli.price:price_command", "Show what a model costs."),
     "estimate": Lazy(
         "scrimp.cli.estimate:estimate_command", "Say what a plan will cost in a month."

@@ -16,7 +16,7 @@ from scrimp.dialects.models_list import anthropic_list, anthropic_one, openai_li
 from scrimp.errors import StoreError, Unauthenticated, UnknownModel
 from scrimp.gateway.metrics_text import CONTENT_TYPE, exposition
 from scrimp.gateway.standing import Standing
-from scrimp.ports import Entry
+from scrimp.ports import Entry, ReplyStore, StoreStats
 from scrimp.shell import wire
 from scrimp.shell.intake import Identity, Intake
 
@@ -34,6 +34,7 @@ RequestHeaders = Mapping[bytes, bytes]
 View = Callable[[RequestHeaders], Awaitable[Shown]]
 _MODEL = "/v1/models/"
 _CALL = "/v1/scrimp/calls/"
+_CACHE = "/v1/scrimp/cache"
 _SETTLING_S = 2.0
 """How long a look at a call waits for what is still being settled."""
 
@@ -54,6 +55,8 @@ class Views:
 
     def find(self, method: str, path: str) -> View | None:
         """The view that answers this request, if it is one of ours."""
+        if path.startswith(_CACHE) and path[len(_CACHE) :][:1] in ("", "/"):
+            return self._cache_view(method, path[len(_CACHE) + 1 :] or None)
         if method != "GET":
             return None
         if (view := self._views.get(path)) is not None:
@@ -108,6 +111,22 @@ class Views:
         one = (name, target.provider)
         return Shown(anthropic_one(one) if _anthropic(headers) else openai_one(one))
 
+    def _cache_view(self, method: str, task: str | None) -> View | None:
+        """The asker's own part of the exact cache: GET shows it, DELETE forgets it."""
+        replies = self._app.replies
+
+        async def show(headers: RequestHeaders) -> Shown:
+            tenant = (await self._intake.identify(headers)).tenant
+            return await _stored(_shown_stats(replies, tenant))
+
+        async def clear(headers: RequestHeaders) -> Shown:
+            tenant = (await self._intake.identify(headers)).tenant
+            return await _stored(_cleared(replies, tenant, task))
+
+        if method == "DELETE":
+            return clear
+        return show if method == "GET" and task is None else None
+
     async def _call(self, headers: RequestHeaders, call_id: str) -> Shown:
         """The entry of a finished call, as far as the asker may see it."""
         identity = await self._intake.identify(headers)
@@ -116,14 +135,53 @@ class Views:
                 await self._app.outbox.drained()
         except TimeoutError:
             pass  # under a flood of broken calls it may never be empty: this one may be there
-        try:
-            entry = await self._app.ledger.find(call_id)
-        except StoreError as error:
-            body = {"error": {"type": "store_error", "message": str(error)}}
-            return Shown(msgspec.json.encode(body), 503)
+        return await _stored(self._entry(identity, call_id))
+
+    async def _entry(self, identity: Identity, call_id: str) -> dict[str, Any]:
+        entry = await self._app.ledger.find(call_id)
         if entry is None or not _may_see(identity, entry):
             raise UnknownModel(f"no call {call_id[:60]!r} here")
-        return Shown(msgspec.json.encode(call_view(entry)))
+        return call_view(entry)
+
+
+async def _stored(told: Awaitable[dict[str, Any]]) -> Shown:
+    """What a store tells, as JSON; 503 while it cannot."""
+    try:
+        return Shown(msgspec.json.encode(await told))
+    except StoreError as error:
+        body = {"error": {"type": "store_error", "message": str(error)}}
+        return Shown(msgspec.json.encode(body), 503)
+
+
+async def _shown_stats(replies: ReplyStore, tenant: str) -> dict[str, Any]:
+    return stats_view(await replies.stats(tenant))
+
+
+async def _cleared(replies: ReplyStore, tenant: str, task: str | None) -> dict[str, Any]:
+    return {"cleared": await replies.clear(tenant, task)}
+
+
+def stats_view(stats: StoreStats) -> dict[str, Any]:
+    """Figures of a cache for machines."""
+    return {
+        "engine": stats.engine,
+        "entries": stats.entries,
+        "size_bytes": stats.size_bytes,
+        "max_bytes": stats.max_bytes,
+        "hits": stats.hits,
+        "misses": stats.misses,
+        "scopes": [
+            {
+                "tenant": one.scope.tenant,
+                "task": one.scope.task,
+                "entries": one.entries,
+                "size_bytes": one.size_bytes,
+                "hits": one.hits,
+                "misses": one.misses,
+            }
+            for one in stats.scopes
+        ],
+    }
 
 
 def call_view(entry: Entry) -> dict[str, Any]:

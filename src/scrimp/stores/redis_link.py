@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,7 +123,7 @@ class RedisLink:
             self._closed = True
             self._refuse(list(self._waiting), f"Redis at {self._place}: the cache is closed")
             self._waiting.clear()
-            await self._disconnect()
+            await self._disconnect(wait_s=self._options.timeout_s)
 
     def close(self) -> None:
         """Let `run` end after what waits now."""
@@ -184,10 +185,14 @@ class RedisLink:
         await connection.connect()  # type: ignore[no-untyped-call]  # the library's
         return connection
 
-    async def _disconnect(self) -> None:
+    async def _disconnect(self, *, wait_s: float = 0.0) -> None:
+        """Close the connection; a loop that ends next has to wait until the socket has gone."""
         connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.disconnect(nowait=True)
+        if connection is None:
+            return
+        with suppress(RedisError, OSError):
+            async with asyncio.timeout(wait_s or None):
+                await connection.disconnect(nowait=not wait_s)
 
     def _hand_out(self, batch: Sequence[Ticket], answers: Sequence[Any]) -> None:
         for (_, future), answer in zip(batch, answers, strict=True):

@@ -178,7 +178,7 @@ class RedisReplies:
             scopes=scopes,
         )
 
-    async def ping(self) -> dict[str, str]:
+    async def memory(self) -> dict[str, str]:
         """What the server says of its memory (for `scrimp doctor`). Raises StoreError."""
         told: bytes = await self._link.ask("INFO", "memory")
         lines = (line.partition(":") for line in told.decode("utf-8", "replace").splitlines())

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from scrimp.errors import ConfigError
+from scrimp.errors import ConfigError, StoreError
 from scrimp.ports import Claims, Clock, ReplyStore, StoreStats
 from scrimp.stores.memory_replies import MemoryReplies
 from scrimp.stores.sqlite_replies import RepliesOptions, SqliteReplies, file_stats
@@ -79,9 +81,61 @@ def open_redis(plan: CachePlan, clock: Clock) -> RedisReplies:
     )
 
 
-def read_file(plan: CachePlan, tenant: str | None = None) -> StoreStats:
-    """What a cache file says, nothing made and nothing changed. Raises StoreError."""
-    return file_stats(plan.path, plan.max_bytes, tenant)
+async def look(plan: CachePlan, clock: Clock, tenant: str | None = None) -> StoreStats:
+    """What a cache that processes share says of itself; a file is neither made nor changed.
+
+    Raises StoreError, and ConfigError where there is none to look at.
+    """
+    if plan.engine == "sqlite":
+        return await asyncio.to_thread(file_stats, plan.path, plan.max_bytes, tenant)
+    async with _at_work(plan, clock) as replies:
+        return await replies.stats(tenant)
+
+
+async def forget(plan: CachePlan, clock: Clock, tenant: str | None, task: str | None) -> int:
+    """Clear a cache that processes share; how many replies it had. Raises as `look` does."""
+    if plan.engine == "sqlite" and not plan.path.exists():
+        return 0
+    async with _at_work(plan, clock) as replies:
+        return await replies.clear(tenant, task)
+
+
+async def server_memory(plan: CachePlan, clock: Clock) -> dict[str, str]:
+    """What a Redis says of its memory. Raises StoreError or ConfigError."""
+    replies = open_redis(plan, clock)
+    async with _running(replies, replies.run):
+        return await replies.memory()
+
+
+@asynccontextmanager
+async def _at_work(plan: CachePlan, clock: Clock) -> AsyncIterator[ReplyStore]:
+    if plan.engine == "memory":
+        raise ConfigError(
+            "exact_cache.engine is memory: replies live in the process of a gateway "
+            '(engine = "sqlite" or "redis" keeps them where others can look)'
+        )
+    cache = open_cache(replace(plan, memory_bytes=0), clock)
+    async with _running(cache.replies, cache.run):
+        yield cache.replies
+
+
+@asynccontextmanager
+async def _running(
+    replies: ReplyStore, run: Callable[[], Coroutine[Any, Any, None]] | None
+) -> AsyncIterator[None]:
+    """Errors come out as they are, not in a group of one."""
+    failed: StoreError | None = None
+    async with asyncio.TaskGroup() as group:
+        if run is not None:
+            group.create_task(run())
+        try:
+            yield
+        except StoreError as error:
+            failed = error
+        finally:
+            await replies.close()
+    if failed is not None:
+        raise failed
 
 
 def _in_front(shared: SharedReplies, plan: CachePlan, clock: Clock) -> ReplyStore:

@@ -1,0 +1,173 @@
+"""`scrimp cache`: what the exact cache holds and how often it answered, and how to empty it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from scrimp.cli.options import config_option, examples, json_option, load_settings
+
+if TYPE_CHECKING:
+    from scrimp.settings import Loaded
+
+_KEY_ENV = "SCRIMP_KEY"
+
+tenant_option = click.option(
+    "--tenant",
+    metavar="NAME",
+    help="Only this one's: key:NAME for a key, local without keys.",
+)
+
+
+@click.group(
+    name="cache",
+    short_help="Look at remembered replies, or forget them.",
+    epilog=examples(
+        "scrimp cache stats",
+        "scrimp cache stats --tenant key:ci --json",
+        "scrimp cache clear --task code_review",
+    ),
+)
+def cache_command() -> None:
+    """Look at remembered replies, or forget them.
+
+    Works on the file or the Redis of the settings, whether or not a gateway runs. A cache in memory
+    lives in the gateway's process: the one that runs is asked.
+    """
+
+
+@cache_command.command(
+    name="stats",
+    short_help="Show replies, bytes, hits and misses.",
+    epilog=examples("scrimp cache stats", "scrimp cache stats --config prod.toml --json"),
+)
+@tenant_option
+@config_option
+@json_option
+def stats_command(tenant: str | None, config: Path | None, *, as_json: bool) -> None:
+    """Show what is remembered, and how often it answered, by tenant and task type.
+
+    Hits and misses of a running gateway arrive within a second or so.
+    """
+    from scrimp.cli.cache_view import show
+    from scrimp.cli.console import print_json
+
+    loaded = load_settings(config)
+    told = {"place": place_of(loaded), **_stats(loaded, tenant)}
+    if as_json:
+        print_json(told)
+    else:
+        show(told)
+
+
+@cache_command.command(
+    name="clear",
+    short_help="Forget remembered replies.",
+    epilog=examples(
+        "scrimp cache clear",
+        "scrimp cache clear --tenant key:ci",
+        "scrimp cache clear --tenant key:ci --task summarization",
+    ),
+)
+@tenant_option
+@click.option("--task", metavar="TYPE", help="Only replies of this task type.")
+@config_option
+@json_option
+def clear_command(
+    tenant: str | None, task: str | None, config: Path | None, *, as_json: bool
+) -> None:
+    """Forget remembered replies: all, or those of a tenant, of a task type, of both.
+
+    Gateways that run see it within five seconds. Hits and misses stay counted.
+    """
+    from scrimp.cli.console import print_json, say
+
+    loaded = load_settings(config)
+    cleared = _clear(loaded, tenant, task)
+    if as_json:
+        print_json({"place": place_of(loaded), "cleared": cleared})
+    else:
+        replies = "reply" if cleared == 1 else "replies"
+        say(f"Forgot {cleared:,} {replies} in {place_of(loaded)}.")
+
+
+def place_of(loaded: Loaded) -> str:
+    """Where replies are, for people; never with a password."""
+    from scrimp.cli.console import short_path
+
+    settings = loaded.settings
+    section, server = settings.exact_cache, settings.server
+    match section.engine:
+        case "sqlite":
+            return short_path(settings.cache_path)
+        case "redis":
+            return f"the Redis of ${section.url_env}"
+        case "memory":
+            return f"the memory of the gateway at {server.host}:{server.port}"
+
+
+def _stats(loaded: Loaded, tenant: str | None) -> dict[str, Any]:
+    from scrimp.app import cache_stats
+    from scrimp.gateway.views import stats_view
+
+    if loaded.settings.exact_cache.engine != "memory":
+        return stats_view(asyncio.run(cache_stats(loaded, tenant)))
+    _only_own(tenant)
+    return _ask(loaded, "GET", "/v1/scrimp/cache")
+
+
+def _clear(loaded: Loaded, tenant: str | None, task: str | None) -> int:
+    from scrimp.app import clear_cache
+
+    if loaded.settings.exact_cache.engine != "memory":
+        return asyncio.run(clear_cache(loaded, tenant, task))
+    _only_own(tenant)
+    path = "/v1/scrimp/cache" + (f"/{task}" if task else "")
+    return int(_ask(loaded, "DELETE", path)["cleared"])
+
+
+def _only_own(tenant: str | None) -> None:
+    from scrimp.errors import ConfigError
+
+    if tenant is not None:
+        raise ConfigError(
+            "--tenant works on a cache that is shared (exact_cache.engine sqlite or redis); a "
+            f"gateway's memory shows each key its own part (name the key: {_KEY_ENV}=sk-scrimp-…)"
+        )
+
+
+def _ask(loaded: Loaded, method: str, path: str) -> dict[str, Any]:
+    """Ask the running gateway. Raises StoreError."""
+    import http.client
+
+    import msgspec
+
+    from scrimp.errors import StoreError
+
+    server = loaded.settings.server
+    place = f"{server.host}:{server.port}"
+    key = os.environ.get(_KEY_ENV, "")
+    headers = {"Host": "localhost"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - read, not bound
+    connection = http.client.HTTPConnection(host, server.port, timeout=10)
+    try:
+        connection.request(method, path, headers=headers)
+        answer = connection.getresponse()
+        told: dict[str, Any] = msgspec.json.decode(answer.read(1 << 24), type=dict[str, Any])
+    except (OSError, http.client.HTTPException, msgspec.MsgspecError) as error:
+        raise StoreError(
+            f"replies are in the memory of a gateway, and none answers at {place} "
+            '(start it: scrimp serve; or exact_cache.engine = "sqlite")'
+        ) from error
+    finally:
+        connection.close()
+    if answer.status == 401:
+        raise StoreError(f"the gateway wants a key: export {_KEY_ENV}=sk-scrimp-… (its own part)")
+    if answer.status != 200:
+        said = told.get("error")
+        raise StoreError(f"the gateway says {answer.status}: {said}")
+    return told
