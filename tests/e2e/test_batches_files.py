@@ -1,0 +1,186 @@
+"""The SDKs' own methods for batches and files: handed on as they are, their cost not known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anthropic
+import openai
+import pytest
+
+from tests.support.canned import Canned, answer
+from tests.support.gateway import RunningGateway, gateway
+
+JSON = b"content-type: application/json"
+JSONL = b"content-type: application/octet-stream"
+FILE = {
+    "id": "file-1",
+    "object": "file",
+    "bytes": 9,
+    "created_at": 1,
+    "filename": "in.jsonl",
+    "purpose": "batch",
+    "status": "processed",
+}
+BATCH = {
+    "id": "batch_1",
+    "object": "batch",
+    "endpoint": "/v1/responses",
+    "input_file_id": "file-1",
+    "completion_window": "24h",
+    "status": "completed",
+    "output_file_id": "file-2",
+    "created_at": 1,
+    "usage": {"input_tokens": 900, "output_tokens": 80, "total_tokens": 980},
+}
+CLAUDE_BATCH = {
+    "id": "msgbatch_1",
+    "type": "message_batch",
+    "processing_status": "ended",
+    "request_counts": {
+        "processing": 0,
+        "succeeded": 1,
+        "errored": 0,
+        "canceled": 0,
+        "expired": 0,
+    },
+    "created_at": "2026-11-22T12:00:00Z",
+    "expires_at": "2026-11-23T12:00:00Z",
+    "results_url": "https://api.anthropic.com/v1/messages/batches/msgbatch_1/results",
+}
+LINE = json.dumps(
+    {
+        "id": "batch_req_1",
+        "custom_id": "one",
+        "response": {
+            "status_code": 200,
+            "body": {"object": "response", "usage": {"input_tokens": 900, "output_tokens": 80}},
+        },
+    }
+).encode()
+Asked = Callable[[openai.OpenAI], Any]
+
+
+def encoded(fields: dict[str, Any]) -> bytes:
+    """An answer of these fields."""
+    return answer(json.dumps(fields).encode(), JSON)
+
+
+def openai_at(scrimp: RunningGateway) -> openai.OpenAI:
+    """OpenAI's SDK."""
+    return openai.OpenAI(base_url=scrimp.openai_url, api_key="k", max_retries=0, timeout=10)
+
+
+CALLS: dict[str, tuple[str, bytes, Asked]] = {
+    "upload": (
+        "POST /v1/files ",
+        encoded(FILE),
+        lambda c: c.files.create(file=("in.jsonl", LINE), purpose="batch").id == "file-1",
+    ),
+    "create": (
+        "POST /v1/batches ",
+        encoded(BATCH),
+        lambda c: (
+            c.batches.create(
+                input_file_id="file-1", endpoint="/v1/responses", completion_window="24h"
+            ).id
+            == "batch_1"
+        ),
+    ),
+    "retrieve": (
+        "GET /v1/batches/batch_1 ",
+        encoded(BATCH),
+        lambda c: c.batches.retrieve("batch_1").status == "completed",
+    ),
+    "results": (
+        "GET /v1/files/file-2/content ",
+        answer(LINE + b"\n" + LINE, JSONL),
+        lambda c: c.files.content("file-2").content == LINE + b"\n" + LINE,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_openais_batches_and_files_are_handed_on(name: str) -> None:
+    """The provider's answer, whatever usage it may tell of; the cost is unknown, and says so."""
+    start, body, ask = CALLS[name]
+    with Canned(body) as provider, gateway(provider.url) as scrimp, openai_at(scrimp) as client:
+        assert ask(client)
+        assert provider.requests[0].startswith(start.encode())
+        assert b"Bearer sk-provider-openai" in provider.requests[0]
+        (entry,) = scrimp.entries()
+        assert (entry.operation, entry.provider, entry.status) == ("passthrough", "openai", 200)
+        assert (entry.cost_basis, entry.cost_nanousd) == ("unknown", None)
+        assert entry.usage.total_input_tokens == 0
+
+
+def test_the_header_of_what_is_handed_on_calls_its_cost_unknown() -> None:
+    """So that nobody reads it as nothing."""
+    with (
+        Canned(encoded(BATCH)) as provider,
+        gateway(provider.url) as scrimp,
+        openai_at(scrimp) as client,
+    ):
+        raw = client.batches.with_raw_response.retrieve("batch_1")
+    assert raw.headers["x-scrimp-cost-usd"] == "unknown"
+    assert raw.headers["x-scrimp-served-by"] == "upstream"
+
+
+@pytest.fixture
+def claude() -> Iterator[tuple[Canned, RunningGateway, anthropic.Anthropic]]:
+    """Anthropic's SDK before a provider that has one batch."""
+    with (
+        Canned(encoded(CLAUDE_BATCH)) as provider,
+        gateway(provider.url) as scrimp,
+        anthropic.Anthropic(base_url=scrimp.url, api_key="k", max_retries=0) as client,
+    ):
+        yield provider, scrimp, client
+
+
+def test_anthropics_batches_are_handed_on(
+    claude: tuple[Canned, RunningGateway, anthropic.Anthropic],
+) -> None:
+    """To the provider that speaks its dialect, with that provider's key."""
+    provider, scrimp, client = claude
+    made = client.messages.batches.create(
+        requests=[
+            {
+                "custom_id": "one",
+                "params": {
+                    "model": "claude-haiku-4-5",
+                    "max_tokens": 9,
+                    "messages": [{"role": "user", "content": "hi"}],
+                },
+            }
+        ]
+    )
+    assert client.messages.batches.retrieve(made.id).processing_status == "ended"
+    assert provider.requests[0].startswith(b"POST /v1/messages/batches ")
+    assert provider.requests[1].startswith(b"GET /v1/messages/batches/msgbatch_1 ")
+    assert b"x-api-key: sk-provider-anthropic" in provider.requests[0]
+    for entry in scrimp.entries():
+        assert (entry.operation, entry.provider) == ("passthrough", "anthropic")
+        assert (entry.cost_basis, entry.cost_nanousd) == ("unknown", None)
+
+
+def test_anthropics_results_are_handed_on_line_by_line() -> None:
+    """What they used is in them; Scrimp does not read it, and says that it does not know."""
+    usage = {"input_tokens": 9, "output_tokens": 4}
+    message = {"id": "m", "type": "message", "role": "assistant", "model": "c", "content": []}
+    line = {
+        "custom_id": "one",
+        "result": {"type": "succeeded", "message": {**message, "usage": usage}},
+    }
+    with (
+        Canned(answer(json.dumps(line).encode() + b"\n", JSONL)) as provider,
+        gateway(provider.url) as scrimp,
+        anthropic.Anthropic(base_url=scrimp.url, api_key="k", max_retries=0) as client,
+    ):
+        path = "/v1/messages/batches/msgbatch_1/results"
+        raw: Any = client.get(path, cast_to=object, options={"headers": {"accept": "*/*"}})
+        entry = scrimp.entries()[0]
+    assert "succeeded" in str(raw)
+    assert (entry.operation, entry.cost_basis) == ("passthrough", "unknown")
+    assert entry.usage.total_output_tokens == 0
