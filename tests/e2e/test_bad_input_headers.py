@@ -77,6 +77,8 @@ def test_one_of_our_headers_cannot_carry_another(
         b"content-length: 5",
         b"content-length: -1",
         b"transfer-encoding: chunked",
+        b"host: evil.example",
+        b"host: 127.0.0.1",
     ],
 )
 def test_malformed_headers_end_the_connection(stage: Stage, spoken: Spoken, line: bytes) -> None:
@@ -86,6 +88,7 @@ def test_malformed_headers_end_the_connection(stage: Stage, spoken: Spoken, line
     first, _, rest = whole.partition(b"\r\n")
     answer = raw_http.ask(stage.url, first + b"\r\n" + line + b"\r\n" + rest)
     assert answer.status == 400
+    spoken.check_shape(json.loads(answer.body))
     assert len(stage.sim.requests) == before
     spoken.answered(stage.url)
 

@@ -58,6 +58,15 @@ def stream(url: str, spoken: Spoken, text: str, told: list[bytes]) -> None:
     told.append(raw_http.ask(url, data, timeout_s=_LIMIT_S).body)
 
 
+def accepts(url: str) -> bool:
+    """Whether new connections are taken."""
+    try:
+        raw_http.connect(url, timeout_s=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_a_rolling_restart_under_load_loses_no_call(tmp_path: Path) -> None:
     """Twice, with calls and streams in the air on kept connections: whole answers, all booked."""
     with Simulator(per_token_ms=1) as sim, WorkersProcess(sim.url, tmp_path, workers=2) as serving:
@@ -196,6 +205,8 @@ def test_streams_in_the_air_on_all_workers_finish(tmp_path: Path, number: signal
             thread.start()
         until(lambda: sim.in_flight == len(asking))
         serving.signal(number)
+        until(lambda: not accepts(serving.url))
+        assert len(told) < len(asking)
         for thread in asking:
             thread.join()
         assert serving.ended() == 0
@@ -220,13 +231,20 @@ def test_a_second_signal_cuts_off_what_does_not_end(tmp_path: Path) -> None:
 
 
 def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:
-    """Killed, it cannot tell them: they notice, and end in order."""
-    with Simulator() as sim, WorkersProcess(sim.url, tmp_path) as serving:
-        assert OPENAI.ask(serving.url)
+    """Killed, it cannot tell them: they notice, finish what is in the air, and end."""
+    with Simulator(per_token_ms=30) as sim, WorkersProcess(sim.url, tmp_path) as serving:
+        told: list[bytes] = []
+        asking = threading.Thread(target=stream, args=(serving.url, OPENAI, "And then?", told))
+        asking.start()
+        until(lambda: sim.in_flight == 1)
         workers = serving.workers()
         serving.signal(signal.SIGKILL)
+        until(lambda: not accepts(serving.url))
+        assert not told
         gone, left = psutil.wait_procs(workers, timeout=_LIMIT_S)
         assert (len(gone), left) == (2, [])
+        asking.join()
+        assert b"[DONE]" in told[0]
     assert serving.reader().check().calls == 1
 
 

@@ -64,6 +64,12 @@ def serve_command(
         check_bind(loaded)
         return loaded
 
+    def newer_settings() -> Loaded:
+        """The same, for workers that are about to start."""
+        newer = settings()
+        check_state(newer)
+        return newer
+
     loaded = settings()
     server = loaded.settings.server
     with ExitStack() as stack:
@@ -76,7 +82,9 @@ def serve_command(
         if server.workers == 1:
             serve_alone(loaded, listeners[0], stopping)
         else:
-            plan = Plan(worker_command(log_level), listeners, settings, lambda line: say(dim(line)))
+            plan = Plan(
+                worker_command(log_level), listeners, newer_settings, lambda line: say(dim(line))
+            )
             serve_by_workers(loaded, plan, stopping)
         say(dim("Stopped; the ledger is closed."))
 

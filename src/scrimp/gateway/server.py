@@ -10,7 +10,7 @@ import asyncio
 import gc
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -97,7 +97,11 @@ def _tune_interpreter() -> None:
 
 
 class GatewayServer(uvicorn.Server):
-    """The library's server, which also tells when it has started, sweeps, and drains with care."""
+    """The library's server, which also tells when it has started, sweeps, and drains with care.
+
+    `inherited` are sockets that it does not serve but has: they are closed with its own, because
+    the kernel takes connections for as long as anybody holds them.
+    """
 
     def __init__(
         self,
@@ -109,6 +113,7 @@ class GatewayServer(uvicorn.Server):
         super().__init__(config)
         self.server_state: Standing = standing
         self.linger_s = STOP_LINGER_S
+        self.inherited: Sequence[socket.socket] = ()
         self._head_s, self._body_s = limits.head_timeout_s, limits.body_timeout_s
         self._tell_started = started
 
@@ -142,6 +147,8 @@ class GatewayServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Drain; then wait for calls that were cut off to book themselves, while that can be."""
         self.server_state.draining = True
+        for listener in self.inherited:
+            listener.close()
         async with asyncio.TaskGroup() as group:
             sweeping = group.create_task(self._drain_connections())
             await super().shutdown(sockets)

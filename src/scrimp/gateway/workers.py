@@ -1,6 +1,6 @@
 """The parent of several workers: starts them, replaces those that die, and all of them in turn.
 
-It binds the sockets and never closes them while it runs, so that no connection is lost that waits
+It has the sockets and closes them only when all is to end, so that no connection is lost that waits
 in one; it serves nothing itself. The library's own supervisor knows neither counts that are to be
 added up, nor settings that are read anew, nor a pause between deaths (docs/dev/decisions/0005).
 """
@@ -270,10 +270,12 @@ class Workers:
 
     async def _end_all(self) -> None:
         self._stop.set()
-        if not self._alive:
-            return
         for worker in self._alive:
             worker.tell(Stop(STOP_LINGER_S))
+        for listener in self._plan.listeners:
+            listener.close()  # the kernel would go on taking connections that nobody serves
+        if not self._alive:
+            return
         try:
             async with asyncio.timeout(self._loaded.settings.server.drain_s + _LAST_S):
                 await self._gone.wait()

@@ -55,6 +55,7 @@ async def serve_worker(
         async with open_server(begin.loaded, ready) as server:
             obeying = _Obeying(server, reader, writer, listeners)
             server.server_state.everyone = obeying.everyone
+            server.inherited = [one for one in listeners if one is not listeners[slot]]
             async with asyncio.TaskGroup() as group:
                 helping = [group.create_task(obeying.hear()), group.create_task(obeying.count())]
                 await server.serve(sockets=[listeners[slot]])
