@@ -24,13 +24,17 @@ from tests.support import raw_http
 from tests.support.core import call_of, chat_fields
 from tests.support.held_flights import coalesce_of, crowd, hold_flights
 from tests.support.sdk import VENDORS, Vendor, clients
-from tests.support.spoken import BOTH, OPENAI, Spoken
+from tests.support.spoken import ALL, OPENAI, Spoken
 from tests.support.stage import Stage, staged, until
 
 _LIMIT_S = 0.1
 _THREE = 3
 _STREAM = pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
-_ENDS = {"openai": b"data: [DONE]", "anthropic": b"event: message_stop"}
+_ENDS = {
+    "openai": b"data: [DONE]",
+    "responses": b"event: response.completed",
+    "anthropic": b"event: message_stop",
+}
 
 
 @pytest.fixture
@@ -107,7 +111,7 @@ def test_equal_calls_of_the_sdks_are_one_attempt(vendor: Vendor, form: str) -> N
 
 
 @_STREAM
-@BOTH
+@ALL
 def test_the_answer_says_that_it_was_shared(stage: Stage, spoken: Spoken, *, stream: bool) -> None:
     """`x-scrimp-served-by` and the trace, on a stream too; the first one's says upstream."""
     with _asked(stage, spoken, stream=stream) as socks:
@@ -118,7 +122,7 @@ def test_the_answer_says_that_it_was_shared(stage: Stage, spoken: Spoken, *, str
     assert len({answer.body for answer in answers}) == 1
 
 
-@BOTH
+@ALL
 def test_the_first_that_leaves_a_stream_takes_nobody_along(stage: Stage, spoken: Spoken) -> None:
     """The others hear it from its start to its end; the attempt is booked with one of them."""
     with _asked(stage, spoken, stream=True) as (first, *others):
@@ -134,7 +138,7 @@ def test_the_first_that_leaves_a_stream_takes_nobody_along(stage: Stage, spoken:
 
 
 @_STREAM
-@BOTH
+@ALL
 def test_the_last_to_leave_ends_the_providers_work(
     stage: Stage, spoken: Spoken, *, stream: bool
 ) -> None:

@@ -20,6 +20,7 @@ from tests.support.stage import Stage, staged, until
 
 _TIMES = 5
 _LIMIT_S = 0.1
+_WAYS = pytest.mark.parametrize("mode", ["no-store", "default"], ids=["alone", "flight"])
 _STREAM = pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 
 
@@ -30,11 +31,11 @@ def stage() -> Iterator[Stage]:
         yield both
 
 
-def _ask(stage: Stage, spoken: Spoken, *, stream: bool) -> socket.socket:
-    """Send a call; its connection."""
+def _ask(stage: Stage, spoken: Spoken, *, stream: bool, mode: str = "no-store") -> socket.socket:
+    """Send a call; its connection. `mode` default: in a flight that others may join."""
     sock = raw_http.connect(stage.url)
     body = spoken.body(stream=stream)
-    headers = {**spoken.headers, "x-scrimp-cache": "no-store"}
+    headers = {**spoken.headers, "x-scrimp-cache": mode}
     sock.sendall(raw_http.request(spoken.path, body, headers))
     return sock
 
@@ -61,10 +62,11 @@ def _check(entries: list[Entry], bill: Bill) -> None:
         assert entry.cost_low_nanousd <= row.billed_nanousd <= entry.cost_high_nanousd
 
 
+@_WAYS
 @_STREAM
 @ALL
 def test_leaving_before_the_answer_begins_ends_the_providers_work(
-    stage: Stage, spoken: Spoken, *, stream: bool
+    stage: Stage, spoken: Spoken, *, stream: bool, mode: str
 ) -> None:
     """Within 100 ms; the input is billed, and the entry's bounds hold it. No task stays behind."""
     spoken.answered(stage.url)
@@ -74,7 +76,7 @@ def test_leaving_before_the_answer_begins_ends_the_providers_work(
     stage.sim.fault("timeout")
     waits: list[float] = []
     for number in range(1, _TIMES + 1):
-        with _ask(stage, spoken, stream=stream):
+        with _ask(stage, spoken, stream=stream, mode=mode):
             until(lambda number=number: len(stage.sim.requests) == number)  # type: ignore[misc]  # bound now
             left_s = time.monotonic()
         waits.append(_ended_after_s(stage, left_s))
@@ -83,9 +85,10 @@ def test_leaving_before_the_answer_begins_ends_the_providers_work(
     until(lambda: stage.gateway.tasks() == tasks)
 
 
+@_WAYS
 @ALL
 def test_leaving_in_the_middle_of_a_stream_ends_the_providers_work(
-    stage: Stage, spoken: Spoken
+    stage: Stage, spoken: Spoken, mode: str
 ) -> None:
     """Within 100 ms; what was produced is billed, and the entry's bounds hold it."""
     spoken.answered(stage.url)
@@ -94,7 +97,7 @@ def test_leaving_in_the_middle_of_a_stream_ends_the_providers_work(
     stage.sim.reset()
     waits: list[float] = []
     for _ in range(_TIMES):
-        with _ask(stage, spoken, stream=True) as sock:
+        with _ask(stage, spoken, stream=True, mode=mode) as sock:
             seen = b""
             while seen.count(b"data:") < 5:
                 seen += sock.recv(65536)
