@@ -100,12 +100,13 @@ class RunningGateway:
 
 @contextmanager
 def gateway(
-    upstream: str, *, more: str = "", providers: str | None = None
+    upstream: str, *, more: str = "", providers: str | None = None, cache_url: str = ""
 ) -> Iterator[RunningGateway]:
     """A gateway whose `openai` and `anthropic` providers are `upstream`, on a free port.
 
     `more` is TOML for the top of the settings (`[exact_cache]` tables and the like), `providers`
-    replaces the table of providers. Retries wait a millisecond unless `more` says otherwise.
+    replaces the table of providers, `cache_url` is that of the cache's Redis. Retries wait a
+    millisecond unless `more` says otherwise.
     """
     with tempfile.TemporaryDirectory(prefix="scrimp-test-") as folder:
         if providers is None:
@@ -123,7 +124,7 @@ def gateway(
             for name, provider in settings.providers.items()
             if provider.key_env
         }
-        running = RunningGateway(Loaded(settings, "the test", secrets))
+        running = RunningGateway(Loaded(settings, "the test", secrets, cache_url))
         running.start()
         try:
             yield running
