@@ -141,6 +141,29 @@ def test_the_socket_of_a_worker_that_cannot_come_back_is_served_by_another(tmp_p
         assert {raw_http.ask(serving.url, alive).status for _ in range(30)} == {200}
 
 
+def test_any_worker_knows_the_entry_of_anothers_call(tmp_path: Path) -> None:
+    """Asked at once, on a connection that may be another worker's: it is there."""
+    with Simulator() as sim, WorkersProcess(sim.url, tmp_path, workers=3) as serving:
+        for number in range(12):
+            body = OPENAI.body(messages=OPENAI.question(f"Question {number}?"))
+            answer = raw_http.ask(serving.url, raw_http.request(OPENAI.path, body))
+            path = f"/v1/scrimp/calls/{answer.headers['x-scrimp-id']}"
+            told = raw_http.ask(serving.url, raw_http.request(path, b"", method="GET"))
+            assert json.loads(told.body)["status"] == 200
+
+
+def test_nobody_is_told_that_all_workers_forgot(tmp_path: Path) -> None:
+    """Where each remembers for itself, clearing would reach one of them: refused; shared: done."""
+    clear = raw_http.request("/v1/scrimp/cache", b"", method="DELETE")
+    with Simulator() as sim, WorkersProcess(sim.url, tmp_path) as serving:
+        answer = raw_http.ask(serving.url, clear)
+        assert answer.status == 400
+        assert b"2 workers" in answer.body
+        serving.write('[exact_cache]\nengine = "sqlite"\n')
+        serving.rolled()
+        assert raw_http.ask(serving.url, clear).status == 200
+
+
 def test_new_settings_are_taken_over_by_a_rolling_restart(tmp_path: Path) -> None:
     """A name for a model that stands in the file since a moment ago is served."""
     with Simulator() as sim, WorkersProcess(sim.url, tmp_path) as serving:

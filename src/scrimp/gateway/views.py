@@ -13,7 +13,7 @@ import msgspec
 from scrimp.app import App
 from scrimp.calls import Attempt, Usage
 from scrimp.dialects.models_list import anthropic_list, anthropic_one, openai_list, openai_one
-from scrimp.errors import StoreError, Unauthenticated, UnknownModel
+from scrimp.errors import InvalidRequest, StoreError, Unauthenticated, UnknownModel
 from scrimp.gateway.metrics_text import CONTENT_TYPE, exposition
 from scrimp.gateway.standing import Standing
 from scrimp.ports import Entry, ReplyStore, StoreStats
@@ -37,6 +37,8 @@ _CALL = "/v1/scrimp/calls/"
 _CACHE = "/v1/scrimp/cache"
 _SETTLING_S = 2.0
 """How long a look at a call waits for what is still being settled."""
+_LOOK_AGAIN_S = (0.05, 0.1, 0.2)
+"""Pauses between looks for a call that another worker may be about to commit."""
 
 
 class Views:
@@ -121,11 +123,22 @@ class Views:
 
         async def clear(headers: RequestHeaders) -> Shown:
             tenant = (await self._intake.identify(headers)).tenant
+            self._check_one_memory()
             return await _stored(_cleared(replies, tenant, task))
 
         if method == "DELETE":
             return clear
         return show if method == "GET" and task is None else None
+
+    def _check_one_memory(self) -> None:
+        """Nobody must be told that something is forgotten which other workers still know."""
+        settings = self._app.settings
+        if settings.server.workers > 1 and settings.exact_cache.engine == "memory":
+            raise InvalidRequest(
+                f"each of {settings.server.workers} workers remembers for itself, and this would "
+                "reach one of them (SIGHUP to the gateway forgets all; or share a cache: "
+                'exact_cache.engine = "sqlite")'
+            )
 
     async def _call(self, headers: RequestHeaders, call_id: str) -> Shown:
         """The entry of a finished call, as far as the asker may see it."""
@@ -138,7 +151,13 @@ class Views:
         return await _stored(self._entry(identity, call_id))
 
     async def _entry(self, identity: Identity, call_id: str) -> dict[str, Any]:
+        """Of this worker's call or, a moment later, of another's. Raises StoreError."""
         entry = await self._app.ledger.find(call_id)
+        for pause_s in _LOOK_AGAIN_S if self._app.settings.server.workers > 1 else ():
+            if entry is not None:
+                break
+            await asyncio.sleep(pause_s)
+            entry = await self._app.ledger.find(call_id)
         if entry is None or not _may_see(identity, entry):
             raise UnknownModel(f"no call {call_id[:60]!r} here")
         return call_view(entry)
