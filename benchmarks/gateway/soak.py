@@ -41,7 +41,8 @@ CACHE_BYTES = 2 * 1024 * 1024
 _WARM_SHARE = 5  # a fifth of the run: then caches, vocabularies and pools are what they stay
 _FLAT_FROM_CALLS = 20_000  # shorter runs are all warming up
 _GROWTH_SHARE = 0.05
-_QUIET_LIMIT_S = 60.0
+_QUIET_LIMIT_S = 30.0
+_STILL_S = 0.3
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+")
 _SETTINGS = """
 state_dir = "{folder}/state"
@@ -55,12 +56,12 @@ max_wait_s = 0.002
 base_url = "{url}/v1"
 dialects = ["openai.chat", "openai.responses"]
 key_env = "SOAK_KEY"
-timeouts = {{ first_byte_s = 2, idle_s = 1 }}
+timeouts = {{ first_byte_s = 4, idle_s = 3 }}
 [providers.anthropic]
 base_url = "{url}/v1"
 dialects = ["anthropic.messages"]
 key_env = "SOAK_KEY"
-timeouts = {{ first_byte_s = 2, idle_s = 1 }}
+timeouts = {{ first_byte_s = 4, idle_s = 3 }}
 """
 
 
@@ -115,7 +116,6 @@ class Soak:
         async with aiohttp.ClientSession() as session:
             await _until(lambda: self._sockets() == 0, "clients' connections end")
             await _simulator_idle(session, self.sim_url)
-            await self._ledger_still()
             async with session.get(f"{self.sim_url}/_sim/bill") as answer:
                 rows = msgspec.json.decode(await answer.read())["rows"]
             async with session.post(f"{self.sim_url}/_sim/reset"):
@@ -125,16 +125,24 @@ class Soak:
             number = int(row["client_id"])
             bill[number] = bill.get(number, 0) + row["billed_nanousd"]
         left = frozenset(n for n in part if ask_of(n, self.seed).leaving)
+        await self._booked(frozenset(part) - left | bill.keys())
         self.books.compare(self.ledger.new(), bill, part, left)
         self.wrong = [*client.wrong, *self.books.wrong]
 
-    async def _ledger_still(self) -> None:
-        """Until its count has not moved for half a second: the outbox has no end of its own."""
+    async def _booked(self, owed: frozenset[int]) -> None:
+        """Until these calls are in the ledger, and it stands still; what never comes is found out.
+
+        An estimate waits for its vocabulary, so nothing may move for a while and come after all.
+        """
         count, since = -1, time.perf_counter()
-        while time.perf_counter() - since < 0.5:
-            if (now := self.ledger.count()) != count:
-                count, since = now, time.perf_counter()
-            await asyncio.sleep(0.05)
+        end_s = since + _QUIET_LIMIT_S
+        while time.perf_counter() < end_s:
+            numbers = self.ledger.numbers()
+            if len(numbers) != count:
+                count, since = len(numbers), time.perf_counter()
+            if owed <= numbers and time.perf_counter() - since > _STILL_S:
+                return
+            await asyncio.sleep(0.1)
 
     async def _look(self, calls: int, rate: float, cpu_us: float) -> None:
         told = self.running.log.read_text().count("WITNESS ")
@@ -182,7 +190,7 @@ class Soak:
         """For the record."""
         return {
             "looks": [asdict(look) for look in self.looks],
-            "books": asdict(self.books),
+            "books": {**asdict(self.books), "unseen": sorted(self.books.unseen)},
             "seen": self.seen,
             "grown_mb": self.grown_mb(),
             "broken_promises": self.broken_promises(),

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 _QUERY = """
 SELECT seq, session, cost_nanousd, cost_low_nanousd, cost_high_nanousd, served_by
@@ -41,16 +42,21 @@ class Books:
     bounded_low_nanousd: int = 0
     bounded_bill_nanousd: int = 0
     bounded_high_nanousd: int = 0
-    never_seen: int = 0
     served_by: dict[str, int] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
+    unseen: set[int] = field(default_factory=set)  # left, and not booked so far
+
+    @property
+    def never_seen(self) -> int:
+        """How many clients left before the gateway had read their call."""
+        return len(self.unseen)
 
     def compare(
         self, booked: Iterable[Booked], bill: Mapping[int, int], asked: range, left: frozenset[int]
     ) -> None:
         """Add some calls: their entries, what each was billed, and which of them left."""
         owed = dict(bill)
-        missing = set(asked)
+        missing = set(asked) | self.unseen
         for entry in booked:
             self.entries += 1
             self.served_by[entry.served_by] = self.served_by.get(entry.served_by, 0) + 1
@@ -59,8 +65,9 @@ class Books:
             missing.discard(entry.number)
             self._one(entry, owed.pop(entry.number, 0))
         self.wrong += [f"call {n} was billed {nano} and is not booked" for n, nano in owed.items()]
+        left |= self.unseen
         self.wrong += [f"call {n} is not booked" for n in missing - left]
-        self.never_seen += len(missing & left)
+        self.unseen = missing & left
 
     def _one(self, entry: Booked, billed: int) -> None:
         low, cost, high = entry.low, entry.cost, entry.high
@@ -89,15 +96,17 @@ class LedgerFile:
         self._uri = f"file:{path}?mode=ro"
         self._seen = 0
 
-    def count(self) -> int:
-        """How many entries there are."""
-        with closing(sqlite3.connect(self._uri, uri=True)) as connection:
-            return int(connection.execute("SELECT count(*) FROM calls").fetchone()[0])
+    def numbers(self) -> frozenset[int]:
+        """The calls that were booked since `new` was asked last."""
+        return frozenset(int(row[1]) for row in self._rows())
 
     def new(self) -> list[Booked]:
         """The entries since the last time."""
-        with closing(sqlite3.connect(self._uri, uri=True)) as connection:
-            rows = connection.execute(_QUERY, (self._seen,)).fetchall()
+        rows = self._rows()
         if rows:
             self._seen = rows[-1][0]
         return [Booked(int(row[1]), *row[2:]) for row in rows]
+
+    def _rows(self) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self._uri, uri=True)) as connection:
+            return connection.execute(_QUERY, (self._seen,)).fetchall()

@@ -59,7 +59,10 @@ def test_each_way_to_be_wrong_is_said(
 
 
 def test_a_client_that_left_may_never_have_been_seen() -> None:
-    """Its call is in neither book; it counts apart."""
+    """Its call is in neither book; it counts apart, unless its entry comes late."""
     books = compared(RIGHT[:2], BILL, 3)
     assert books.wrong == []
     assert books.never_seen == 1
+    books.compare([RIGHT[2]], {}, range(4, 4), frozenset())
+    assert books.wrong == []
+    assert books.never_seen == 0
