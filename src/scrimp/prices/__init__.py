@@ -1,19 +1,25 @@
 """Dated prices of models, and what usage costs at them. Pure; the book is read on first use."""
 
-from scrimp.prices.book import PriceBook, load_book
+from scrimp.prices.book import Own, PriceBook, load_book
+from scrimp.prices.bound import Ask, Bound, ask_of, upper_bound
 from scrimp.prices.pricing import bounds, explain, price, price_with, resolve
 from scrimp.prices.rates import BUCKETS, ModelPrice, PriceRow, Rates
 
 __all__ = [
     "BUCKETS",
+    "Ask",
+    "Bound",
     "ModelPrice",
+    "Own",
     "PriceBook",
     "PriceRow",
     "Rates",
+    "ask_of",
     "bounds",
     "explain",
     "load_book",
     "price",
     "price_with",
     "resolve",
+    "upper_bound",
 ]

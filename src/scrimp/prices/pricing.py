@@ -136,7 +136,7 @@ def price_with(usage: Usage, rates: Rates) -> Cost:
         if terms.reported_nanousd is not None:
             return Cost.reported(terms.reported_nanousd)
         if terms.geo:
-            plan = _plan_at(terms.geo, rates)
+            plan = plan_at(terms.geo, rates)
     prompt_tokens = usage.total_input_tokens if rates.tiered else 0
     lines: list[Line] = []
     total = 0
@@ -156,7 +156,7 @@ def price_with(usage: Usage, rates: Rates) -> Cost:
     return Cost(total, total, total, rates.basis, rates.version, tuple(lines))
 
 
-def _plan_at(place: str, rates: Rates) -> tuple[Rate | None, ...]:
+def plan_at(place: str, rates: Rates) -> tuple[Rate | None, ...]:
     """The rates where the model ran. Raises PriceUnknown for a place without a known price."""
     plan = rates.places.get(place) or rates.places.get("*")
     if plan is None:
