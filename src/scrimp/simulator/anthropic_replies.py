@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -33,7 +33,15 @@ _SIGNATURE: Final = "RXhhbXBsZVNpZ25hdHVyZU9mVGhpbmtpbmc9PQ=="
 class AnthropicReply:
     """Renders one production. `usage_mode` may be `no-usage`."""
 
-    def __init__(self, production: Production, reply_id: str, *, usage_mode: str = "") -> None:
+    def __init__(
+        self,
+        production: Production,
+        reply_id: str,
+        *,
+        usage_mode: str = "",
+        tier: Literal["standard", "batch"] = "standard",
+    ) -> None:
+        self._tier = tier
         self._production = production
         self._id = reply_id
         self._mode = usage_mode
@@ -48,7 +56,8 @@ class AnthropicReply:
         body["stop_reason"] = _FINISHES[self._choice.finish]
         body["stop_sequence"] = self._choice.stopped_by or None
         if self._mode != "no-usage":
-            body["usage"] = usage_body(self._production.usage()) | self._details()
+            usage = usage_body(self._production.usage()) | self._details()
+            body["usage"] = usage | {"service_tier": self._tier}
         return _encode(body)
 
     def head(self) -> bytes:

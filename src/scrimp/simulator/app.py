@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from scrimp.simulator import bill as bills
 from scrimp.simulator import mangle
-from scrimp.simulator.bill import Bill, BillRow, Delivered, Model, Usage, Vendor
+from scrimp.simulator.bill import Bill, BillRow, Vendor
 from scrimp.simulator.clock import Clock
 from scrimp.simulator.control import Control
 from scrimp.simulator.conversation import Question, Refusal
@@ -25,7 +25,7 @@ from scrimp.simulator.delivery import (
     server_error,
     typed,
 )
-from scrimp.simulator.desk import Blocks
+from scrimp.simulator.desk import Blocks, Sale
 from scrimp.simulator.faults import Fault, Plan, parse
 from scrimp.simulator.incoming import Incoming
 from scrimp.simulator.limits import Limits, refused_headers, retry_headers
@@ -49,8 +49,9 @@ _PAGE: Final = b"<!doctype html><html><head><title>Just a moment...</title></hea
 class Provider:
     """One simulated provider. Everything it knows is in memory."""
 
-    def __init__(self, settings: Settings, links: Links) -> None:
+    def __init__(self, settings: Settings, links: Links, base_path: str = "") -> None:
         self.settings = settings
+        self.base_path = base_path
         self.links = links
         self.clock = Clock()
         self.plan = Plan(self.clock)
@@ -69,13 +70,13 @@ class Provider:
 
     def reset(self) -> None:
         """Forget bill, requests, faults, ended connections and all that clients have stored."""
+        self._routes.forget()  # first: what it calls off is billed
         self._rows.clear()
         self.requests.clear()
         self.plan.clear()
         self.limits.change(self.settings)
         self.links.forget()
         self._prefixes.clear()
-        self._routes.forget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -143,32 +144,28 @@ class Provider:
                 raise Refusal(400, f"x-sim-fault: {error}") from error
         return self.plan.next(path)
 
-    def book(
-        self,
-        incoming: Incoming,
-        model: Model,
-        usage: Usage,
-        delivered: Delivered,
-        *,
-        stream: bool = False,
-    ) -> None:
+    def book(self, incoming: Incoming, sale: Sale) -> None:
         """One more row on the bill."""
-        headers = incoming.headers
+        headers, usage = incoming.headers, sale.usage
+        price = sale.model.price.halved if sale.batch else sale.model.price
+        sent_id = next((headers[name] for name in _ID_HEADERS if name in headers), "")
         row = BillRow(
-            request_id=incoming.recorded.request_id,
-            client_id=next((headers[name] for name in _ID_HEADERS if name in headers), ""),
-            path=incoming.path,
-            model=model.id,
+            request_id=sale.request_id or incoming.recorded.request_id,
+            client_id=sale.client_id or sent_id,
+            path=sale.path or incoming.path,
+            model=sale.model.id,
             usage=usage,
-            stream=stream,
-            delivered=delivered,
+            stream=sale.stream,
+            delivered=sale.delivered,
             fault=incoming.fault.text if incoming.fault is not None else "",
             at=datetime.now(UTC),
-            exact=bills.exact_usd(usage, model.price),
-            billed_nanousd=bills.billed_nanousd(usage, model.price),
+            exact=bills.exact_usd(usage, price),
+            billed_nanousd=bills.billed_nanousd(usage, price),
+            batch=sale.batch,
         )
         self._rows.append(row)
-        self.limits.settle(incoming.vendor, incoming.owner, incoming.recorded.body, usage)
+        if not sale.batch:
+            self.limits.settle(incoming.vendor, incoming.owner, incoming.recorded.body, usage)
 
     def cached(
         self, incoming: Incoming, question: Question, body: Mapping[str, Any], blocks: Blocks
@@ -184,14 +181,21 @@ class Provider:
     def later(self, seconds: float, done: Callable[[], None]) -> Callable[[], None]:
         """Call `done` after so long, as a call in flight; what is returned calls it off."""
         self.in_flight += 1
+        over = False
         timer: asyncio.TimerHandle
 
         def end() -> None:
-            self.in_flight -= 1
-            done()
+            nonlocal over
+            over = True
+            try:
+                done()
+            finally:
+                self.in_flight -= 1  # after it, so that who waits for quiet finds it billed
 
         def call_off() -> None:
-            if not timer.cancelled():
+            nonlocal over
+            if not over:
+                over = True
                 timer.cancel()
                 self.in_flight -= 1
 

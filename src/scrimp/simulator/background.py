@@ -9,7 +9,7 @@ from typing import Final
 
 from scrimp.simulator.bill import Delivered, Usage
 from scrimp.simulator.delivery import Job, Pace, deliver, server_error
-from scrimp.simulator.desk import Desk
+from scrimp.simulator.desk import Desk, Sale
 from scrimp.simulator.faults import Fault
 from scrimp.simulator.incoming import Incoming
 from scrimp.simulator.production import Production
@@ -65,7 +65,8 @@ class Background:
 
         def book(produced: int | None, delivered: Delivered) -> None:
             usage, model = production.usage(produced), production.question.model
-            self._desk.book(incoming, model, usage, delivered, stream=production.stream)
+            sale = Sale(model, usage, delivered, stream=production.stream)
+            self._desk.book(incoming, sale)
 
         def end() -> None:
             stored.cancel = None

@@ -60,6 +60,17 @@ class Price:
     cache_write_5m: Fraction | None = None
     cache_write_1h: Fraction | None = None
 
+    @property
+    def halved(self) -> Price:
+        """What a batch costs: half of everything."""
+        half = Fraction(1, 2)
+        kept = (self.cache_read, self.cache_write_5m, self.cache_write_1h)
+        return Price(
+            self.input * half,
+            self.output * half,
+            *(None if rate is None else rate * half for rate in kept),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -256,7 +267,10 @@ def billed_nanousd(usage: Usage, price: Price) -> int:
 
 @dataclass(frozen=True, slots=True)
 class BillRow:
-    """One billed call. `client_id` is the `x-sim-id` or `x-scrimp-id` that the client sent."""
+    """One billed call. `client_id` is the `x-sim-id` or `x-scrimp-id` that the client sent.
+
+    A line of a batch has the id of its `batch`, and its `custom_id` as `client_id`.
+    """
 
     request_id: str
     client_id: str
@@ -269,6 +283,7 @@ class BillRow:
     at: datetime
     exact: Fraction
     billed_nanousd: int
+    batch: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from scrimp.simulator.bill import Delivered, Model, Usage
@@ -16,20 +17,32 @@ from scrimp.simulator.settings import Settings
 Blocks = Callable[[], Sequence[Block]]
 
 
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """What one row of the bill is for.
+
+    `batch` is the batch whose line it is, at half the price; a line has a path, a request id and
+    a client's id of its own.
+    """
+
+    model: Model
+    usage: Usage
+    delivered: Delivered
+    stream: bool = False
+    batch: str = ""
+    path: str = ""
+    request_id: str = ""
+    client_id: str = ""
+
+
 class Desk(Protocol):
     """The provider as its endpoints see it."""
 
     settings: Settings
 
-    def book(
-        self,
-        incoming: Incoming,
-        model: Model,
-        usage: Usage,
-        delivered: Delivered,
-        *,
-        stream: bool = False,
-    ) -> None:
+    base_path: str
+
+    def book(self, incoming: Incoming, sale: Sale) -> None:
         """One more row on the bill."""
         ...
 
@@ -76,7 +89,7 @@ async def converse(
     pace = Pace.of(desk.settings, question.last_user_text)
 
     def book(usage: Usage, delivered: Delivered) -> None:
-        desk.book(incoming, question.model, usage, delivered, stream=question.stream)
+        desk.book(incoming, Sale(question.model, usage, delivered, stream=question.stream))
         if delivered == "complete" and completed is not None:
             completed()
 

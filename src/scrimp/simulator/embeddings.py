@@ -17,7 +17,7 @@ from scrimp.simulator import tokens
 from scrimp.simulator.bill import EMBEDDING_MODELS, Delivered, Model, Usage
 from scrimp.simulator.conversation import Dice, Refusal
 from scrimp.simulator.delivery import Job, Pace, deliver
-from scrimp.simulator.desk import Desk
+from scrimp.simulator.desk import Desk, Sale
 from scrimp.simulator.incoming import Incoming
 from scrimp.simulator.production import Piece
 
@@ -198,7 +198,7 @@ async def answer(desk: Desk, incoming: Incoming, body: Mapping[str, Any]) -> Non
     pace = Pace.of(desk.settings, str(vectors.input_tokens))
 
     def book(usage: Usage, delivered: Delivered) -> None:
-        desk.book(incoming, vectors.model, usage, delivered)
+        desk.book(incoming, Sale(vectors.model, usage, delivered))
 
     renderer = EmbeddingsReply(vectors, usage_mode=mode)
     headers = desk.headers(incoming, pace)

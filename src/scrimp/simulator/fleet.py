@@ -19,7 +19,10 @@ class Fleet:
 
     def __init__(self, settings: Sequence[Settings]) -> None:
         self.links = Links()
-        self.providers = tuple(Provider(one, self.links) for one in settings)
+        self.providers = tuple(
+            Provider(one, self.links, base_path(number) if number > 1 else "")
+            for number, one in enumerate(settings, 1)
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request by the provider that it is for."""

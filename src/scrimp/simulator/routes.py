@@ -19,9 +19,11 @@ from scrimp.simulator import (
 )
 from scrimp.simulator import bill as bills
 from scrimp.simulator.anthropic_replies import AnthropicReply
+from scrimp.simulator.claude_batches import ClaudeBatches
 from scrimp.simulator.conversation import Refusal
 from scrimp.simulator.desk import Desk, converse, produced
 from scrimp.simulator.incoming import Incoming
+from scrimp.simulator.openai_batches import OpenAIBatches
 from scrimp.simulator.openai_replies import OpenAIReply
 from scrimp.simulator.responses import Responses
 
@@ -32,10 +34,14 @@ class Routes:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self._responses = Responses(desk)
+        self._batches = OpenAIBatches(desk)
+        self._claude_batches = ClaudeBatches(desk)
 
     def forget(self) -> None:
         """Forget what clients have stored."""
         self._responses.forget()
+        self._batches.forget()
+        self._claude_batches.forget()
 
     async def __call__(self, incoming: Incoming) -> None:
         """Answer one request. Raises Refusal."""
@@ -45,6 +51,8 @@ class Routes:
                 await self._chat(incoming, incoming.object())
             case _, ["responses" | "conversations", *_]:
                 await self._responses(incoming)
+            case _, ["batches" | "files", *_]:
+                await self._batches(incoming)
             case _, ["messages", *rest]:
                 await self._messages(incoming, rest)
             case "GET", ["models", *name]:
@@ -83,6 +91,8 @@ class Routes:
                 question = anthropic_requests.read(incoming.object(), count_only=True)
                 count = {"input_tokens": question.usage.total_input_tokens}
                 await self._desk.plain(incoming, msgspec.json.encode(count))
+            case _, ["batches", *more]:
+                await self._claude_batches(incoming, more)
             case _:
                 raise _no_such(incoming)
 

@@ -12,6 +12,7 @@ class Settings:
     `jitter` is the share by which times vary from call to call, a function of the conversation.
     `prefix_cache`: discount repeated prompt beginnings as the vendors do. Then usage depends on
     the calls before, which is why it is off for tests.
+    `batch_item_ms` is what each request of a batch takes.
     The limits per minute hold for each key; None never refuses.
     """
 
@@ -23,6 +24,7 @@ class Settings:
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     output_tokens_per_minute: int | None = None
+    batch_item_ms: float = 0.0
 
 
 BELIEVABLE = Settings(first_token_ms=250.0, per_token_ms=8.0, jitter=0.2, prefix_cache=True)
