@@ -42,7 +42,7 @@ class OpenAIChat:
             include_usage=checks.flag(options, "include_usage"),
             max_output_tokens=limit if newer_limit is None else newer_limit,
             n=checks.whole_number(fields, "n") or 1,
-            stateful=checks.names_any(fields, _STATE) or _refers_to_audio(messages),
+            stateful=checks.names_any(fields, _STATE) or _is_about_audio(fields, messages),
             side_effects=_side_effects(fields, messages),
             user=user,
             metadata=checks.mapping(fields, "metadata"),
@@ -122,9 +122,12 @@ class OpenAIChat:
         return tuple(header for header in headers if header[0] in ANSWER_HEADERS)
 
 
-def _refers_to_audio(messages: list[dict[str, Any]]) -> bool:
-    # An assistant's spoken turn is sent back by its id: the sound itself is kept at OpenAI.
-    return any(message.get("audio") is not None for message in messages)
+def _is_about_audio(fields: Mapping[str, Any], messages: list[dict[str, Any]]) -> bool:
+    # An assistant's spoken turn is sent back by its id: the sound itself is kept at OpenAI, and
+    # for an hour only, so that an old answer could not be continued.
+    return "audio" in _list(fields.get("modalities")) or any(
+        message.get("audio") is not None for message in messages
+    )
 
 
 def _side_effects(fields: Mapping[str, Any], messages: list[dict[str, Any]]) -> bool:

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from scrimp.dialects.json_body import encode, parse_object
+from scrimp.dialects.openai_responses_stream import parse_response
 from scrimp.dialects.openai_words import UNREADABLE
 from scrimp.dialects.sse import event_fields, split
 
 Fields = dict[str, Any]
 
 _LAST = frozenset({"response.completed", "response.incomplete", "response.failed"})
+_NAMED_LAST = tuple(f"event: {name}".encode() for name in sorted(_LAST))
 _SNAPSHOTS = frozenset({"response.created", "response.queued", "response.in_progress"})
 _ADDED = {
     "response.content_part.added": ("content", "content_index"),
@@ -39,9 +43,34 @@ def from_stream(events: bytes) -> bytes:
     An unfinished stream gives what had arrived. Events that are not JSON objects are passed over.
     """
     try:
-        return encode(_Gathering().gather(events))
+        return _last_word(events) or encode(_Gathering().gather(events))
     except RecursionError:  # nested more deeply than anything that a provider means
         return encode(UNREADABLE)
+
+
+class _End(msgspec.Struct):
+    type: str = ""
+    response: msgspec.Raw = msgspec.Raw(b"")
+
+
+_decode_end = msgspec.json.Decoder(_End).decode
+
+
+def _last_word(events: bytes) -> bytes:
+    """The response in the last event, byte for byte; empty where more has to be looked at.
+
+    Most of a stream only builds up what its end says again, so the rest need not be parsed.
+    """
+    start = events.rfind(b"\nevent: response.") + 1
+    if not events.startswith(_NAMED_LAST, start) or b"event: error" in events:
+        return b""
+    data = event_fields(split(events[start:])[0])[1]
+    try:
+        end = _decode_end(data)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return b""
+    response = parse_response(bytes(end.response)) if end.type in _LAST else None
+    return bytes(end.response) if response is not None and response.output else b""
 
 
 class _Gathering:
