@@ -23,6 +23,7 @@ from scrimp.ports import Entry, LedgerHealth
 from scrimp.stores import sqlite_ledger_spill as spill
 from scrimp.stores.sqlite_ledger_file import Identity, identity, open_writer
 from scrimp.stores.sqlite_ledger_rows import write
+from scrimp.stores.sqlite_rest import Gate
 
 _TRANSACTION = 1000
 """Most entries in one transaction."""
@@ -69,6 +70,7 @@ class Writer:
         self._failing_since: float | None = None
         self._retry_at = 0.0
         self._retry_s = 0.0
+        self._gate = Gate(self._disconnect)
 
     @property
     def ok(self) -> bool:
@@ -92,9 +94,10 @@ class Writer:
         that is locked, unwritable or full now is a bad day, and is tried again.
         """
         try:
-            self._spilled = spill.count(self._path)
-            self._connect()
-            self._read_back()
+            with self._gate:
+                self._spilled = spill.count(self._path)
+                self._connect()
+                self._read_back()
         except (sqlite3.Error, OSError) as error:
             self._fail(error)
 
@@ -104,11 +107,13 @@ class Writer:
             while not self._stopping:
                 self._gather()
                 if self._due():
-                    self._commit()
+                    with self._gate:
+                        self._commit()
                 self._relieve()
                 self._answer()
         finally:
-            self._disconnect()
+            with self._gate:
+                self._disconnect()
             self._answer(StoreError("the ledger's writer has ended; see the log"))
 
     def refuse(self, entry: Entry, why: str) -> None:

@@ -24,6 +24,7 @@ from scrimp.stores.scope_counts import Counts
 from scrimp.stores.sqlite_replies_file import Locks, is_damage, open_reader
 from scrimp.stores.sqlite_replies_rows import ROW_OVERHEAD_BYTES, SELECT, Rows, read_scopes
 from scrimp.stores.sqlite_replies_writer import Job, Put, RepliesOptions, Tally, Writer
+from scrimp.stores.sqlite_rest import Gate
 
 __all__ = ["RepliesOptions", "SqliteReplies", "file_stats"]
 
@@ -55,6 +56,7 @@ class SqliteReplies:
         self._locks = Locks(path)
         self._late: set[bytes] = set()
         self._closed = False
+        self._gate = Gate(self._disconnect)
         writer.done_with = self._written
 
     @classmethod
@@ -180,13 +182,14 @@ class SqliteReplies:
 
     def _read(self, key: bytes) -> bytes | None:
         """The bytes of a reply. Raises StoreError."""
-        connection = self._connection
-        if connection is None or self._generation != self._writer.generation:
-            connection = self._connect()
-        try:
-            rows = connection.execute(SELECT, (key,)).fetchall()
-        except sqlite3.Error as error:
-            raise self._unreadable(error) from error
+        with self._gate:
+            connection = self._connection
+            if connection is None or self._generation != self._writer.generation:
+                connection = self._connect()
+            try:
+                rows = connection.execute(SELECT, (key,)).fetchall()
+            except sqlite3.Error as error:
+                raise self._unreadable(error) from error
         data: bytes | None = rows[0][0] if rows else None
         return data
 

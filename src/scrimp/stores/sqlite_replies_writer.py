@@ -25,6 +25,7 @@ from scrimp.stores.scope_counts import Looked
 from scrimp.stores.sqlite_ledger_file import Identity, identity
 from scrimp.stores.sqlite_replies_file import damaged_path, is_damage, open_writer, set_aside
 from scrimp.stores.sqlite_replies_rows import Rows, micros
+from scrimp.stores.sqlite_rest import Gate
 
 _PAUSES_S = (1.0, 2.0, 5.0)
 
@@ -93,6 +94,7 @@ class Writer:
         self._identity: Identity | None = None
         self._failures = 0
         self._stopping = False
+        self._gate = Gate(self._disconnect)
 
     def open(self) -> None:
         """Open or make the file before the first use. Never raises: see `trouble`."""
@@ -106,7 +108,8 @@ class Writer:
                 if group or not self._stopping:
                     self._attempt(group)
         finally:
-            self._disconnect()
+            with self._gate:
+                self._disconnect()
             self._refuse(self._drain(), StoreError("the cache is closed"))
 
     def _gather(self) -> list[Item]:
@@ -139,7 +142,8 @@ class Writer:
         results: list[tuple[Job, int]] | None = None
         for last in (False, True):
             try:
-                results = self._commit(group, packed)
+                with self._gate:
+                    results = self._commit(group, packed)
             except (sqlite3.Error, OSError, StoreError) as error:
                 if not last and self._mended(error):
                     continue
