@@ -59,6 +59,7 @@ def test_a_scrape_is_plain_text_and_follows_the_rules_of_all_views() -> None:
     with staged() as stage:
         answer = scrape(stage.url)
         assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+        assert b"\nscrimp_workers 1\n" in answer.body
         assert scrape(stage.url, {"host": "evil.example"}).status == 403
         posted = raw_http.request("/metrics", b"{}", {"content-type": "application/json"})
         assert raw_http.ask(stage.url, posted).status == 404

@@ -141,6 +141,23 @@ def test_the_socket_of_a_worker_that_cannot_come_back_is_served_by_another(tmp_p
         assert {raw_http.ask(serving.url, alive).status for _ in range(30)} == {200}
 
 
+def test_the_socket_of_a_worker_that_stands_still_is_served_by_another(tmp_path: Path) -> None:
+    """It does not answer, others do in its place; awake again, it goes on as if nothing was."""
+    alive = raw_http.request("/healthz", b"", method="GET")
+    with Simulator() as sim, WorkersProcess(sim.url, tmp_path) as serving:
+        before = serving.pids()
+        stuck = serving.workers()[0]
+        stuck.suspend()
+        for _ in range(30):
+            assert raw_http.ask(serving.url, alive, timeout_s=_LIMIT_S).status == 200
+        until(lambda: "says nothing" in serving.complained)
+        stuck.resume()
+        until(lambda: serving.metrics()["scrimp_ledger_ok"] == 2, limit_s=_LIMIT_S)
+        assert serving.pids() == before
+        serving.signal(signal.SIGTERM)
+        assert serving.ended() == 0
+
+
 def test_any_worker_knows_the_entry_of_anothers_call(tmp_path: Path) -> None:
     """Asked at once, on a connection that may be another worker's: it is there."""
     with Simulator() as sim, WorkersProcess(sim.url, tmp_path, workers=3) as serving:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from uvicorn.server import ServerState
 
 from scrimp.gateway.metrics import Metrics
-from scrimp.gateway.metrics_text import Counts
+from scrimp.gateway.metrics_text import Counts, series
 
 Everyone = Callable[[], Awaitable[Counts]]
 
@@ -28,8 +28,8 @@ class Standing(ServerState):
         self.everyone: Everyone = self.own
 
     async def own(self) -> Counts:
-        """What this process has counted."""
-        return self.counts()
+        """What this process has counted, which is all there is."""
+        return {**self.counts(), series("workers"): 1, series("worker_deaths_total"): 0}
 
     def counts(self) -> Counts:
         """The same, at once."""

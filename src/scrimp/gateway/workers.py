@@ -40,8 +40,10 @@ STOP_LINGER_S = 0.1
 RETIRE_LINGER_S = 5.0
 """How long a silent connection is kept by a worker whose successor already serves."""
 _COUNTED_S = 1.0
+_STUCK_S = 5.0
+"""A worker that was silent for so long takes no connections: another serves its socket, too."""
 _SILENT_S = 30.0
-_WATCH_S = 5.0
+_WATCH_S = 1.0
 _LAST_S = 15.0
 _MEMORY_S = 60.0
 _PAUSES_S = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
@@ -121,7 +123,7 @@ class Workers:
     async def _attend(self, worker: Worker) -> None:
         """Hear a worker until its end."""
         while (message := await hear_worker(worker.reader)) is not None:
-            worker.heard_s = _now_s()
+            worker.heard()
             match message:
                 case Ready():
                     worker.now_up("")
@@ -154,7 +156,8 @@ class Workers:
 
     def _hand_over(self, slots: set[int]) -> None:
         """Let some worker that lives serve these sockets until theirs does."""
-        heir = next((one for one in self._slots if one is not None), None)
+        heirs = (one for one in self._slots if one is not None and one.slot not in slots)
+        heir = min(heirs, key=lambda one: one.silent_s(), default=None)
         for slot in slots:
             self._adopted.pop(slot, None)
             if heir is not None:
@@ -205,8 +208,7 @@ class Workers:
         if fresh not in self._alive:
             return  # dead again already; it is being replaced
         old, self._slots[slot] = self._slots[slot], fresh
-        if (by := self._adopted.pop(slot, None)) is not None:
-            by.tell(Release(slot))
+        self._take_back(slot)
         if old is not None:
             self._hand_over({one for one, by in self._adopted.items() if by is old})
             old.retired = True
@@ -260,13 +262,30 @@ class Workers:
         asker.tell(Total(added_up([*parts, own])))
 
     async def _watch(self) -> None:
-        """End workers whose event loop has stood still: nobody is served by them."""
+        """Look after workers whose event loop stands still."""
         while True:
+            before_s = _now_s()
             await asyncio.sleep(_WATCH_S)
-            for worker in self._alive:
-                if worker.is_up and _now_s() - worker.heard_s > _SILENT_S:
-                    log.error("worker %d says nothing for %g s: killed", worker.slot, _SILENT_S)
-                    worker.kill()
+            late = _now_s() - before_s > 2 * _WATCH_S  # it was us who stood still
+            for worker in [one for one in self._alive if one.is_up]:
+                if late:
+                    worker.heard()
+                self._look_at(worker)
+
+    def _look_at(self, worker: Worker) -> None:
+        seated, silent_s = self._slots[worker.slot] is worker, worker.silent_s()
+        if silent_s > _SILENT_S:
+            log.error("worker %d says nothing for %g s: killed", worker.slot, _SILENT_S)
+            worker.kill()
+        elif silent_s > _STUCK_S and seated and worker.slot not in self._adopted:
+            log.warning("worker %d says nothing for %g s", worker.slot, _STUCK_S)
+            self._hand_over({worker.slot})
+        elif silent_s <= _STUCK_S and seated:
+            self._take_back(worker.slot)
+
+    def _take_back(self, slot: int) -> None:
+        if (by := self._adopted.pop(slot, None)) is not None:
+            by.tell(Release(slot))
 
     async def _end_all(self) -> None:
         self._stop.set()

@@ -29,7 +29,7 @@ class Worker:
         loop = asyncio.get_running_loop()
         self.slot = slot
         self.reader = reader
-        self.heard_s = loop.time()
+        self._heard_s = loop.time()
         self.counts: Counts = {}
         self.counted = asyncio.Event()
         self.retired = False
@@ -46,6 +46,14 @@ class Worker:
     def is_up(self) -> bool:
         """True once it has served."""
         return self._up.done() and not self._up.result()
+
+    def heard(self) -> None:
+        """It has said something."""
+        self._heard_s = asyncio.get_running_loop().time()
+
+    def silent_s(self) -> float:
+        """Since when it says nothing; a word comes every second."""
+        return asyncio.get_running_loop().time() - self._heard_s
 
     def now_up(self, why_not: str) -> None:
         """It has said that it serves, or why it does not."""
