@@ -16,7 +16,7 @@ from scrimp.simulator.incoming import Incoming
 from scrimp.simulator.responses_replies import Asked, Body, ResponsesReply
 from scrimp.simulator.responses_requests import Item
 
-_MOST_STORED: Final = 10_000
+_MOST_STORED: Final = 2_000
 
 
 class Responses:

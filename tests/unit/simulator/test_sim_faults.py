@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import get_args
+
 import pytest
 
 from scrimp.simulator.clock import Clock
-from scrimp.simulator.faults import Plan, Rule, parse
+from scrimp.simulator.faults import Kind, Plan, Rule, parse
+
+MANUAL = (Path(__file__).parents[3] / "docs" / "simulator.md").read_text(encoding="utf-8")
 
 
 def test_a_fault_text_has_a_kind_a_number_and_options() -> None:
@@ -83,6 +89,22 @@ def test_a_wrong_schedule_is_an_error() -> None:
     """Like any other misspelt fault."""
     with pytest.raises(ValueError, match="many"):
         Plan(Clock()).add(Rule(parse("503:count=many")))
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_fault_is_in_the_manual(kind: str) -> None:
+    """By its name, in `docs/simulator.md`."""
+    assert f"`{kind}" in MANUAL or f"(`{kind}`)" in MANUAL
+
+
+def test_the_examples_of_the_manual_are_faults() -> None:
+    """Everything that stands there as a fault in a table is one."""
+    rows = [line for line in MANUAL.splitlines() if line.startswith("| `")]
+    cells = [row.split("|")[1] for row in rows if not row.startswith("| `/")]
+    texts = [text for cell in cells for text in re.findall(r"`([^`]+)`", cell)]
+    assert len(texts) > 25
+    for text in texts:
+        assert parse(text).kind
 
 
 def test_the_clock_only_goes_forward() -> None:
