@@ -29,6 +29,34 @@ ORDER: Any = {
 }
 
 
+AGENT: dict[str, Any] = {
+    "instructions": "You are a coding agent. " * 50,
+    "input": [
+        {
+            "type": "message",
+            "role": "user",
+            "content": [{"type": "input_text", "text": "Why does the build fail?"}],
+        }
+    ],
+    "tools": [
+        {**ORDER, "name": "shell"},
+        {
+            "type": "custom",
+            "name": "apply_patch",
+            "description": "Edits files.",
+            "format": {"type": "grammar", "syntax": "lark", "definition": "start: /.+/"},
+        },
+        {"type": "local_shell"},
+    ],
+    "tool_choice": "auto",
+    "parallel_tool_calls": False,
+    "reasoning": {"effort": "medium", "summary": "auto"},
+    "store": False,
+    "include": ["reasoning.encrypted_content"],
+    "prompt_cache_key": "session-1",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A fresh simulator and gateway, and a client between them."""
@@ -80,8 +108,9 @@ def stage() -> Iterator[Stage]:
         {"input": "What is the status of order A-1042?", "tools": [ORDER]},
         {"reasoning": {"effort": "high", "summary": "auto"}, "store": False},
         {"text": {"format": {"type": "json_object"}}},
+        AGENT,
     ],
-    ids=["text", "tool", "reasoning", "json"],
+    ids=["text", "tool", "reasoning", "json", "agent"],
 )
 def test_the_second_response_is_free_and_the_same_object(
     stage: Stage, body: dict[str, Any], *, first: bool, second: bool
