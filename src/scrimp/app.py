@@ -10,7 +10,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import uuid_utils
@@ -19,7 +19,7 @@ from scrimp.calls import Call, Cost, Reply, Target, Usage
 from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
-from scrimp.errors import ConfigError
+from scrimp.errors import ConfigError, InvalidRequest, PriceUnknown
 from scrimp.levers.coalesce import Coalesce, CoalesceSettings
 from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.levers.order import ORDER
@@ -47,9 +47,9 @@ from scrimp.ports import (
     Upstream,
     VirtualKey,
 )
-from scrimp.prices.book import PriceBook, load_book
-from scrimp.prices.pricing import price
-from scrimp.prices.rates import PriceRow
+from scrimp.prices.book import Own, PriceBook, load_book
+from scrimp.prices.own import own_prices, own_row
+from scrimp.prices.pricing import at_place, price, resolve
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl_seconds
 from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
@@ -94,7 +94,8 @@ class App:
         self._names = names = price_names(settings)
         settler = Settler(parts.ledger, parts.encoder, DIALECTS, book, names)
         self.outbox = SettlementOutbox(settler.settle, parts.ledger.append)
-        self.priced = priced = pricer(book, names)
+        self.priced = priced = pricer(book, names, places_of(settings))
+        self._refuses_unpriced = settings.unpriced.policy == "refuse"
         end = UpstreamAttempt(
             parts.upstream, DIALECTS, parts.clock, priced, AttemptSettings(ask_usage=self._asked)
         )
@@ -109,6 +110,8 @@ class App:
 
         Calls that no client made take the guards only. Raises Rejected and UpstreamError.
         """
+        if self._refuses_unpriced and call.operation in ("chat", "embeddings"):
+            self._refuse_unpriced(call)
         return await self._way(call)(call)
 
     def reach(self, name: str, provider: ProviderSettings) -> None:
@@ -121,6 +124,15 @@ class App:
     def new_id(self) -> str:
         """A call id: UUIDv7 (RFC 9562), so that ids sort by time."""
         return str(uuid_utils.uuid7())
+
+    def _refuse_unpriced(self, call: Call) -> None:
+        """Raises InvalidRequest when nobody knows what the call would cost."""
+        target = call.target
+        provider = self._names.get(target.provider, target.provider)
+        try:
+            resolve(target.model, provider, call.started_at, book=self.book)
+        except PriceUnknown as error:
+            raise InvalidRequest(f"{error}; [unpriced] in scrimp.toml refuses such calls") from None
 
     def _way(self, call: Call) -> Next:
         return self._full if call.purpose == "client" else self._guards
@@ -136,7 +148,10 @@ async def open_app(
     """
     settings, clock = loaded.settings, SystemClock()
     book = book_of(settings)
-    cache = open_cache(cache_plan(loaded), clock)
+    plan = cache_plan(loaded)
+    if not settings.exact_cache.enabled:
+        plan = replace(plan, engine="memory")
+    cache = open_cache(plan, clock)
     ledger: Ledger = SqliteLedger.open(settings.ledger_path)
     if watch is not None:
         ledger = WatchedLedger(ledger, watch)
@@ -171,10 +186,10 @@ async def open_app(
 
 
 def cache_plan(loaded: Loaded) -> CachePlan:
-    """Which engine remembers replies, and where. One that is switched off opens nothing."""
+    """Which engine remembers replies, and where."""
     settings, section = loaded.settings, loaded.settings.exact_cache
     return CachePlan(
-        engine=section.engine if section.enabled else "memory",
+        engine=section.engine,
         path=settings.cache_path,
         max_bytes=section.max_bytes,
         memory_bytes=section.memory_bytes,
@@ -212,18 +227,21 @@ def open_encoder() -> TiktokenEncoder:
 
 def book_of(settings: Settings) -> PriceBook:
     """The price book that ships, with the prices of the settings over it. Raises ConfigError."""
-    rows: dict[str, PriceRow] = {}
-    for model, prices in settings.prices.items():
-        given = {
-            field: value for field in prices.__struct_fields__ if (value := getattr(prices, field))
-        }
+    own: dict[str, Own] = {}
+    for model, tables in settings.prices.items():
         try:
-            rows[model] = PriceRow.usd(given)
+            own[model] = own_prices(tables, "your own settings")
         except (ValueError, ArithmeticError) as error:
             raise ConfigError(f"prices.{model}: {error}") from error
     # A name that clients use is not the model's own: its prices are those of what it stands for.
-    rows = {_priced_as(name, settings): row for name, row in rows.items()} | rows
-    return load_book().with_overrides(rows) if rows else load_book()
+    own = {_priced_as(name, settings): prices for name, prices in own.items()} | own
+    book = load_book().with_overrides(own) if own else load_book()
+    if settings.unpriced.policy != "assume" or settings.unpriced.price is None:
+        return book
+    try:
+        return book.with_fallback(own_row(settings.unpriced.price, "unpriced in your own settings"))
+    except (ValueError, ArithmeticError) as error:
+        raise ConfigError(f"unpriced.price: {error}") from error
 
 
 def _priced_as(name: str, settings: Settings) -> str:
@@ -240,11 +258,18 @@ def price_names(settings: Settings) -> dict[str, str]:
     return {name: provider.prices_as or name for name, provider in settings.providers.items()}
 
 
-def pricer(book: PriceBook, names: Mapping[str, str]) -> Pricer:
-    """Prices usage by this book; `names` as `price_names` gives them."""
+def places_of(settings: Settings) -> dict[str, str]:
+    """For each provider whose endpoint keeps the work in one place, that place."""
+    return {name: one.residency for name, one in settings.providers.items() if one.residency}
+
+
+def pricer(book: PriceBook, names: Mapping[str, str], places: Mapping[str, str]) -> Pricer:
+    """Prices usage by this book; `names` as `price_names` gives them, `places` as `places_of`."""
 
     def price_usage(usage: Usage, target: Target, at: datetime, service_tier: str) -> Cost:
         provider = names.get(target.provider, target.provider)
+        if places and (place := places.get(target.provider)):
+            usage = at_place(usage, place)
         return price(usage, target.model, provider, at, book=book, service_tier=service_tier)
 
     return price_usage

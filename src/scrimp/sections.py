@@ -9,6 +9,7 @@ import msgspec
 import platformdirs
 from msgspec import Meta
 
+from scrimp.prices.own import PriceTables, UnpricedSection
 from scrimp.providers import SpokenDialect
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -60,13 +61,15 @@ class ProviderSettings(Section, frozen=True):
     """One provider. `base_url` ends where `/chat/completions` or `/messages` begins.
 
     A provider that Scrimp knows by name gets what its table leaves out from `DEFAULT_PROVIDERS`.
-    `prices_as` names the provider of the price book whose prices hold (its own name by default).
+    `prices_as` names the provider of the price book whose prices hold (its own name by default),
+    `residency` the place where its endpoint keeps the work, when that has a price of its own.
     """
 
     base_url: str
     dialects: tuple[SpokenDialect, ...]
     key_env: str = ""
     prices_as: str = ""
+    residency: str = ""
     any_model: bool = False
     ask_usage: bool = True
     headers: dict[str, str] = {}
@@ -82,16 +85,6 @@ class ModelSettings(Section, frozen=True):
 
     provider: str
     model: str = ""
-
-
-class PriceSettings(Section, frozen=True):
-    """Prices in US dollars per million tokens, as decimal text so that they are exact."""
-
-    input: str
-    output: str
-    cache_read: str = ""
-    cache_write_5m: str = ""
-    cache_write_1h: str = ""
 
 
 class ExactCacheSection(Section, frozen=True):
@@ -159,7 +152,8 @@ class Settings(Section, frozen=True):
     providers: dict[Name, ProviderSettings] = {}
     models: dict[str, ModelSettings] = {}
     aliases: dict[str, str] = {}
-    prices: dict[str, PriceSettings] = {}
+    prices: dict[str, PriceTables] = {}
+    unpriced: UnpricedSection = UnpricedSection()
     exact_cache: ExactCacheSection = ExactCacheSection()
     coalesce: CoalesceSection = CoalesceSection()
     retry: RetrySection = RetrySection()

@@ -17,6 +17,7 @@ import msgspec
 import platformdirs
 
 from scrimp.errors import ConfigError
+from scrimp.prices.own import PriceSettings, PriceTables, UnpricedSection
 from scrimp.providers import DEFAULT_PROVIDERS, SpokenDialect
 from scrimp.sections import (
     AuthSettings,
@@ -25,7 +26,6 @@ from scrimp.sections import (
     LedgerSection,
     MetricsSection,
     ModelSettings,
-    PriceSettings,
     ProviderSettings,
     RetrySection,
     ServerSettings,
@@ -210,7 +210,7 @@ def _with_known_providers(raw: dict[str, Any]) -> dict[str, Any]:
 _NAMED: dict[str, Any] = {
     "providers": ProviderSettings,
     "models": ModelSettings,
-    "prices": PriceSettings,
+    "prices": PriceTables,
     "aliases": str,
     "exact_cache.ttl": str,
 }
@@ -219,7 +219,7 @@ _FIELDS = {
     for section in (
         *(Settings, ServerSettings, AuthSettings, ProviderSettings, TimeoutSettings),
         *(ModelSettings, PriceSettings, ExactCacheSection, RetrySection, LedgerSection),
-        *(MetricsSection, KeySettings),
+        *(MetricsSection, KeySettings, UnpricedSection),
     )
     for field in msgspec.structs.fields(section)
 }
@@ -228,6 +228,7 @@ _SHA256_RULE = "must be 64 hex digits in lower case (scrimp key NAME makes one)"
 _HINTS = {
     "engine": "one of memory, sqlite, redis",
     "mode": "one of keys, passthrough",
+    "policy": "one of allow, refuse, assume",
     "dialects": f"one of {', '.join(get_args(SpokenDialect))}",
 }
 

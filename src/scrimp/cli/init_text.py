@@ -46,6 +46,8 @@ TEMPLATE = """\
 #key_env = "OPENAI_API_KEY"
 # The name of this provider in the price book, when it has another one here.
 #prices_as = ""
+# Where its endpoint keeps the work ("us", "eu", ...), when that has a price of its own.
+#residency = ""
 # Send it every model that nobody else serves, known or not.
 #any_model = false
 # Ask streams for their usage, without which the cost can only be estimated.
@@ -89,6 +91,35 @@ TEMPLATE = """\
 #cache_read = "0.01"
 #cache_write_5m = "0.125"
 #cache_write_1h = "0.20"
+#reasoning = "0.30"
+#input_audio = "1.00"
+#cache_read_audio = "0.10"
+#output_audio = "2.00"
+#input_image = "0.10"
+#output_image = "30.00"
+# By the thousand: web searches, and calls of other hosted tools.
+#web_search = "10"
+#tools = { file_search = "2.50" }
+# By the request, and by the second.
+#per_request = ""
+#per_second = ""
+# It costs nothing, which is said here and never assumed.
+#free = false
+# Dates (from, and up to but not including) that these prices hold for; [[prices."house-model"]] may
+# stand more than once.
+#since = 2026-01-01
+#until = 2099-01-01
+# Where the prices were read.
+#source = "https://example.com/prices, checked 2026-11-22"
+# The whole call's prices once its prompt is longer than so many tokens.
+#long_context = [{ above = 200000, input = "0.20", output = "0.60" }]
+# Prices in a service tier; kinds that a tier leaves out keep theirs.
+#tiers = { batch = { input = "0.05", output = "0.15" } }
+
+# A call whose model has no price: "allow" books its cost as unknown, "refuse" turns it away,
+# "assume" books it at the price of a table [unpriced.price] and marks it so.
+#[unpriced]
+#policy = "allow"
 
 # Answers a call that was answered before, word for word.
 #[exact_cache]

@@ -68,7 +68,7 @@ def _quantities(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--at", default="now", metavar="DATE", help="The price of another day.")
 @click.option(
     "--vectors",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    type=Path,
     metavar="FILE",
     help="Price the recorded usage of a file; exit code 1 when a bill is not matched exactly.",
 )

@@ -9,6 +9,7 @@ are certain without being listed, because providers bill so: reasoning tokens ar
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from operator import attrgetter
 
@@ -154,6 +155,12 @@ def price_with(usage: Usage, rates: Rates) -> Cost:
             total += line.nanousd
             lines.append(line)
     return Cost(total, total, total, rates.basis, rates.version, tuple(lines))
+
+
+def at_place(usage: Usage, place: str) -> Usage:
+    """The usage as of a model that ran in a place, unless it says where it ran itself."""
+    terms = usage.terms or _NO_TERMS
+    return usage if terms.geo else replace(usage, terms=replace(terms, geo=place))
 
 
 def plan_at(place: str, rates: Rates) -> tuple[Rate | None, ...]:

@@ -9,17 +9,17 @@ there. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
-from scrimp.calls import Cost, Terms, Usage
+from scrimp.calls import Cost, Usage
 from scrimp.dialects.usage_shapes import read_usage
 from scrimp.errors import PriceUnknown
 from scrimp.money import NANO_PER_USD
 from scrimp.prices.book import PriceBook
-from scrimp.prices.pricing import price
+from scrimp.prices.pricing import at_place, price
 
 _CONTEXT = frozenset({"processing", "service_tier", "inference_geo", "speed"})
 _ANYWHERE = frozenset({"", "global", "not_available"})
@@ -86,10 +86,7 @@ def _cost(
 
 def _in(usage: Usage, place: str) -> Usage:
     """The usage with the residency that was asked, where the reply does not tell its own."""
-    terms = usage.terms or Terms()
-    if place in _ANYWHERE or terms.geo:
-        return usage
-    return replace(usage, terms=replace(terms, geo=place))
+    return usage if place in _ANYWHERE else at_place(usage, place)
 
 
 def _exact(expected: str | None, cost: Cost | None, lines: object) -> bool:

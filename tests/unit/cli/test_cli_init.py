@@ -13,10 +13,10 @@ from click.testing import CliRunner
 
 from scrimp.cli.init import document
 from scrimp.cli.main import cli
+from scrimp.prices.own import PriceSettings, UnpricedSection
+from scrimp.sections import ModelSettings
 from scrimp.settings import (
     KeySettings,
-    ModelSettings,
-    PriceSettings,
     ProviderSettings,
     Settings,
     parse,
@@ -74,6 +74,7 @@ def test_the_example_tables_show_every_field() -> None:
     assert set(plain["providers"]["openai"]) == fields(ProviderSettings)
     assert set(plain["models"]["house-model"]) == fields(ModelSettings)
     assert set(plain["prices"]["house-model"]) == fields(PriceSettings)
+    assert set(plain["unpriced"]) == fields(UnpricedSection) - {"price"}
     assert set(plain["keys"][0]) == fields(KeySettings)
     shown, bare = settings.providers["openai"], ProviderSettings(base_url="", dialects=())
     assert (shown.any_model, shown.ask_usage, shown.timeouts) == (
