@@ -253,6 +253,20 @@ async def test_a_smaller_limit_holds_at_once(tmp_path: Path) -> None:
         assert (await cache.replies.stats()).size_bytes <= 50_000
 
 
+async def test_what_is_past_its_time_leaves_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Now and then, though there would be room: nothing lies there for ever."""
+    monkeypatch.setattr(cache_writer, "_PURGE_S", 0.0)
+    path = tmp_path / "cache.sqlite"
+    async with opened(path) as cache:
+        await cache.put(b"old")
+        cache.clock.pass_by(3600)
+        await cache.replies.put(b"new", cache.stored())
+    with closing(sqlite3.connect(path)) as hand:
+        assert hand.execute("SELECT key FROM replies").fetchall() == [(b"new",)]
+
+
 async def test_looking_makes_no_file(tmp_path: Path) -> None:
     """Figures of a cache that is not there yet: an error, and nothing made."""
     with pytest.raises(StoreError, match="no cache at"):

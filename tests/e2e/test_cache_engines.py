@@ -126,6 +126,15 @@ def test_a_file_that_cannot_be_used_costs_savings_only(tmp_path: Path) -> None:
         assert len(sim.requests) == 2
 
 
+def test_a_cache_that_is_off_makes_no_file(tmp_path: Path) -> None:
+    """Nor does it look anything up."""
+    more = sqlite_at(tmp_path / "cache.sqlite") + "enabled = false\n"
+    with Simulator() as sim, gateway(sim.url, more=more) as scrimp:
+        assert [verdict(ask(scrimp.url)) for _ in range(2)] == ["", ""]
+        assert len(sim.requests) == 2
+    assert list(tmp_path.iterdir()) == []
+
+
 def _crowd(urls: list[str], text: str) -> list[Answer]:
     """The same call at every address at once, three times each."""
     answers: list[Answer] = []

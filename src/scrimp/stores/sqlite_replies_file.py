@@ -71,7 +71,9 @@ def open_writer(path: Path, *, busy_timeout_ms: int) -> sqlite3.Connection:
 def open_reader(path: Path, *, busy_timeout_ms: int = 0) -> sqlite3.Connection:
     """A connection that only reads. Raises StoreError."""
     if not path.is_file():
-        raise StoreError(f"there is no cache at {path}")
+        raise StoreError(
+            f'there is no cache at {path} (scrimp serve makes it, with engine = "sqlite")'
+        )
     try:
         connection = sqlite3.connect(
             f"{path.resolve().as_uri()}?mode=ro",

@@ -28,6 +28,7 @@ from scrimp.stores.sqlite_replies_rows import Rows, micros
 from scrimp.stores.sqlite_rest import Gate
 
 _PAUSES_S = (1.0, 2.0, 5.0)
+_PURGE_S = 60.0  # what is past its time may lie in the file that long
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,7 @@ class Writer:
         self._rows: Rows | None = None
         self._identity: Identity | None = None
         self._failures = 0
+        self._purge_at = 0.0
         self._stopping = False
         self._gate = Gate(self._disconnect)
 
@@ -193,6 +195,7 @@ class Writer:
                         rows.tally(counts)
                     case Job(work):
                         results.append((item, work(rows)))
+            self._purge(rows)
             evicted = rows.make_room()
             execute("COMMIT")
         except BaseException:
@@ -203,6 +206,11 @@ class Writer:
         if results:
             execute("PRAGMA incremental_vacuum(2048)").fetchall()
         return results
+
+    def _purge(self, rows: Rows) -> None:
+        if time.monotonic() >= self._purge_at:
+            rows.purge()
+            self._purge_at = time.monotonic() + _PURGE_S
 
     def _mended(self, error: Exception) -> bool:
         """Set a damaged file aside, so that a new one can be made. False when it is not that."""
