@@ -97,7 +97,11 @@ class App:
         self.priced = priced = pricer(book, names, places_of(settings))
         self._refuses_unpriced = settings.unpriced.policy == "refuse"
         end = UpstreamAttempt(
-            parts.upstream, DIALECTS, parts.clock, priced, AttemptSettings(ask_usage=self._asked)
+            parts.upstream,
+            DIALECTS,
+            parts.clock,
+            priced,
+            AttemptSettings(ask_usage=self._asked, timed_models=book.timed_models()),
         )
         self.background = Background()
         levers = _levers(settings, parts, self.outbox, priced, self.background)

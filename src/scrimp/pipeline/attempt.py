@@ -31,10 +31,12 @@ class AttemptSettings:
     """`max_kept_bytes`: a larger reply streams on to the client and is not kept whole.
 
     `ask_usage`: providers that are asked for usage at the end of a stream when the client did not.
+    `timed_models`: models that are priced by the time that a call takes.
     """
 
     max_kept_bytes: int = 16 * 1024 * 1024
     ask_usage: AbstractSet[str] = frozenset()
+    timed_models: AbstractSet[str] = frozenset()
 
 
 class UpstreamAttempt:
@@ -64,7 +66,9 @@ class UpstreamAttempt:
             msg = "no remembered answer for this call, and x-scrimp-cache: only forbids a new one"
             raise InvalidRequest(msg)
         request = self._request(call)
-        log = AttemptLog(call, self._clock, self._pricer)
+        by_time = self._settings.timed_models
+        timed = bool(by_time) and call.target.model.lower() in by_time
+        log = AttemptLog(call, self._clock, self._pricer, timed=timed)
         try:
             exchange = await self._upstream.open(
                 request, credential=call.caller.credential, sending=log.departure.happened

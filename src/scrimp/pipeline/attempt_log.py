@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import ceil
+
 from scrimp.calls import (
     FREE_COST,
     NEVER_BILLED,
@@ -11,6 +14,8 @@ from scrimp.calls import (
     Cost,
     Outcome,
     ReplyFacts,
+    Terms,
+    Usage,
 )
 from scrimp.dialects.base import StreamReader
 from scrimp.errors import PriceUnknown
@@ -75,6 +80,7 @@ class AttemptLog:
         "_exchange",
         "_pricer",
         "_start",
+        "_timed",
         "_ttft_ms",
         "departure",
         "drained",
@@ -82,8 +88,9 @@ class AttemptLog:
         "reader",
     )
 
-    def __init__(self, call: Call, clock: Clock, pricer: Pricer) -> None:
+    def __init__(self, call: Call, clock: Clock, pricer: Pricer, *, timed: bool = False) -> None:
         self._call = call
+        self._timed = timed
         self._clock = clock
         self._pricer = pricer
         self._at = clock.now()
@@ -134,6 +141,9 @@ class AttemptLog:
         if facts is None:
             facts = self.reader.facts if self.reader is not None else NO_FACTS
             body = self.partial.seen if self.partial is not None else b""
+        latency_ms = (self._clock.monotonic() - self._start) * 1000
+        if self._timed and facts.usage is not None:
+            facts = replace(facts, usage=_with_time(facts.usage, latency_ms))
         exchange, call = self._exchange, self._call
         headers = exchange.headers if exchange is not None else ()
         call.trace.attempts.append(
@@ -142,7 +152,7 @@ class AttemptLog:
                 outcome=outcome,
                 status=exchange.status if exchange is not None else 0,
                 started_at=self._at,
-                latency_ms=(self._clock.monotonic() - self._start) * 1000,
+                latency_ms=latency_ms,
                 ttft_ms=self._ttft_ms,
                 usage=facts.usage,
                 service_tier=facts.service_tier,
@@ -169,3 +179,9 @@ class AttemptLog:
         except PriceUnknown as error:
             call.trace.note("price", "unknown", {"why": str(error)})
             return UNKNOWN_COST
+
+
+def _with_time(usage: Usage, latency_ms: float) -> Usage:
+    """For models that are priced by the second; a call that took any time took a millisecond."""
+    terms = usage.terms or Terms()
+    return replace(usage, terms=replace(terms, compute_ms=max(1, ceil(latency_ms))))

@@ -101,6 +101,15 @@ class PriceBook:
         """Ids of a provider's models; empty for an unknown provider."""
         return tuple(model.id for model in self._of(self.provider_id(provider)))
 
+    def timed_models(self) -> frozenset[str]:
+        """Ids of models that the user prices by the second, with and without their provider."""
+        timed = [
+            name
+            for name, own in self._overrides.items()
+            if any(row.per_ms is not None for row in own.rows)
+        ]
+        return frozenset(timed) | {name.partition("/")[2] for name in timed if "/" in name}
+
     def same_price(self, provider: str, tier: str) -> bool:
         """Whether the provider sells this service tier at its standard price."""
         data = self._data.providers.get(self.provider_id(provider))

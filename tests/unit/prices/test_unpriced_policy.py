@@ -69,3 +69,15 @@ async def test_assume_books_it_at_the_stated_price() -> None:
     assert cost.nanousd
     assert call.trace.booked is not None
     assert call.trace.booked.cost.basis == "assumed"
+
+
+async def test_a_model_priced_by_the_second_costs_its_time() -> None:
+    """The time of the attempt is a part of its usage, so that the price can be made again."""
+    app, _ = _app('[providers.openai]\n[prices."unheard-of"]\nper_second = "0.0004"')
+    call = replace(call_of(chat_fields()), target=UNHEARD)
+    await app.handle(call)
+    attempt = call.trace.attempts[0]
+    assert attempt.usage is not None
+    assert attempt.usage.terms is not None
+    assert attempt.usage.terms.compute_ms >= 1
+    assert attempt.cost.nanousd == attempt.usage.terms.compute_ms * 400
