@@ -2,7 +2,8 @@
 
 An entry adds to one row of its kind: a few integers, no text, no floats for money. What is shown is
 made of the rows when somebody asks. No prompt, key, user, team or tenant is a label; the names of
-models that stand in no price list or settings, which clients could invent for ever, are `other`.
+models and providers that stand in no price list or settings, which clients could invent for ever,
+are `other`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,11 @@ from collections.abc import Callable
 from dataclasses import fields
 from operator import add, attrgetter
 
-from scrimp.app import App, price_names
+from scrimp.app import App
+from scrimp.billing import price_names
 from scrimp.calls import Usage
 from scrimp.gateway.metrics_text import BUCKETS_MS, Counts, bucket_names, series
+from scrimp.ledger.recorded import RECORDED
 from scrimp.ports import Entry, LedgerHealth
 
 _MAX_ROWS = 1000
@@ -77,6 +80,7 @@ class Metrics:
         self._saved_nanousd: Counter[str] = Counter()
         self._lost_nanousd: Counter[str] = Counter()
         self._models: dict[tuple[str, str], str] = {}
+        self._providers: dict[str, str] = {}
 
     def measure(self, app: App) -> None:
         """Whose price lists know models, and whose ledger and outbox are looked at."""
@@ -91,19 +95,26 @@ class Metrics:
         elif cost:
             basis = entry.cost_basis
             row.cost_nanousd[basis] = row.cost_nanousd.get(basis, 0) + cost
-        if attempts := entry.attempts:
-            row.upstream.add(entry.upstream_ms)
+        if entry.attempts:
             row.tokens = list(map(add, row.tokens, _tokens(entry.usage)))
-            for attempt in attempts:
-                self._attempts[attempt.target.provider, attempt.outcome, attempt.status] += 1
-            if len(attempts) > 1:
-                self._retries[attempts[-1].target.provider] += len(attempts) - 1
-        row.added.add(entry.latency_ms - entry.upstream_ms)
+        if entry.served_by != RECORDED:  # made elsewhere: its time and tries were not ours
+            self._add_way(entry, row)
         for lever, nanousd in entry.saved:
             if nanousd >= 0:
                 self._saved_nanousd[lever] += nanousd
             else:
                 self._lost_nanousd[lever] -= nanousd
+
+    def _add_way(self, entry: Entry, row: _Row) -> None:
+        row.added.add(entry.latency_ms - entry.upstream_ms)
+        if not (attempts := entry.attempts):
+            return
+        row.upstream.add(entry.upstream_ms)
+        for attempt in attempts:
+            provider = self._provider(attempt.target.provider)
+            self._attempts[provider, attempt.outcome, attempt.status] += 1
+        if len(attempts) > 1:
+            self._retries[self._provider(attempts[-1].target.provider)] += len(attempts) - 1
 
     def counts(self, *, in_flight: int, connections: int, http_requests: int) -> Counts:
         """All series by their full names; those of several processes may be added up."""
@@ -124,7 +135,8 @@ class Metrics:
     def _row(self, kind: _Kind) -> _Row:
         """The row of a kind that is met for the first time."""
         purpose, operation, provider, model, status, served_by = kind
-        labels = (purpose, operation, provider, self._label(provider, model), status, served_by)
+        label = self._provider(provider)
+        labels = (purpose, operation, label, self._label(provider, model), status, served_by)
         row = self._by_labels.get(labels)
         if row is None and len(self._by_labels) >= _MAX_ROWS:
             labels = (_OTHER, _OTHER, _OTHER, _OTHER, 0, _OTHER)
@@ -136,6 +148,15 @@ class Metrics:
         if len(self._rows) < _MAX_KNOWN:
             self._rows[kind] = row
         return row
+
+    def _provider(self, name: str) -> str:
+        """The provider's name in the settings or in the price book, else `other`."""
+        label = self._providers.get(name)
+        if label is None:
+            label = _known_provider(self._app, name)
+            if len(self._providers) < _MAX_KNOWN:
+                self._providers[name] = label
+        return label
 
     def _label(self, provider: str, model: str) -> str:
         """The model's name in the price list or in the settings, else `other`."""
@@ -155,8 +176,7 @@ class Metrics:
         for served_by, histogram in self._added.items():
             _show_histogram(found, "added_latency_seconds", histogram, served_by=served_by)
         for provider, histogram in self._upstream.items():
-            if any(histogram.counts):
-                _show_histogram(found, "upstream_latency_seconds", histogram, provider=provider)
+            _show_histogram(found, "upstream_latency_seconds", histogram, provider=provider)
         for (provider, outcome, status), count in self._attempts.items():
             labels = {"provider": provider, "outcome": outcome, "status": str(status)}
             found[series("attempts_total", **labels)] = count
@@ -166,6 +186,17 @@ class Metrics:
             found[series("saved_usd_total", lever=lever)] = nanousd
         for lever, nanousd in self._lost_nanousd.items():
             found[series("extra_cost_usd_total", lever=lever)] = nanousd
+
+
+def _known_provider(app: App | None, name: str) -> str:
+    if not name:
+        return ""
+    if app is None:
+        return _OTHER
+    if name in app.settings.providers:
+        return name
+    known = app.book.provider_id(name)
+    return known if known in app.book.providers() else _OTHER
 
 
 def _known_name(app: App, provider: str, model: str) -> str:
@@ -196,6 +227,8 @@ def _show_row(found: Counts, row: _Row) -> None:
 
 
 def _show_histogram(found: Counts, name: str, histogram: _Histogram, **labels: str) -> None:
+    if not any(histogram.counts):
+        return
     total = 0
     for bound, count in zip(bucket_names(), histogram.counts, strict=True):
         total += count

@@ -117,6 +117,26 @@ def test_names_that_clients_make_up_are_one_label(app: App) -> None:
     assert len(metrics._models) == len(metrics._rows) == 8192
 
 
+def test_a_call_that_was_made_elsewhere_brings_no_name_of_its_own(app: App) -> None:
+    """Its provider may be any word: money and tokens count, its tries and times were not ours."""
+    target = replace(entry(1).attempts[0].target, provider="my-provider")
+    attempts = (replace(entry(1).attempts[0], target=target),)
+    told = replace(
+        entry(1),
+        provider="my-provider",
+        model="my-model",
+        operation="recorded",
+        served_by="recorded",
+        attempts=attempts,
+    )
+    counts = of(app, told, replace(told, provider="another"))
+    where = 'provider="other",model="other"'
+    assert counts[f'scrimp_cost_usd_total{{{where},basis="usage"}}'] == 2 * 3_775_000
+    assert counts[f'scrimp_tokens_total{{{where},kind="output"}}'] == 80
+    assert not [name for name in counts if "my-" in name or "another" in name]
+    assert not [name for name in counts if "attempts" in name or "latency" in name]
+
+
 def test_kinds_of_calls_are_bounded_too(app: App) -> None:
     """Even by statuses that a hostile provider could invent; nothing goes uncounted."""
     metrics = Metrics()
