@@ -11,15 +11,15 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
 
 import uuid_utils
 
-from scrimp.calls import Call, Cost, Reply, Target, Usage
+from scrimp.billing import book_of, places_of, price_names, pricer
+from scrimp.calls import Call, Reply
 from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
-from scrimp.errors import ConfigError, InvalidRequest, PriceUnknown
+from scrimp.errors import InvalidRequest, PriceUnknown
 from scrimp.levers.coalesce import Coalesce, CoalesceSettings
 from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.levers.order import ORDER
@@ -47,9 +47,8 @@ from scrimp.ports import (
     Upstream,
     VirtualKey,
 )
-from scrimp.prices.book import Own, PriceBook, load_book
-from scrimp.prices.own import own_prices, own_row
-from scrimp.prices.pricing import at_place, price, resolve
+from scrimp.prices.book import PriceBook
+from scrimp.prices.pricing import resolve
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl_seconds
 from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
@@ -227,56 +226,6 @@ def open_ledger_reader(settings: Settings) -> LedgerReader:
 def open_encoder() -> TiktokenEncoder:
     """The tokenizers, for shells that count without an engine. Nothing is loaded yet."""
     return TiktokenEncoder()
-
-
-def book_of(settings: Settings) -> PriceBook:
-    """The price book that ships, with the prices of the settings over it. Raises ConfigError."""
-    own: dict[str, Own] = {}
-    for model, tables in settings.prices.items():
-        try:
-            own[model] = own_prices(tables, "your own settings")
-        except (ValueError, ArithmeticError) as error:
-            raise ConfigError(f"prices.{model}: {error}") from error
-    # A name that clients use is not the model's own: its prices are those of what it stands for.
-    own = {_priced_as(name, settings): prices for name, prices in own.items()} | own
-    book = load_book().with_overrides(own) if own else load_book()
-    if settings.unpriced.policy != "assume" or settings.unpriced.price is None:
-        return book
-    try:
-        return book.with_fallback(own_row(settings.unpriced.price, "unpriced in your own settings"))
-    except (ValueError, ArithmeticError) as error:
-        raise ConfigError(f"unpriced.price: {error}") from error
-
-
-def _priced_as(name: str, settings: Settings) -> str:
-    """Under which name the price book looks for a model that clients call by this one."""
-    name = settings.aliases.get(name, name)
-    if (model := settings.models.get(name)) is None:
-        return name
-    provider = price_names(settings).get(model.provider, model.provider)
-    return f"{provider}/{model.model or name}"
-
-
-def price_names(settings: Settings) -> dict[str, str]:
-    """For each configured provider, the name under which the price book knows it."""
-    return {name: provider.prices_as or name for name, provider in settings.providers.items()}
-
-
-def places_of(settings: Settings) -> dict[str, str]:
-    """For each provider whose endpoint keeps the work in one place, that place."""
-    return {name: one.residency for name, one in settings.providers.items() if one.residency}
-
-
-def pricer(book: PriceBook, names: Mapping[str, str], places: Mapping[str, str]) -> Pricer:
-    """Prices usage by this book; `names` as `price_names` gives them, `places` as `places_of`."""
-
-    def price_usage(usage: Usage, target: Target, at: datetime, service_tier: str) -> Cost:
-        provider = names.get(target.provider, target.provider)
-        if places and (place := places.get(target.provider)):
-            usage = at_place(usage, place)
-        return price(usage, target.model, provider, at, book=book, service_tier=service_tier)
-
-    return price_usage
 
 
 def targets_of(settings: Settings, book: PriceBook) -> Targets:

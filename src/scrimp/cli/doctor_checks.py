@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Literal
 
 from scrimp import __version__
-from scrimp.app import book_of, open_encoder, open_ledger_reader, targets_of
+from scrimp.app import open_encoder, open_ledger_reader, targets_of
+from scrimp.billing import book_of
 from scrimp.cli.console import short_path
 from scrimp.cli.doctor_cache import cache
 from scrimp.cli.doctor_port import ask_ready, port_findings

@@ -161,7 +161,7 @@ def _prices(options: EstimateOptions, settings: Settings) -> tuple[int, int, str
 
 
 def _prices_of(model: str, settings: Settings) -> tuple[int, int, str]:
-    from scrimp.app import book_of
+    from scrimp.billing import book_of
     from scrimp.cli.price import sold_as
     from scrimp.errors import PriceUnknown
     from scrimp.prices.pricing import explain

@@ -80,7 +80,7 @@ def price_command(ctx: click.Context, model: str | None, **options: Unpack[Price
 
     Every line is exact to the nano-dollar; a price that is not known is an error, never $0.
     """
-    from scrimp.app import book_of
+    from scrimp.billing import book_of
     from scrimp.calls import Usage
     from scrimp.cli.console import print_json
     from scrimp.cli.price_view import Quote, document, show
@@ -111,7 +111,7 @@ def sold_as(
     model: str, provider: str | None, settings: Settings, book: PriceBook
 ) -> tuple[str, str]:
     """Model id and provider as the book knows them. Raises PriceUnknown with the nearest name."""
-    from scrimp.app import price_names
+    from scrimp.billing import price_names
     from scrimp.errors import PriceUnknown
 
     names = price_names(settings)

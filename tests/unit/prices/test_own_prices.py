@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scrimp.app import book_of, places_of, pricer
+from scrimp.billing import book_of, places_of, pricer
 from scrimp.calls import Cost, Target, Terms, Usage
 from scrimp.errors import ConfigError, PriceUnknown
 from scrimp.money import parse_usd

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from scrimp.app import App, Parts, book_of
+from scrimp.app import App, Parts
+from scrimp.billing import book_of
 from scrimp.calls import Target
 from scrimp.errors import InvalidRequest
 from scrimp.settings import parse
