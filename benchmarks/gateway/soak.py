@@ -92,6 +92,7 @@ class Soak:
     connections: int
     books: Books = field(default_factory=Books)
     looks: list[Look] = field(default_factory=list)
+    asked: dict[str, int] = field(default_factory=dict)
     seen: dict[str, int] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
@@ -109,7 +110,7 @@ class Soak:
             cpu_us = (self.running.cpu_ns() - cpu_ns) / 1000 / len(part)
             await self._settle(client, part)
             await self._look(part.stop, rate, cpu_us)
-        self.seen = dict(client.kinds) | dict(client.seen)
+        self.asked, self.seen = dict(client.kinds), dict(client.seen)
 
     async def _settle(self, client: Client, part: range) -> None:
         """Wait until nothing moves, then compare the books of these calls."""
@@ -176,6 +177,8 @@ class Soak:
             found.append(f"{last.tasks - first.tasks} tasks were left ({first.tasks} at the start)")
         if last.client_sockets:
             found.append(f"{last.client_sockets} connections of clients were left")
+        if last.files > first.files + self.connections:
+            found.append(f"{last.files} open files, {first.files} at the start")
         grown_mb, long = self.grown_mb(), last.calls >= _FLAT_FROM_CALLS
         if long and grown_mb > _GROWTH_SHARE * last.rss_mb:
             found.append(f"memory grew by {grown_mb:.1f} MB after a fifth of the run")
@@ -191,6 +194,7 @@ class Soak:
         return {
             "looks": [asdict(look) for look in self.looks],
             "books": {**asdict(self.books), "unseen": sorted(self.books.unseen)},
+            "asked": self.asked,
             "seen": self.seen,
             "grown_mb": self.grown_mb(),
             "broken_promises": self.broken_promises(),
@@ -274,8 +278,12 @@ def _said(soak: Soak, books: Books) -> Iterator[str]:
     owed = _usd(books.bounded_bill_nanousd)
     yield f"{books.bounded_calls:,} could not: ledger {low} to {high}, bill {owed}"
     yield f"{books.never_seen:,} left before the gateway had read them"
-    yield f"served by {books.served_by}"
-    yield f"clients saw {soak.seen}"
+    for title, counts in (
+        ("asked", soak.asked),
+        ("served by", books.served_by),
+        ("clients saw", soak.seen),
+    ):
+        yield f"{title}: {', '.join(f'{count:,} {name}' for name, count in counts.items())}"
     yield (
         f"memory after a fifth of the run: {soak.grown_mb():+.1f} MB "
         f"(the exact cache is bounded to {CACHE_BYTES / 1e6:.1f} MB: its filling up is not in it)"

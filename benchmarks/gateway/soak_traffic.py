@@ -22,8 +22,12 @@ Leaving = Literal["", "at once", "after the first bytes"]
 FAULTS = (
     *("429:retry-after-ms=5", "500", "502", "503", "529", "500:work", "cut-before-headers"),
     *("cut=60", "cut=900", "reset=60", "reset=900", "error-event", "no-usage"),
-    *("slow-first-byte=30", "stall=3"),
+    *("slow-first-byte=30", "slow-first-token=20", "stall=3", "drip=2", "keep-alive", "crlf"),
+    *("rate-limit=1", "failed=2", "bad-event=2", "no-blank-line=2", "wrong-type"),
 )
+HARMLESS = ("no-usage", "slow-first-byte=30", "slow-first-token=20", "drip=2", "keep-alive", "crlf")
+"""A whole answer comes in spite of them."""
+
 FAULT_SHARE = 0.12
 LEAVING_SHARE = 0.05
 REPEATED_SHARE = 0.25
@@ -72,7 +76,7 @@ class Ask:
 
     def body(self) -> bytes:
         """What is asked."""
-        which = self.number % _POOL if self.repeated else self.number
+        which = f"R{self.number % _POOL}" if self.repeated else f"N{self.number}"
         text = f"How do I return the lamp that came with order {which}?"
         fields: dict[str, Any]
         turns = [{"role": "user", "content": text}]
@@ -149,7 +153,7 @@ class Client:
             self.kinds[ask.kind] += 1
             seen = await (self._leave(session, ask) if ask.leaving else self._stay(session, ask))
             self.seen[seen] += 1
-            promised = not ask.fault or ask.fault in ("no-usage", "slow-first-byte=30")
+            promised = not ask.fault or ask.fault in HARMLESS
             if seen.isupper() or (promised and not ask.leaving and seen != "whole"):
                 self.wrong.append(f"call {number} ({ask.kind}, {ask.fault or 'no fault'}): {seen}")
 
