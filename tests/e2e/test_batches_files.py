@@ -10,6 +10,7 @@ import anthropic
 import openai
 import pytest
 
+from scrimp.simulator import Simulator
 from tests.support.canned import Canned, answer
 from tests.support.gateway import RunningGateway, gateway
 
@@ -184,3 +185,46 @@ def test_anthropics_results_are_handed_on_line_by_line() -> None:
     assert "succeeded" in str(raw)
     assert (entry.operation, entry.cost_basis) == ("passthrough", "unknown")
     assert entry.usage.total_output_tokens == 0
+
+
+def test_a_batch_from_upload_to_results_by_openais_sdk() -> None:
+    """Each step works as without Scrimp; the ledger does not guess what the provider bills."""
+    body = {"model": "gpt-4o-mini", "input": "How do I reset my password?"}
+    line = {"custom_id": "one", "method": "POST", "url": "/v1/responses", "body": body}
+    with Simulator() as sim, gateway(sim.url) as scrimp, openai_at(scrimp) as client:
+        file = client.files.create(file=("in.jsonl", json.dumps(line).encode()), purpose="batch")
+        batch = client.batches.create(
+            input_file_id=file.id, endpoint="/v1/responses", completion_window="24h"
+        )
+        while batch.status not in ("completed", "failed", "expired"):
+            batch = client.batches.retrieve(batch.id)
+        assert batch.output_file_id is not None
+        got = json.loads(client.files.content(batch.output_file_id).text)
+        assert got["response"]["body"]["usage"]["input_tokens"] > 0
+        assert sim.bill.total_nanousd > 0
+        entries = scrimp.entries()
+        assert len(entries) == len(sim.requests) >= 3
+        assert {(one.operation, one.cost_basis, one.cost_nanousd) for one in entries} == {
+            ("passthrough", "unknown", None)
+        }
+
+
+def test_a_batch_from_requests_to_results_by_anthropics_sdk() -> None:
+    """The SDK follows the address of the results that the provider gave, by the gateway."""
+    params: Any = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 200,
+        "messages": [{"role": "user", "content": "How do I reset my password?"}],
+    }
+    with (
+        Simulator() as sim,
+        gateway(sim.url) as scrimp,
+        anthropic.Anthropic(base_url=scrimp.url, api_key="k", max_retries=0) as client,
+    ):
+        batch = client.messages.batches.create(requests=[{"custom_id": "one", "params": params}])
+        while batch.processing_status != "ended":
+            batch = client.messages.batches.retrieve(batch.id)
+        (got,) = client.messages.batches.results(batch.id)
+        assert got.result.type == "succeeded"
+        assert {entry.provider for entry in scrimp.entries()} == {"anthropic"}
+        assert {entry.cost_nanousd for entry in scrimp.entries()} == {None}

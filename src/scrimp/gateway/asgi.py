@@ -22,6 +22,7 @@ from scrimp.errors import Rejected, ScrimpError, UpstreamError
 from scrimp.gateway.body import ClientGoneError, read_body
 from scrimp.gateway.leaving import EXTENSION, Leaving
 from scrimp.gateway.metrics import Metrics
+from scrimp.gateway.own_links import leading_back
 from scrimp.gateway.records import RECORDS, Records
 from scrimp.gateway.sink import HttpSink, Receive, Send
 from scrimp.gateway.standing import Standing
@@ -107,7 +108,9 @@ class _One:
         self._route = ROUTES.get(scope["path"], UNREAD)
         headers_of = wire.trace_headers if self._route.dialect else wire.unread_headers
         extra = partial(headers_of, self.id, self._trace)
-        self.sink = HttpSink(send, extra, write_timeout_s=shared.write_timeout_s)
+        self.sink = HttpSink(
+            leading_back(scope["path"], send), extra, write_timeout_s=shared.write_timeout_s
+        )
         self._raw: list[tuple[bytes, bytes]] = scope["headers"]
         self._headers = dict(self._raw)
         self._dialect = self._error_dialect()
