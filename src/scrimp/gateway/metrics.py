@@ -54,10 +54,20 @@ class _Histogram:
 class _Row:
     """Calls of one kind. Histograms are shared by kinds that differ in what they do not tell."""
 
-    __slots__ = ("added", "calls", "cost_nanousd", "kind", "tokens", "unpriced", "upstream")
+    __slots__ = (
+        "added",
+        "calls",
+        "cost_nanousd",
+        "kind",
+        "names",
+        "tokens",
+        "unpriced",
+        "upstream",
+    )
 
     def __init__(self, kind: _Kind, added: _Histogram, upstream: _Histogram) -> None:
         self.kind = kind
+        self.names: dict[str, str] = {}  # of its series: they are asked for every second
         self.calls = 0
         self.unpriced = 0
         self.cost_nanousd: dict[str, int] = {}
@@ -209,21 +219,39 @@ def _known_name(app: App, provider: str, model: str) -> str:
 
 
 def _show_row(found: Counts, row: _Row) -> None:
-    purpose, operation, provider, model, status, served_by = row.kind
-    where = {"provider": provider, "model": model}
-    call = {"purpose": purpose, "operation": operation, **where}
-    found[series("calls_total", **call, status=str(status), served_by=served_by)] = row.calls
-
-    def more(name: str, amount: int, **labels: str) -> None:
+    found[row.names.get("") or _name_call(row)] = row.calls
+    amounts = [("unpriced_calls_total", "", row.unpriced)]
+    amounts += [("cost_usd_total", basis, one) for basis, one in row.cost_nanousd.items()]
+    amounts += [
+        ("tokens_total", kind, one)
+        for kind, one in zip(_TOKEN_LABELS, row.tokens, strict=True)
+        if one
+    ]
+    for name, label, amount in amounts:
         if amount:
-            full = series(name, **where, **labels)
+            full = row.names.get(name + label) or _name_amount(row, name, label)
             found[full] = found.get(full, 0) + amount
 
-    more("unpriced_calls_total", row.unpriced)
-    for basis, nanousd in row.cost_nanousd.items():
-        more("cost_usd_total", nanousd, basis=basis)
-    for kind, tokens in zip(_TOKEN_LABELS, row.tokens, strict=True):
-        more("tokens_total", tokens, kind=kind)
+
+def _name_call(row: _Row) -> str:
+    purpose, operation, provider, model, status, served_by = row.kind
+    full = row.names[""] = series(
+        "calls_total",
+        purpose=purpose,
+        operation=operation,
+        provider=provider,
+        model=model,
+        status=str(status),
+        served_by=served_by,
+    )
+    return full
+
+
+def _name_amount(row: _Row, name: str, label: str) -> str:
+    labels = {"cost_usd_total": {"basis": label}, "tokens_total": {"kind": label}}.get(name, {})
+    _, _, provider, model, _, _ = row.kind
+    full = row.names[name + label] = series(name, provider=provider, model=model, **labels)
+    return full
 
 
 def _show_histogram(found: Counts, name: str, histogram: _Histogram, **labels: str) -> None:
