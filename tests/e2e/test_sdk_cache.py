@@ -33,10 +33,11 @@ class Stage:
         return self.scrimp.entries()[-1]
 
 
-@pytest.fixture
-def stage() -> Iterator[Stage]:
-    """Nothing is remembered yet."""
-    with Simulator() as sim, gateway(sim.url) as scrimp, clients(scrimp.url) as made:
+@pytest.fixture(params=["memory", "sqlite"])
+def stage(request: pytest.FixtureRequest) -> Iterator[Stage]:
+    """Nothing is remembered yet, in memory or in a file without memory in front of it."""
+    more = f'[exact_cache]\nengine = "{request.param}"\nmemory_bytes = 0\n'
+    with Simulator() as sim, gateway(sim.url, more=more) as scrimp, clients(scrimp.url) as made:
         yield Stage(sim, scrimp, made)
 
 
