@@ -115,7 +115,7 @@ def _whole(cost: Cost) -> bool:
 def test_every_rate_of_the_book_is_a_whole_number() -> None:
     """No float has got into the data: rates, fees, multipliers."""
     for provider in BOOK.providers():
-        for model in BOOK._of(provider):
+        for model in BOOK.of(provider):
             rows = (*model.rows, *(row for tier in model.tiers.values() for row in tier))
             for row in rows:
                 assert all(_whole_rate(rate) for rate in row.rates.values())

@@ -145,7 +145,7 @@ def test_the_truth_is_inside_the_bounds(
 def test_every_row_of_the_book_is_sound() -> None:
     """No rate is negative, every step list is a base and rising thresholds."""
     for provider in BOOK.providers():
-        for found in BOOK._of(provider):
+        for found in BOOK.of(provider):
             _check(found)
 
 

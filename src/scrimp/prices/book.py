@@ -15,6 +15,7 @@ from functools import lru_cache
 
 import msgspec
 
+from scrimp.errors import ConfigError
 from scrimp.prices.match import matches, spellings
 from scrimp.prices.rates import ModelPrice, PriceRow, Rates
 
@@ -99,7 +100,7 @@ class PriceBook:
 
     def models(self, provider: str) -> tuple[str, ...]:
         """Ids of a provider's models; empty for an unknown provider."""
-        return tuple(model.id for model in self._of(self.provider_id(provider)))
+        return tuple(model.id for model in self.of(self.provider_id(provider)))
 
     def timed_models(self) -> frozenset[str]:
         """Ids of models that the user prices by the second, with and without their provider."""
@@ -157,7 +158,8 @@ class PriceBook:
         close = difflib.get_close_matches(model.lower(), known, n=1, cutoff=0.6)
         return close[0] if close and self.find(close[0], provider) else None
 
-    def _of(self, provider: str) -> tuple[ModelPrice, ...]:
+    def of(self, provider: str) -> tuple[ModelPrice, ...]:
+        """All that is known of a provider's models, by its id in the book."""
         models = self._models.get(provider)
         if models is None:
             data = self._data.providers.get(provider)
@@ -192,7 +194,7 @@ class PriceBook:
         data = self._data.providers.get(provider)
         for spelling in spellings(model):
             for name in (provider, *(data.fallback if data else ())):
-                for one in self._of(name):
+                for one in self.of(name):
                     if matches(one.match, spelling):
                         return replace(one, provider=name)
         return None
@@ -206,6 +208,37 @@ def load_book() -> PriceBook:
         msg = "scrimp/prices/book.json is missing: the installation is damaged"
         raise FileNotFoundError(msg)
     return PriceBook(msgspec.json.decode(raw, type=_BookData))
+
+
+def read_book(raw: bytes, *, source: str) -> PriceBook:
+    """A compiled book from its file. Raises ConfigError for what is none."""
+    try:
+        book = PriceBook(msgspec.json.decode(raw, type=_BookData))
+        for provider in book.providers():
+            book.models(provider)
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{source}: not a price book: {error}") from error
+    return book
+
+
+def differences(old: PriceBook, new: PriceBook) -> dict[str, tuple[str, ...]]:
+    """Models that came, went, or have another price, as `provider/model`; no own prices."""
+    before, after = _prices_of(old), _prices_of(new)
+    return {
+        "added": tuple(sorted(after.keys() - before.keys())),
+        "removed": tuple(sorted(before.keys() - after.keys())),
+        "changed": tuple(
+            sorted(name for name in before.keys() & after.keys() if before[name] != after[name])
+        ),
+    }
+
+
+def _prices_of(book: PriceBook) -> dict[str, object]:
+    return {
+        f"{provider}/{model.id}": (model.rows, model.tiers, model.residency)
+        for provider in book.providers()
+        for model in book.of(provider)
+    }
 
 
 def _own(given: PriceRow | tuple[PriceRow, ...] | Own) -> Own:
