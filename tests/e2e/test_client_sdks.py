@@ -219,6 +219,60 @@ def test_what_scrimp_does_not_read_passes_through(lib: Library) -> None:
     assert (entry.operation, entry.cost_nanousd) == ("passthrough", None)
 
 
+def test_what_the_sdk_tells_of_a_reply_is_there(lib: Library) -> None:
+    """How long it took, its length, its bytes as a stream; for a miss and a hit."""
+    for _ in range(2):
+        raw = gpt(lib).chat.completions.with_raw_response.create(model=MODEL, **chat("hello"))
+        assert raw.elapsed.total_seconds() > 0
+        assert raw.headers["content-length"] == str(len(raw.content))
+        streamed = gpt(lib).chat.completions.with_streaming_response
+        with streamed.create(model=MODEL, **chat("hello")) as answer:
+            assert b"".join(answer.iter_bytes()) == raw.content
+
+
+def test_a_copy_of_a_wrapped_client_goes_where_it_is_told(lib: Library) -> None:
+    """With another base URL it is served all the same, under that address's name."""
+    client = gpt(lib).with_options(base_url=f"{lib.sim.url.replace('127.0.0.1', 'localhost')}/v1")
+    assert client.chat.completions.create(model=MODEL, **chat("hello")).choices
+    (entry,) = lib.entries()
+    assert entry.provider.startswith("localhost:")
+    assert entry.cost_nanousd is None  # nobody said whose prices hold there
+
+
+class OldClient:
+    """As the SDKs before these stand on the HTTP library: what `wrap` looks at, and no more."""
+
+    def __init__(self, base_url: str, http_client: Any) -> None:
+        self.base_url = base_url
+        self._client = http_client
+
+    def with_options(self, *, http_client: Any, max_retries: int) -> OldClient:
+        """A copy."""
+        assert max_retries == 0
+        return type(self)(self.base_url, http_client)
+
+
+OldAnthropic: type[OldClient] = type("Anthropic", (OldClient,), {"__module__": "anthropic._client"})
+OLD_HEADERS = {"x-api-key": "sk-mine", "anthropic-version": "2023-06-01"}
+
+
+async def test_the_generation_before_speaks_anthropic_too(lib: Library) -> None:
+    """`httpx` under messages, blocking and awaited, whole and streamed."""
+    ask: dict[str, Any] = {"model": CLAUDE, "max_tokens": 50, **chat("hello")}
+    url, headers = f"{lib.sim.url}/v1/messages", {**OLD_HEADERS, **NO_CACHE}
+    old = lib.scrimp.wrap(OldAnthropic(lib.sim.url, httpx.Client(headers=headers)))
+    whole = old._client.post(url, json=ask).json()
+    with old._client.stream("POST", url, json={**ask, "stream": True}) as answer:
+        assert b"message_stop" in b"".join(answer.iter_bytes())
+    awaited = lib.scrimp.wrap(OldAnthropic(lib.sim.url, httpx.AsyncClient(headers=headers)))
+    assert (await awaited._client.post(url, json=ask)).json()["content"] == whole["content"]
+    async with awaited._client.stream("POST", url, json={**ask, "stream": True}) as answer:
+        assert b"message_stop" in b"".join([piece async for piece in answer.aiter_bytes()])
+    entries = lib.entries()
+    assert [entry.stream for entry in entries] == [False, True, False, True]
+    assert sum(entry.cost_nanousd or 0 for entry in entries) == lib.sim.bill.total_nanousd
+
+
 ERRORS: tuple[tuple[str, type[openai.APIStatusError], type[anthropic.APIStatusError]], ...] = (
     ("429", openai.RateLimitError, anthropic.RateLimitError),
     ("500", openai.InternalServerError, anthropic.InternalServerError),

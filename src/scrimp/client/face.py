@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import partial
@@ -243,5 +243,5 @@ def _labels(user: str, task: str) -> dict[bytes, bytes]:
     return Labels(user, task).headers()
 
 
-async def _serve(parcel: Parcel, desk: Desk, mailbox: Mailbox) -> None:
-    await desk.serve(parcel, mailbox)
+def _serve(parcel: Parcel, mailbox: Mailbox, desk: Desk) -> Coroutine[Any, Any, None]:
+    return desk.serve(parcel, mailbox)

@@ -40,7 +40,7 @@ class Parcel:
     body: bytes = field(repr=False)
 
 
-Serve = Callable[[Parcel, T, Mailbox], Coroutine[Any, Any, None]]
+Serve = Callable[[Parcel, Mailbox, T], Coroutine[Any, Any, None]]
 """Serves a parcel on the engine's loop; the answer goes to the mailbox."""
 
 
@@ -70,7 +70,7 @@ class Under(Generic[T]):
 
     def work(self, parcel: Parcel, mailbox: Mailbox) -> Job[T]:
         """The job that serves it."""
-        return Job(partial(_served, self.serve, parcel, mailbox), mailbox)
+        return Job(partial(self.serve, parcel, mailbox), mailbox)
 
     def head(self, item: Item, request: Any) -> Head:
         """The head of the answer. Raises what the library itself would raise."""
@@ -79,14 +79,13 @@ class Under(Generic[T]):
         return item
 
     def response(self, head: Head, request: Any, stream: Any = None) -> Any:
-        """The answer in the library's own words."""
+        """The answer in the library's own words; it reads even a whole body as a stream."""
         headers = [
             (name.encode("latin-1"), value.encode("latin-1")) for name, value in head.headers
         ]
         if head.body is not None:
-            return self.library.Response(
-                head.status, headers=headers, content=head.body, request=request
-            )
+            stream = self.library.ByteStream(head.body)
+            headers.append((b"content-length", b"%d" % len(head.body)))
         return self.library.Response(head.status, headers=headers, stream=stream, request=request)
 
     def fail(self, error: BaseException, request: Any) -> NoReturn:
@@ -106,10 +105,6 @@ class Under(Generic[T]):
                 raise library.ReadError(text, request=request) from error
             case _:
                 raise error
-
-
-async def _served(serve: Serve[T], parcel: Parcel, mailbox: Mailbox, value: T) -> None:
-    await serve(parcel, value, mailbox)
 
 
 def _odd(item: Item) -> Exception:
