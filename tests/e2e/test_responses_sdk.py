@@ -255,7 +255,7 @@ def test_refusals_of_ours_are_openais_in_shape(sim: Simulator, client: openai.Op
     assert not sim.requests
 
 
-@pytest.mark.parametrize("fault", ["error-event=3", "cut=3000"])
+@pytest.mark.parametrize("fault", ["error-event=3", "failed=3", "cut=3000"])
 def test_a_stream_that_breaks_never_looks_whole_and_is_booked_with_bounds(
     sim: Simulator, scrimp: RunningGateway, client: openai.OpenAI, fault: str
 ) -> None:
@@ -269,13 +269,37 @@ def test_a_stream_that_breaks_never_looks_whole_and_is_booked_with_bounds(
         ]
     except openai.APIError as raised:  # SDKs do so on errors inside `error`, as OpenAI sends them
         error = raised
-    assert error is not None or "error" in heard
+    assert error is not None or heard[-1] == "response.failed"
     assert "response.completed" not in heard
     entry = scrimp.entries()[-1]
     assert (entry.outcome, entry.cost_basis) == ("cut", "estimate")
     assert entry.cost_low_nanousd is not None
     assert entry.cost_high_nanousd is not None
     assert entry.cost_low_nanousd <= sim.bill.total_nanousd <= entry.cost_high_nanousd
+
+
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-5-mini"])
+def test_what_the_providers_own_cache_gave_is_priced_as_such(model: str) -> None:
+    """In a talk of three turns that the provider remembers; no token stands in two buckets."""
+    with (
+        Simulator(prefix_cache=True) as sim,
+        gateway(sim.url, more=SETTINGS) as scrimp,
+        openai.OpenAI(base_url=scrimp.openai_url, api_key="k", max_retries=0) as client,
+    ):
+        first = client.responses.create(model=model, input="The shop sends on weekdays. " * 300)
+        second = client.responses.create(model=model, input="And?", previous_response_id=first.id)
+        list(
+            client.responses.create(
+                model=model, input="So?", previous_response_id=second.id, stream=True
+            )
+        )
+        entries = scrimp.entries()
+        for entry, row in zip(entries, sim.bill.rows, strict=True):
+            assert entry.usage.cache_read_tokens == row.usage.cache_read_tokens
+            assert entry.usage.total_input_tokens == row.usage.total_input_tokens
+            assert not entry.usage.suspect
+        assert entries[-1].usage.cache_read_tokens >= 1024
+        check_account(scrimp, sim, calls=3)
 
 
 def test_a_client_that_leaves_in_the_middle_ends_the_work(simulator: Simulator) -> None:
