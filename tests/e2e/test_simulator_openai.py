@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import openai
 import pytest
@@ -108,6 +109,21 @@ def test_tool_calls_arrive_whole_by_both_ways(client: openai.OpenAI) -> None:
     parts = [part for chunk in chunks for part in chunk.choices[0].delta.tool_calls or []]
     assert parts[0].function.name == "order_status"
     assert "".join(part.function.arguments for part in parts) == call.function.arguments
+
+
+def test_a_custom_tool_takes_free_text(client: openai.OpenAI) -> None:
+    """Its input is no JSON, and both ways say the same."""
+    body: dict[str, Any] = {
+        "model": "gpt-4.1",
+        "messages": [{"role": "user", "content": "Run the shell command ls"}],
+        "tools": [{"type": "custom", "custom": {"name": "run_shell"}}],
+    }
+    reply = client.chat.completions.create(**body)
+    (call,) = reply.choices[0].message.tool_calls
+    assert (call.type, call.custom.name) == ("custom", "run_shell")
+    chunks = list(client.chat.completions.create(**body, stream=True))
+    parts = [part.to_dict() for chunk in chunks for part in chunk.choices[0].delta.tool_calls or []]
+    assert "".join(part["custom"]["input"] for part in parts) == call.custom.input
 
 
 async def test_the_async_client_streams_too(aclient: openai.AsyncOpenAI) -> None:
