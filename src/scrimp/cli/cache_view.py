@@ -12,7 +12,7 @@ from rich.text import Text
 from scrimp.cli.console import dim, heading, out
 
 _STEP = 1024
-_UNITS = ("B", "kB", "MB", "GB", "TB")
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def show(told: Mapping[str, Any]) -> None:

@@ -143,7 +143,7 @@ def test_help_shows_examples(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 kB"), (1 << 30, "1.0 GB")]
+    ("number", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (1 << 30, "1.0 GiB")]
 )
 def test_bytes_for_people(number: int, text: str) -> None:
     """Exact while small."""

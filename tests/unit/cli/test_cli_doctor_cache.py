@@ -56,7 +56,7 @@ def test_a_file(tmp_path: Path) -> None:
     assert "not there yet" in found(tmp_path, toml).said
     path = made(tmp_path / "cache.sqlite")
     sound = found(tmp_path, toml)
-    assert (sound.status, sound.said.rpartition(": ")[2]) == ("ok", "0 replies, 0 B of 256.0 MB")
+    assert (sound.status, sound.said.rpartition(": ")[2]) == ("ok", "0 replies, 0 B of 256.0 MiB")
     with closing(sqlite3.connect(path)) as newer:
         newer.execute("PRAGMA user_version = 99")
     finding = found(tmp_path, toml)
@@ -70,7 +70,7 @@ def test_a_file(tmp_path: Path) -> None:
     [
         ((), "warn", "has no limit of memory"),
         (("maxmemory 64mb", "maxmemory-policy noeviction"), "warn", "refuses new replies"),
-        (("maxmemory 64mb", "maxmemory-policy allkeys-lru"), "ok", "of 64.0 MB in use"),
+        (("maxmemory 64mb", "maxmemory-policy allkeys-lru"), "ok", "of 64.0 MiB in use"),
     ],
 )
 def test_a_redis(tmp_path: Path, lines: tuple[str, ...], status: str, words: str) -> None:
