@@ -42,6 +42,7 @@ class Record:
         finally:
             latency_ms = (self._clock.monotonic() - started) * 1000
             self._book(call, Ending(reply, failure, latency_ms))
+            failure = None  # its traceback leads back here: a ring that only the collector frees
         return reply
 
     def _book(self, call: Call, ending: Ending) -> None:

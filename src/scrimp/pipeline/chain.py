@@ -65,6 +65,10 @@ class Guard:
             if call.sink.begun:
                 raise
             return await self._below(call)
+        finally:
+            passage.error = (
+                None  # its traceback leads back here: a ring that only the collector frees
+            )
 
 
 class _Passage:

@@ -70,7 +70,8 @@ class Settler:
             cost = bounds(inputs, self._outputs(call, attempt, seen), rates)
         except PriceUnknown:
             return attempt.cost
-        return _perhaps_free(cost, attempt.status)
+        page = attempt.outcome == "ok" and not attempt.reported_model and not seen.high
+        return _perhaps_free(cost, attempt.status, page=page)
 
     def _outputs(self, call: Call, attempt: Attempt, seen: Count) -> Count:
         limit = call.request.max_output_tokens
@@ -84,14 +85,15 @@ class Settler:
         return Count(seen.tokens, seen.low, most, seen.method)
 
 
-def _perhaps_free(cost: Cost, status: int) -> Cost:
-    """Who gave no status, or an error, may not have begun to work, and then bills nothing.
+def _perhaps_free(cost: Cost, status: int, *, page: bool) -> Cost:
+    """Who gave no status, an error, or a page in place of an answer may not have begun to work.
 
-    After a silence the work is the likelier, after a server's error it is not.
+    Then it bills nothing. After a silence or a page the work is the likelier, after a server's
+    error it is not.
     """
-    if status == 0:
-        return replace(cost, low_nanousd=0)
-    return replace(cost, nanousd=0, low_nanousd=0, lines=()) if status >= 400 else cost
+    if status >= 400:
+        return replace(cost, nanousd=0, low_nanousd=0, lines=())
+    return replace(cost, low_nanousd=0) if page or status == 0 else cost
 
 
 def _with_attempts(entry: Entry, attempts: list[Attempt]) -> Entry:

@@ -14,6 +14,7 @@ import pytest
 
 from scrimp.app import App, Parts
 from scrimp.dialects.json_body import encode
+from scrimp.errors import UpstreamError
 from scrimp.gateway.asgi import Gateway
 from scrimp.gateway.sink import Message
 from scrimp.ports import Exchange
@@ -87,6 +88,41 @@ async def _streamed() -> Exchange:
     return ScriptedExchange(200, SSE_HEADERS, stream_events("Hi"))
 
 
+async def _refused() -> Exchange:
+    return json_exchange(b'{"error": {"message": "no"}}', status=400)
+
+
+async def _cut() -> Exchange:
+    return ScriptedExchange(200, SSE_HEADERS, [*stream_events("Hi")[:1], _break])
+
+
+async def _break() -> None:
+    raise UpstreamError("cut", status=502)
+
+
+@pytest.mark.parametrize(("opening", "status"), [(_refused, 400), (_cut, 200)])
+async def test_a_call_that_fails_leaves_no_cycles(opening: Any, status: int) -> None:
+    """An error leads to the frames it came through; nobody in them may lead back to it."""
+    gateway = gateway_over(opening)
+    bodies = [encode(chat_fields(f"question {n}", stream=status == 200)) for n in range(24)]
+    assert await garbage_of(gateway, bodies, status) < 20, "cycles: at least one per call"
+
+
+async def garbage_of(gateway: Gateway, bodies: list[bytes], status: int = 200) -> int:
+    """What the calls leave for the collector, the first four apart."""
+    for body in bodies[:4]:
+        assert await served(gateway, body) == status
+    await asyncio.sleep(0)
+    gc.collect()
+    gc.disable()
+    try:
+        for body in bodies[4:]:
+            assert await served(gateway, body) == status
+        return gc.collect()
+    finally:
+        gc.enable()
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
 @pytest.mark.parametrize("repeated", [False, True], ids=["miss", "hit"])
 async def test_a_call_leaves_no_cycles(*, stream: bool, repeated: bool) -> None:
@@ -96,14 +132,4 @@ async def test_a_call_leaves_no_cycles(*, stream: bool, repeated: bool) -> None:
         encode(chat_fields("same" if repeated else f"question {number}", stream=stream))
         for number in range(24)
     ]
-    for body in bodies[:4]:
-        assert await served(gateway, body) == 200
-    await asyncio.sleep(0)
-    gc.collect()
-    gc.disable()
-    try:
-        for body in bodies[4:]:
-            assert await served(gateway, body) == 200
-        assert gc.collect() < 20, "cycles: at least one per call"
-    finally:
-        gc.enable()
+    assert await garbage_of(gateway, bodies) < 20, "cycles: at least one per call"

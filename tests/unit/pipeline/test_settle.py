@@ -123,6 +123,15 @@ async def test_who_answered_has_read_the_prompt() -> None:
     assert bounds_of(await settled(call_of(), unpriced("cancelled", status=200)))[0] > 0
 
 
+async def test_a_page_in_place_of_an_answer_may_be_free() -> None:
+    """A proxy's sign-in page has status 200, too: nobody may have read the prompt."""
+    page = unpriced("ok", status=200, reported_model="", partial=b"<html>Sign in</html>")
+    low, middle, _ = bounds_of(await settled(call_of(), page))
+    assert (low, middle > 0) == (0, True)
+    cut = unpriced("cut", status=200, reported_model="", partial=b"")
+    assert bounds_of(await settled(call_of(), cut))[0] > 0
+
+
 async def test_no_price_stays_unknown() -> None:
     """Never $0."""
     target = Target("openai", "nobody-knows-this", "openai.chat")
