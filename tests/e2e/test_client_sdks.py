@@ -273,6 +273,17 @@ async def test_the_generation_before_speaks_anthropic_too(lib: Library) -> None:
     assert sum(entry.cost_nanousd or 0 for entry in entries) == lib.sim.bill.total_nanousd
 
 
+def test_responses_embeddings_and_uploads_work(lib: Library) -> None:
+    """What Scrimp reads is priced; an upload arrives as it is, at an unknown cost."""
+    client = gpt(lib)
+    assert client.responses.create(model=MODEL, input="hello").output_text
+    assert client.embeddings.create(model="text-embedding-3-small", input="hello").data
+    assert client.files.create(file=b'{"custom_id":"1"}', purpose="batch").bytes == 17
+    entries = lib.entries()
+    assert [entry.operation for entry in entries] == ["chat", "embeddings", "passthrough"]
+    assert [entry.cost_nanousd is None for entry in entries] == [False, False, True]
+
+
 ERRORS: tuple[tuple[str, type[openai.APIStatusError], type[anthropic.APIStatusError]], ...] = (
     ("429", openai.RateLimitError, anthropic.RateLimitError),
     ("500", openai.InternalServerError, anthropic.InternalServerError),

@@ -77,7 +77,7 @@ class Scrimp:
         It keeps its class, its key, its base URL and its time limits; the one that was given is not
         changed. `user`, `task` and `tags` label its calls. `prices_as` names the provider whose
         prices hold, for a base URL that neither the settings nor Scrimp know. Raises ConfigError
-        for what is no OpenAI or Anthropic client.
+        for what is no OpenAI or Anthropic client, InvalidRequest for labels that cannot be.
         """
         given: Any = client
         vendor, http_client = vendor_of(client), given._client  # noqa: SLF001 (where both SDKs keep it)

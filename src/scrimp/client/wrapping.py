@@ -13,8 +13,10 @@ from typing import Any, Literal, TypeVar
 from urllib.parse import quote, urlsplit
 
 from scrimp.errors import ConfigError
+from scrimp.ledger.recorded import check_label, check_tags
 from scrimp.providers import DEFAULT_PROVIDERS
 from scrimp.settings import Settings
+from scrimp.tasks import task_of
 
 C = TypeVar("C")
 
@@ -43,12 +45,21 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """What every call of a wrapped client is booked under; a call's own headers win."""
+    """What every call of a wrapped client is booked under; a call's own headers win.
+
+    Raises InvalidRequest at once for what each call would be refused for.
+    """
 
     user: str = ""
     task: str = ""
     tags: tuple[str, ...] = ()
     session: str = ""
+
+    def __post_init__(self) -> None:
+        check_label("user", self.user)
+        check_label("session", self.session)
+        check_tags(self.tags)
+        task_of(self.task, {}, "", "")
 
     def headers(self) -> dict[bytes, bytes]:
         """The same as a gateway's client would send them."""

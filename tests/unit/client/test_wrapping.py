@@ -11,7 +11,7 @@ import openai
 import pytest
 
 from scrimp.client.wrapping import Home, Homes, Labels, Vendor, library_of, vendor_of
-from scrimp.errors import ConfigError
+from scrimp.errors import ConfigError, InvalidRequest
 from scrimp.settings import Settings, read
 
 HERE = read(
@@ -69,6 +69,20 @@ def test_labels_travel_as_a_gateways_client_would_send_them() -> None:
         b"x-scrimp-task": b"creative",
         b"x-scrimp-tags": b"a,b",
     }
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({"user": "x" * 129}, "129 characters; at most 128"),
+        ({"task": "smalltalk"}, "not a task type"),
+        ({"tags": ("a\nb",)}, "control characters"),
+    ],
+)
+def test_labels_that_no_call_could_carry_are_refused_at_once(labels: Any, words: str) -> None:
+    """Else every call would be."""
+    with pytest.raises(InvalidRequest, match=words):
+        Labels(**labels)
 
 
 class MyClient(openai.OpenAI):
