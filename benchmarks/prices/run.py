@@ -1,8 +1,8 @@
 """Recorded bills priced by Scrimp, genai-prices and LiteLLM: how many are exact, how fast.
 
 Usage: run.py [FILE...] [--json FILE]. Files are as `scrimp price --vectors` takes them; without
-one, our own of tests/wire. A peer counts as exact within half a nano-dollar, as it computes in floats
-or fractions of them; Scrimp only to the nano-dollar. LiteLLM runs in benchmarks/.peers/litellm, where
+one, our own of tests/wire. A peer is exact within half a nano-dollar, as it computes in floats or
+finer fractions; Scrimp to the nano-dollar only. LiteLLM runs in benchmarks/.peers/litellm, where
 the gateway benchmark installs it; it is left out when it is not there.
 """
 
