@@ -206,7 +206,8 @@ def replacement(row: Mapping[str, Any], source: str) -> Iterable[dict[str, Any]]
     """Rows of one override in the form of the book; one for each window."""
     when = {key: row[key] for key in ("weekdays",) if key in row}
     when |= {key: row[key].isoformat() for key in ("since", "until") if key in row}
-    conditions = {"windows", "weekdays", "since", "until"}
+    conditions = {"windows", "weekdays", "since", "until", "unpriced"}
+    when |= {"unpriced": row["unpriced"]} if "unpriced" in row else {}
     table = {key: pico_per_unit(key, text) for key, text in row.items() if key not in conditions}
     for window in row.get("windows", [None]):
         minutes = {"minutes": window} if window else {}

@@ -26,10 +26,14 @@ def matches(rule: Rule, model: str) -> bool:
 
 
 def spellings(model: str) -> tuple[str, ...]:
-    """The id as it is and, where it ends like `-20251211`, with the date as `-2025-12-11`.
+    """The id as it is, as Google's APIs list it, and with a date in OpenAI's way.
 
-    Aggregators write dates without dashes where OpenAI writes them with dashes.
+    Google puts `models/` or `publishers/NAME/models/` before an id. Aggregators write dates as
+    `-20251211` where OpenAI writes `-2025-12-11`.
     """
+    _, listed, bare = model.rpartition("models/")
+    if listed and (model.startswith(("models/", "publishers/"))):
+        return (model, *spellings(bare))
     found = _COMPACT_DATE.search(model)
     if found is None:
         return (model,)

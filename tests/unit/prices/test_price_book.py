@@ -160,3 +160,6 @@ def test_spellings() -> None:
     assert spellings("gpt-5.2-20251211") == ("gpt-5.2-20251211", "gpt-5.2-2025-12-11")
     assert spellings("x-20251399") == ("x-20251399",)
     assert spellings("gpt-4o") == ("gpt-4o",)
+    assert spellings("models/gemini-2.5-pro") == ("models/gemini-2.5-pro", "gemini-2.5-pro")
+    listed = "publishers/google/models/gemini-2.5-pro"
+    assert spellings(listed) == (listed, "gemini-2.5-pro")

@@ -35,7 +35,10 @@ KEYS = (
     *("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok"),
     *("cache_write_1h_mtok", "web_searches_kcount"),
 )
-OURS = {("openai", "gpt-4o-audio-preview"), ("deepseek", "deepseek-v4-pro")}
+OURS = {
+    ("openai", "gpt-4o-audio-preview"),
+    *(("deepseek", f"deepseek-{name}") for name in ("v4-pro", "chat", "reasoner")),
+}
 
 
 def _rate(key: str, value: Any) -> list[Decimal] | None:
