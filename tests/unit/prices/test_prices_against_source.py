@@ -37,7 +37,10 @@ KEYS = (
 )
 OURS = {
     ("openai", "gpt-4o-audio-preview"),
-    *(("deepseek", f"deepseek-{name}") for name in ("v4-pro", "chat", "reasoner")),
+    *(
+        ("deepseek", f"deepseek-{name}")
+        for name in ("v4-pro", "v4-flash", "flash", "chat", "reasoner")
+    ),
 }
 
 

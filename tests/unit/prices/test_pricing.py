@@ -170,6 +170,22 @@ def test_peak_hours(at: datetime, usd: str) -> None:
     assert cost.nanousd == parse_usd(usd)
 
 
+@pytest.mark.parametrize(
+    ("at", "usd"),
+    [
+        (datetime(2026, 7, 1, 2, tzinfo=UTC), "0.14"),
+        (datetime(2026, 8, 22, 2, tzinfo=UTC), "0.44"),
+        (datetime(2026, 9, 5, 2, tzinfo=UTC), "0.22"),
+        (datetime(2026, 9, 11, 2, tzinfo=UTC), "0.3"),
+        (datetime(2026, 11, 21, 2, tzinfo=UTC), "0.15"),
+    ],
+)
+def test_peak_hours_of_a_model_that_was_replaced(at: datetime, usd: str) -> None:
+    """Each hour has the price of its own time: flat, peak of one model, peak of the next."""
+    cost = price(Usage(input_tokens=10**6), "deepseek-v4-flash", "deepseek", at, book=BOOK)
+    assert cost.nanousd == parse_usd(usd)
+
+
 def test_scheduled_rows_say_so() -> None:
     """A price announced for later is used from its day on, and the version shows the risk."""
     later = datetime(2027, 2, 1, tzinfo=UTC)
