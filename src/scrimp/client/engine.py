@@ -101,6 +101,7 @@ class Running(Generic[T]):
         self._context = Context()
         self.loop: asyncio.AbstractEventLoop
         self.inherited = False
+        self._over = False  # from then on the loop is not touched: the interpreter may be ending
         self._thread = threading.Thread(target=self._main, name="scrimp-engine", daemon=True)
 
     def start(self) -> None:
@@ -114,6 +115,9 @@ class Running(Generic[T]):
             msg = "this call was begun before a fork, in the parent process"
             raise ClosedError(msg)
         self._inbox.append(job)
+        if self._over:
+            self._refuse_all()
+            return
         try:
             self.loop.call_soon_threadsafe(self._begin, context=self._context)
         except RuntimeError:  # the loop is closed
@@ -121,14 +125,14 @@ class Running(Generic[T]):
 
     def leave(self, job: Job[T]) -> None:
         """Cancel a job; from any thread, never waits."""
-        if self.inherited:
+        if self.inherited or self._over:
             return
         with suppress(RuntimeError):  # the loop is closed: the job is over
             self.loop.call_soon_threadsafe(job.leave)
 
     def stop(self, grace_s: float, limit_s: float | None = None) -> None:
         """Drain and end. Jobs may go on for `grace_s`; waits for `limit_s` at most."""
-        if self.inherited:
+        if self.inherited or self._over:
             return
         with suppress(RuntimeError):  # somebody else has ended it
             self.loop.call_soon_threadsafe(self._end, grace_s)
@@ -169,6 +173,7 @@ class Running(Generic[T]):
             loop.run_until_complete(loop.shutdown_asyncgens())
             executor.shutdown(wait=False)
             loop.close()
+            self._over = True
             self._refuse_all()
 
     async def _serve(self) -> None:
