@@ -11,6 +11,7 @@ from typing import ClassVar
 from scrimp.calls import FREE_COST, UNKNOWN_COST, Call, Cost, Reply
 from scrimp.errors import PriceUnknown
 from scrimp.ledger.booking import Ending, booked, entry_of, needs_estimate
+from scrimp.pipeline.priced import priced
 from scrimp.ports import Clock, Ledger, Next, Outbox, Pricer, Settlement
 
 
@@ -64,7 +65,7 @@ class Record:
             return FREE_COST if reply.served_by == "upstream" else UNKNOWN_COST
         facts, usage = reply.facts, reply.facts.usage
         try:
-            return self._pricer(usage, call.target, call.started_at, facts.service_tier)
+            return priced(self._pricer, usage, facts, call.target, call.started_at)
         except PriceUnknown as error:
             call.trace.note(self.name, "price_unknown", {"why": str(error)})
             return UNKNOWN_COST

@@ -19,6 +19,7 @@ from scrimp.calls import (
 )
 from scrimp.dialects.base import StreamReader
 from scrimp.errors import PriceUnknown
+from scrimp.pipeline.priced import priced
 from scrimp.ports import Clock, Exchange, Pricer
 
 NO_FACTS = ReplyFacts()
@@ -175,7 +176,7 @@ class AttemptLog:
         if facts.usage is None:
             return UNKNOWN_COST
         try:
-            return self._pricer(facts.usage, call.target, self._at, facts.service_tier)
+            return priced(self._pricer, facts.usage, facts, call.target, self._at)
         except PriceUnknown as error:
             call.trace.note("price", "unknown", {"why": str(error)})
             return UNKNOWN_COST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -75,7 +76,8 @@ async def test_a_hit_is_booked_with_what_it_saved() -> None:
 
 async def test_a_hit_without_a_price_saves_an_unknown_amount() -> None:
     """The trace says why; it is not booked as $0 saved."""
-    desk = Desk(reply_of(served_by="exact_cache"))
+    facts = replace(reply_of().facts, model="unpriced")
+    desk = Desk(reply_of(served_by="exact_cache", facts=facts))
     call = call_of(chat_fields() | {"model": "unpriced"})
     await desk.serve(call)
     assert (desk.entry().baseline_nanousd, desk.entry().saved) == (None, ())

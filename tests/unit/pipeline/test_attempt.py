@@ -258,7 +258,8 @@ async def test_what_must_not_be_remembered(body: bytes, status: int) -> None:
 async def test_a_model_without_a_price_is_unknown_not_free() -> None:
     """The trace says why."""
     call = call_of(chat_fields() | {"model": "unpriced"})
-    await attempt_on(ScriptedUpstream(json_exchange(answer_fields())))(call)
+    body = answer_fields().replace(b"gpt-4o-mini-2024-07-18", b"unpriced")
+    await attempt_on(ScriptedUpstream(json_exchange(body)))(call)
     assert only_attempt(call).cost == UNKNOWN_COST
     assert only_attempt(call).usage == USAGE
     assert verdicts(call, "price") == ["unknown"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -27,8 +28,14 @@ from tests.support.core import (
 UNHEARD = Target("openai", "unheard-of", "openai.chat")
 
 
+def _answer() -> bytes:
+    """A reply that names the model that was asked."""
+    fields = json.loads(answer_fields())
+    return json.dumps(fields | {"model": UNHEARD.model}).encode()
+
+
 def _app(toml: str) -> tuple[App, ScriptedUpstream]:
-    clock, upstream = FakeClock(), ScriptedUpstream(json_exchange(answer_fields()))
+    clock, upstream = FakeClock(), ScriptedUpstream(json_exchange(_answer()))
     parts = Parts(
         clock=clock,
         upstream=upstream,
