@@ -5,7 +5,7 @@ Values in and out are words of this floor. Adapters are on floor 4; only `app.py
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -28,26 +28,6 @@ class Lever(Protocol):
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """Answer the call, or `await next(call)` for the complete reply from below."""
-        ...
-
-
-class Running(Protocol):
-    """Work that goes on by itself."""
-
-    def cancel(self) -> bool:
-        """Ask it to end. False when it has."""
-        ...
-
-    def add_done_callback(self, told: Callable[[Any], object], /) -> None:
-        """Be told when it has ended, however it did."""
-        ...
-
-
-class Spawn(Protocol):
-    """Starts work that belongs to the app and not to one call: it may outlive its first caller."""
-
-    def __call__(self, work: Coroutine[Any, Any, None]) -> Running:
-        """Start it. Raises RuntimeError when nothing can be started (any more)."""
         ...
 
 
