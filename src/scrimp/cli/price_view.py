@@ -12,13 +12,14 @@ from rich.table import Table
 
 from scrimp.cli.console import dim, heading, out
 from scrimp.money import decimal_usd, format_usd
-from scrimp.prices.rates import BUCKETS, UNITS_PER_PRICE
+from scrimp.prices.rates import BUCKETS, PER_REQUEST, UNITS_PER_PRICE
 
 if TYPE_CHECKING:
     from scrimp.calls import Cost
     from scrimp.prices import Rates
 
 _PICO_PER_NANO = 1000
+_MS_PER_S = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,14 @@ def listed(rates: Rates) -> Iterator[tuple[str, int, int]]:
         yield what, 0, steps[0]
         for index in range(1, len(steps), 2):
             yield what, steps[index], steps[index + 1]
+
+
+def fees(rates: Rates) -> Iterator[tuple[str, str, int]]:
+    """What is billed beside tokens: its name, of what there is one, pico-dollars for each."""
+    for what, pico in rates.fees.items():
+        yield what, "1 request" if what == PER_REQUEST else "1 call", pico
+    if rates.per_ms is not None:
+        yield "time", "1 second", rates.per_ms * _MS_PER_S
 
 
 def list_price_nanousd(what: str, pico_per_unit: int) -> int:
@@ -67,6 +76,10 @@ def document(quote: Quote) -> dict[str, Any]:
                 "picousd_per_unit": pico,
             }
             for what, above, pico in listed(rates)
+        ],
+        "fees": [
+            {"what": what, "usd": decimal_usd(pico // _PICO_PER_NANO), "picousd_per_unit": pico}
+            for what, _, pico in fees(rates)
         ],
         "bill": quote.bill and _bill(quote.bill),
     }
@@ -116,6 +129,9 @@ def _rate_table(rates: Rates) -> Table:
     for what, row in prices.items():
         unit = "1,000 searches" if what == "web_search" else "1M tokens"
         table.add_row(words(what), *(row.get(above, "") for above in steps), unit)
+    for what, unit, pico in fees(rates):
+        blank = [""] * (len(steps) - 1)
+        table.add_row(words(what), format_usd(pico // _PICO_PER_NANO), *blank, unit)
     return table
 
 

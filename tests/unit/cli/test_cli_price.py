@@ -165,3 +165,18 @@ def test_a_price_may_be_given_under_the_name_that_clients_use(config: Path, name
     told = asked("price", name, "--config", str(config), "--output", "10", "--json")
     assert told.exit_code == 0, told.stderr
     assert json.loads(told.stdout)["bill"]["cost_usd"] == "0.000004"
+
+
+def test_fees_stand_beside_the_rates(tmp_path: Path) -> None:
+    """Hosted tools, requests and time are shown with what there is one of."""
+    path = tmp_path / "scrimp.toml"
+    path.write_text('[prices.m]\nper_second = "0.0004"\nper_request = "0.005"\ninput = "1"\n')
+    told = json.loads(asked("price", "m", "--config", str(path), "--json").stdout)
+    assert {fee["what"]: fee["usd"] for fee in told["fees"]} == {
+        "request": "0.005",
+        "time": "0.0004",
+    }
+    shown = asked("price", "m", "--config", str(path)).stdout
+    assert "1 request" in shown
+    assert "1 second" in shown
+    assert "1 call" in asked("price", "gpt-4.1").stdout
