@@ -1,17 +1,19 @@
 """The words of a call: what a client asked, what was tried, what came back, what it cost.
 
-Values are frozen; a lever that changes a call passes on `dataclasses.replace(call, ...)`. Two
+Values are frozen; a lever that changes a call passes on `msgspec.structs.replace(call, ...)`. Two
 things are shared by every version of one call on purpose: its `trace` and its `sink`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
+
+import msgspec
 
 from scrimp.money import PICO_PER_NANO
+from scrimp.values import Value
 
 Headers = tuple[tuple[str, str], ...]
 """Header names in lower case, in the order they came; a name may stand twice."""
@@ -38,8 +40,7 @@ def is_refusal(status: int) -> bool:
 CostBasis = Literal["usage", "reported", "assumed", "estimate", "unknown", "free"]
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Value, frozen=True):
     """What else a provider said that its bill depends on, beside the tokens.
 
     `reported_nanousd` is what it says that the call cost, `geo` where it says that the model ran,
@@ -53,8 +54,7 @@ class Terms:
     compute_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(Value, frozen=True):
     """Tokens of one attempt in disjoint buckets: no token stands in two of them.
 
     `input_tokens` is fresh text input (neither cached nor audio), `output_tokens` is visible text
@@ -102,12 +102,11 @@ class Usage:
         )
 
 
-COUNTERS = tuple(field.name for field in fields(Usage) if field.name not in ("suspect", "terms"))
+COUNTERS = tuple(name for name in Usage.__struct_fields__ if name not in ("suspect", "terms"))
 """Names of the counters of `Usage`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Value, frozen=True):
     """One line item of a price: what, how many units, at how many pico-dollars each."""
 
     what: str
@@ -116,8 +115,7 @@ class Line:
     nanousd: int
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Value, frozen=True):
     """What an attempt cost, in nano-dollars.
 
     `basis` says how it is known: `usage` (priced exactly: low = high = nanousd), `reported` (the
@@ -149,8 +147,7 @@ UNKNOWN_COST = Cost(None, None, None, "unknown")
 FREE_COST = Cost(0, 0, 0, "free")
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Value, frozen=True):
     """Where a call goes: a configured provider and the model id that it is sent there."""
 
     provider: str
@@ -158,8 +155,7 @@ class Target:
     dialect: str
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(Value, frozen=True):
     """One try upstream, paid or not.
 
     `status` is the provider's HTTP status, 0 when none arrived. `usage` is None when the provider
@@ -180,8 +176,7 @@ class Attempt:
     cost: Cost = UNKNOWN_COST
 
 
-@dataclass(frozen=True, slots=True)
-class TraceLine:
+class TraceLine(Value, frozen=True):
     """What one lever did with one call: its verdict in one word, and the numbers behind it."""
 
     lever: str
@@ -189,8 +184,7 @@ class TraceLine:
     numbers: tuple[tuple[str, int | float | str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Booked:
+class Booked(Value, frozen=True):
     """What the ledger says of one call: cost, baseline (None: unknown), savings by lever.
 
     `baseline - cost = sum(saved)` to the nano-dollar whenever both are known.
@@ -201,8 +195,7 @@ class Booked:
     saved: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(slots=True, eq=False)
-class Trace:
+class Trace(msgspec.Struct, eq=False):
     """The log of one call, shared by all its versions: lines of levers, attempts upstream.
 
     `booked` is set once, by the record lever, when the call is over. The rest is for a call whose
@@ -211,8 +204,8 @@ class Trace:
     client that left had been given the last chunk (None: its own last attempt tells).
     """
 
-    lines: list[TraceLine] = field(default_factory=list)
-    attempts: list[Attempt] = field(default_factory=list)
+    lines: list[TraceLine] = msgspec.field(default_factory=list)
+    attempts: list[Attempt] = msgspec.field(default_factory=list)
     booked: Booked | None = None
     served_by: str = "upstream"
     upstream_ms: float = 0.0
@@ -260,16 +253,14 @@ class HeldSink:
         """Do nothing."""
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Value, frozen=True):
     """The task type of a call and who said so: header, metadata, key, or classifier."""
 
     name: str
     source: Literal["header", "metadata", "key", "classifier", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class CacheControl:
+class CacheControl(Value, frozen=True):
     """What one request asks of the caches (`x-scrimp-cache`, `x-scrimp-ttl`).
 
     `no-store` neither reads nor writes, `refresh` does not read but writes, `only` answers from
@@ -280,8 +271,7 @@ class CacheControl:
     ttl_s: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(Value, frozen=True):
     """On whose behalf a call is made.
 
     `tenant` separates whatever must never be shared (caches above all). `credential` is the
@@ -289,17 +279,18 @@ class Caller:
     never logged, stored or compared except through its HMAC.
     """
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"credential"})
+
     tenant: str
     key: str = ""
     team: str = ""
     user: str = ""
     tags: tuple[str, ...] = ()
     session: str = ""
-    credential: tuple[str, str] | None = field(default=None, repr=False)
+    credential: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Value, frozen=True):
     """What a dialect read from a client's body.
 
     `fields` is the whole JSON object, unknown fields included: read it, never change it. `stateful`
@@ -308,8 +299,10 @@ class Request:
     no limit.
     """
 
-    body: bytes = field(repr=False)
-    fields: Mapping[str, Any] = field(repr=False)
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"body", "fields", "metadata"})
+
+    body: bytes
+    fields: Mapping[str, Any]
     model: str
     stream: bool = False
     include_usage: bool = False
@@ -318,30 +311,31 @@ class Request:
     stateful: bool = False
     side_effects: bool = False
     user: str = ""
-    metadata: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    metadata: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Value, frozen=True):
     """One client request on its way through the levers.
 
     `headers` are the client's end-to-end headers without its credentials and without ours.
     """
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"headers", "sink", "trace"})
 
     id: str
     purpose: Purpose
     operation: Operation
     method: str
     path: str
-    headers: Headers = field(repr=False)
+    headers: Headers
     request: Request
     target: Target
     caller: Caller
     task: Task
     cache: CacheControl
     started_at: datetime
-    sink: Sink = field(repr=False)
-    trace: Trace = field(repr=False)
+    sink: Sink
+    trace: Trace
 
     def sent_to(self, sink: Sink, trace: Trace) -> Call:
         """The same call with its chunks and its log going elsewhere (`replace` takes 4 µs)."""
@@ -363,8 +357,7 @@ class Call:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyFacts:
+class ReplyFacts(Value, frozen=True):
     """What a dialect can tell about a whole reply, or about as much of a stream as it has seen.
 
     `complete` is true once the dialect's own end marker was seen and no error event. `error` is
@@ -379,8 +372,7 @@ class ReplyFacts:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Value, frozen=True):
     """A whole answer, whether or not its chunks have already gone to the client.
 
     `body` is as the provider sent it: a JSON document or an event stream, as `framing` says. It is
@@ -388,9 +380,11 @@ class Reply:
     lever that answered, or `upstream`.
     """
 
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"headers", "body"})
+
     status: int
-    headers: Headers = field(repr=False)
-    body: bytes | None = field(repr=False)
+    headers: Headers
+    body: bytes | None
     framing: Framing
     facts: ReplyFacts
     cacheable: bool

@@ -62,6 +62,8 @@ def format_usd(nanousd: int, *, places: int | None = None) -> str:
 
 def decimal_usd(nanousd: int) -> str:
     """Dollars as a plain decimal for machines (headers, JSON, CSV): exact, no sign of currency."""
+    if not nanousd:
+        return "0"
     sign = "-" if nanousd < 0 else ""
     dollars, rest = divmod(abs(nanousd), NANO_PER_USD)
     digits = f"{rest:09d}".rstrip("0")

@@ -6,11 +6,11 @@ Values in and out are words of this floor. Adapters are on floor 4; only `app.py
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from scrimp.calls import Attempt, Call, Cost, Headers, Reply, Target, TraceLine, Usage
+from scrimp.values import Value
 
 Next = Callable[[Call], Awaitable[Reply]]
 """The rest of the way: give it a call, get the complete reply."""
@@ -57,8 +57,7 @@ class CacheScope(NamedTuple):
 NO_SCOPE = CacheScope()
 
 
-@dataclass(frozen=True, slots=True)
-class ScopeStats:
+class ScopeStats(Value, frozen=True):
     """What a cache knows of one scope: replies that it keeps, look-ups that it answered or not."""
 
     scope: CacheScope
@@ -68,8 +67,7 @@ class ScopeStats:
     size_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class StoreStats:
+class StoreStats(Value, frozen=True):
     """What a cache engine says of itself.
 
     `size_bytes` is what the entries count for, `max_bytes` the limit (0: the engine keeps none of
@@ -95,8 +93,7 @@ class StoreStats:
         return sum(one.misses for one in self.scopes)
 
 
-@dataclass(frozen=True, slots=True)
-class StoredReply:
+class StoredReply(Value, frozen=True):
     """A remembered reply with the usage that it cost when it was fresh."""
 
     reply: Reply
@@ -157,8 +154,7 @@ class Claims(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Value, frozen=True):
     """One call in the ledger: append-only, money in integer nano-dollars, times aware UTC.
 
     `cost_nanousd` is None when no price is known (never 0). low and high bound the truth; all
@@ -166,6 +162,8 @@ class Entry:
     the call would have cost untouched; `baseline - cost = sum(saved)` whenever both are known.
     `content` stays None unless settings ask for it.
     """
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"request_content", "reply_content"})
 
     id: str
     at: datetime
@@ -200,12 +198,11 @@ class Entry:
     session: str
     trace: tuple[TraceLine, ...]
     attempts: tuple[Attempt, ...]
-    request_content: str | None = field(default=None, repr=False)
-    reply_content: str | None = field(default=None, repr=False)
+    request_content: str | None = None
+    reply_content: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerHealth:
+class LedgerHealth(Value, frozen=True):
     """How the ledger does: entries waiting, entries set aside in a spill file, last failure.
 
     `dropped` counts entries that could neither be written nor set aside; it should be 0 for ever.
@@ -250,8 +247,7 @@ class Ledger(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class VirtualKey:
+class VirtualKey(Value, frozen=True):
     """A key of ours as it is kept: never itself, only its SHA-256 (hex)."""
 
     name: str
@@ -279,15 +275,16 @@ class KeyStore(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamRequest:
+class UpstreamRequest(Value, frozen=True):
     """Bytes for a provider: `path` starts with a slash and is joined to its base URL."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"headers", "body"})
 
     provider: str
     method: str
     path: str
-    headers: Headers = field(repr=False)
-    body: bytes = field(repr=False)
+    headers: Headers
+    body: bytes
 
 
 class Exchange(Protocol):
@@ -360,8 +357,7 @@ class Encoder(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Value, frozen=True):
     """A number of tokens. The truth is inside [low, high]; exact when all three are equal."""
 
     tokens: int
@@ -370,8 +366,7 @@ class Count:
     method: str
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(Value, frozen=True):
     """A finished call whose entry still needs work that may wait: counting, pricing a rest."""
 
     call: Call

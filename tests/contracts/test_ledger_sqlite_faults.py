@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from scrimp.errors import StoreError
 from scrimp.stores import sqlite_ledger_file as ledger_file
@@ -202,8 +203,8 @@ async def test_an_entry_that_no_row_can_hold_does_not_block_the_others(tmp_path:
     told: list[str] = []
     ledger = SqliteLedger.open(path, QUICK, tell=told.append)
     ledger.append(entry(1))
-    ledger.append(replace(entry(2), user="\ud800 secret"))
-    ledger.append(replace(entry(3), cost_nanousd=2**70))
+    ledger.append(structs.replace(entry(2), user="\ud800 secret"))
+    ledger.append(structs.replace(entry(3), cost_nanousd=2**70))
     ledger.append(entry(4))
     await ledger.flush()
     assert (ledger.health().ok, ledger.health().dropped) == (True, 2)

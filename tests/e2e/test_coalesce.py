@@ -9,10 +9,10 @@ import time
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from scrimp.app import App, open_app
 from scrimp.calls import Call, Caller, Headers, Reply, Trace

@@ -26,7 +26,7 @@ JSON = st.recursive(
 )
 READ = {
     "model", "messages", "stream", "stream_options", "max_tokens", "max_completion_tokens", "n",
-    "metadata", "user", "safety_identifier",
+    "metadata", "user", "safety_identifier", "input", "max_output_tokens",
 }  # fmt: skip
 UNKNOWN = st.dictionaries(TEXT.filter(lambda name: name not in READ), JSON, max_size=5)
 STYLE = st.sampled_from(
@@ -42,7 +42,14 @@ STYLE = st.sampled_from(
 def fields_of(unknown: dict[str, Any], *, stream: bool) -> dict[str, Any]:
     """A request with these unknown fields around the known ones."""
     message = {"role": "user", "content": "hello"}
-    return {"max_tokens": 5, **unknown, "model": "m", "messages": [message], "stream": stream}
+    return {
+        "max_tokens": 5,
+        **unknown,
+        "model": "m",
+        "messages": [message],
+        "input": "hello",
+        "stream": stream,
+    }
 
 
 @given(NAMES, UNKNOWN, STYLE, st.booleans())

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scrimp.calls import COUNTERS as USAGE_COUNTERS
 from scrimp.calls import Usage

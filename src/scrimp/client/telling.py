@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypedDict
 
@@ -42,7 +41,7 @@ def told_of(model: str, usage: object, told: RecordOptions) -> Told:
 def _counts(usage: object) -> dict[str, Any]:
     """A usage as a mapping: ours, an SDK's object, or a mapping already."""
     if isinstance(usage, Usage):
-        values = ((field.name, getattr(usage, field.name)) for field in fields(Usage))
+        values = ((name, getattr(usage, name)) for name in Usage.__struct_fields__)
         return {name: value for name, value in values if type(value) is int}
     if isinstance(usage, Mapping):
         return dict(usage)

@@ -7,8 +7,10 @@ work in the background) is sent on like everything else; such calls are marked a
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
+
+from msgspec.structs import replace
 
 from scrimp.calls import Headers, ReplyFacts, Request
 from scrimp.dialects import (

@@ -8,10 +8,10 @@ output out of it; so the items that were done on the way are remembered by their
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from scrimp.calls import Finish, ReplyFacts
 from scrimp.dialects.json_body import parse_object

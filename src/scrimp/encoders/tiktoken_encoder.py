@@ -13,11 +13,12 @@ import hashlib
 import pkgutil
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import tiktoken
 from cachetools import LRUCache
+from msgspec.structs import replace
 
 from scrimp.encoders.pieces import MAX_PIECE, pieces
 from scrimp.errors import ConfigError

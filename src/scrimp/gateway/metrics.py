@@ -13,7 +13,6 @@ import time
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import fields
 from operator import add, attrgetter
 
 from scrimp.app import App
@@ -29,7 +28,7 @@ _MAX_KNOWN = 8192
 
 _Kind = tuple[str, str, str, str, int, str]
 _kind = attrgetter("purpose", "operation", "provider", "model", "status", "served_by")
-_TOKENS = tuple(f.name for f in fields(Usage) if f.name.endswith("_tokens"))
+_TOKENS = tuple(name for name in Usage.__struct_fields__ if name.endswith("_tokens"))
 _tokens = attrgetter(*_TOKENS)
 _TOKEN_LABELS = tuple(name.removesuffix("_tokens") for name in _TOKENS)
 _OTHER = "other"

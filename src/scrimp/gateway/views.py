@@ -207,7 +207,7 @@ def call_view(entry: Entry) -> dict[str, Any]:
     """An entry for machines: ids, money in nano-dollars, the trace. Content is left out."""
     view = {
         field: getattr(entry, field)
-        for field in Entry.__dataclass_fields__
+        for field in Entry.__struct_fields__
         if field not in ("request_content", "reply_content", "trace", "attempts", "saved", "usage")
     }
     view["usage"] = _usage(entry.usage)
@@ -240,7 +240,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 def _usage(usage: Usage) -> dict[str, Any]:
-    fields = ((name, getattr(usage, name)) for name in Usage.__dataclass_fields__)
+    fields = ((name, getattr(usage, name)) for name in Usage.__struct_fields__)
     return {name: value for name, value in fields if value}
 
 

@@ -7,7 +7,6 @@ known. What cannot be known stays None; it is never booked as $0.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from scrimp.calls import (
     COUNTERS,
@@ -26,6 +25,7 @@ from scrimp.calls import (
 )
 from scrimp.errors import Rejected, UpstreamError
 from scrimp.ports import Entry
+from scrimp.values import Value
 
 CLIENT_CLOSED = 499  # nginx's word for a client that left; no RFC has one
 _BEGUN = 200  # the only status with which an answer that is shared begins to stream
@@ -34,8 +34,7 @@ _DOUBT: tuple[CostBasis, ...] = ("estimate", "assumed", "usage", "reported")
 _NOTHING = Usage()
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Value, frozen=True):
     """How a call ended: with a reply, an error, or neither (the client left)."""
 
     reply: Reply | None

@@ -7,11 +7,11 @@ never guessed at. What such a call cost is not a saving, and nobody answered it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from scrimp.calls import Attempt, Caller, Cost, Target, Task, TraceLine, Usage
+from scrimp.calls import COUNTERS, Attempt, Caller, Cost, Target, Task, TraceLine, Usage
 from scrimp.dialects import anthropic_usage, openai_responses_usage, openai_usage
 from scrimp.dialects.counts import MAX_COUNT
 from scrimp.errors import InvalidRequest
@@ -20,10 +20,9 @@ from scrimp.ports import Entry
 RECORDED = "recorded"
 """Operation of such a call, and what `served_by` says of it."""
 
-_BUCKETS = tuple(field.name for field in fields(Usage) if field.type in ("int", int))
 _SHAPES = (
     "prompt_tokens and completion_tokens (OpenAI chat), input_tokens and output_tokens (OpenAI "
-    f"responses, Anthropic), or Scrimp's own: {', '.join(_BUCKETS)}"
+    f"responses, Anthropic), or Scrimp's own: {', '.join(COUNTERS)}"
 )
 _OLDEST = datetime(2015, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(minutes=5)
@@ -47,7 +46,7 @@ class Made:
 def usage_of(given: Mapping[str, Any]) -> Usage:
     """Usage in a provider's own shape, or by the names of our buckets. Raises InvalidRequest."""
     _check_counts(given, "usage")
-    if given and set(given) <= set(_BUCKETS):
+    if given and set(given) <= set(COUNTERS):
         counts: dict[str, Any] = {name: value or 0 for name, value in given.items()}
         return Usage(**counts)
     usage: Usage | None

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply
 from scrimp.dialects.base import Dialect

@@ -8,10 +8,12 @@ a call is not looked up, and the trace says why.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
 from typing import ClassVar
+
+from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply
 from scrimp.dialects.base import Dialect

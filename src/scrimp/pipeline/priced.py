@@ -5,8 +5,9 @@ A deployment may have any name (Azure); its replies name the model behind it.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from scrimp.calls import Cost, ReplyFacts, Target, Usage
 from scrimp.errors import PriceUnknown

@@ -7,7 +7,8 @@ estimate), the output lies between what was seen and the most that the call allo
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from scrimp.calls import Attempt, Call, Cost
 from scrimp.dialects.base import Dialect

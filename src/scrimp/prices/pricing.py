@@ -9,9 +9,10 @@ are certain without being listed, because providers bill so: reasoning tokens ar
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from operator import attrgetter
+
+from msgspec.structs import replace
 
 from scrimp.calls import Cost, Line, Terms, Usage
 from scrimp.errors import PriceUnknown

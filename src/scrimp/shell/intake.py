@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
+from msgspec.structs import replace
 
 from scrimp.calls import Call, Caller, Operation, Request, Sink, Target, Task, Trace
 from scrimp.dialects.base import Dialect
@@ -19,6 +19,7 @@ from scrimp.settings import Settings
 from scrimp.shell import wire
 from scrimp.shell.routes import Route
 from scrimp.tasks import task_of
+from scrimp.values import Value
 
 _NO_TASK = Task("general", "none")
 _EMBEDDING = Task("embedding", "none")
@@ -35,18 +36,20 @@ _SPENT_BY_MODEL = frozenset(
 _OF_RESPONSES = ("/v1/responses/", "/v1/conversations")
 
 
-@dataclass(frozen=True, slots=True)
-class Identity:
+class Identity(Value, frozen=True):
     """Who asks: a virtual key, a provider credential of its own, or this machine's user."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"credential"})
 
     key: VirtualKey | None = None
     credential: tuple[str, str] | None = None
     tenant: str = "local"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Value, frozen=True):
     """One HTTP request, read. `headers` has each name once, for look-ups; `raw` has them all."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"headers", "raw", "body"})
 
     id: str
     identity: Identity

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
+from msgspec.structs import replace
 
 from scrimp.app import App
 from scrimp.calls import UNKNOWN_COST, Caller, Cost, Target

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from urllib.parse import unquote
+
+from msgspec.structs import replace
 
 from scrimp.calls import CacheControl, Caller, Headers, Reply, Trace
 from scrimp.errors import InvalidRequest
@@ -66,9 +67,18 @@ def _end_to_end(name: bytes) -> str:
 
 def forwarded(headers: Sequence[tuple[bytes, bytes]]) -> Headers:
     """The client's end-to-end headers: not ours, no credentials, nothing hop by hop."""
-    kept = tuple(
-        [(name, _text(value)) for raw_name, value in headers if (name := _end_to_end(raw_name))]
-    )
+    try:
+        kept = tuple(
+            [
+                (name, value.decode())
+                for raw_name, value in headers
+                if (name := _end_to_end(raw_name))
+            ]
+        )
+    except UnicodeDecodeError:
+        kept = tuple(
+            [(name, _text(value)) for raw_name, value in headers if (name := _end_to_end(raw_name))]
+        )
     named = [value for name, value in headers if name == b"connection"]
     if not named or named == [b"keep-alive"]:
         return kept

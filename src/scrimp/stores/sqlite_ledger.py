@@ -18,8 +18,9 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from scrimp.errors import StoreError
 from scrimp.ports import Entry, LedgerHealth

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import MISSING, fields
 from datetime import timedelta
 from functools import cache
 from itertools import chain
@@ -17,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
+from msgspec.structs import fields
 
 from scrimp.calls import COUNTERS as COUNTERS_OF_USAGE
 from scrimp.calls import Attempt, TraceLine, Usage
@@ -62,7 +62,7 @@ _usage_values = attrgetter(*USAGE)
 _ATTEMPT_NAMES = tuple(f.name for f in fields(Attempt) if f.name not in {"partial", "usage"})
 _ATTEMPT_DEFAULTS = tuple(
     f.default for f in fields(Attempt) if f.name not in {"partial", "usage"}
-)  # MISSING where the field must be given
+)  # NODEFAULT where the field must be given
 _attempt_values = attrgetter(*_ATTEMPT_NAMES)
 _before_usage = attrgetter(*COLUMNS[2 : COLUMNS.index(USAGE[0])])
 _before_saved = attrgetter(*COLUMNS[COLUMNS.index("cost_basis") : COLUMNS.index("saved")])
@@ -85,7 +85,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
         for name, value, default in zip(
             _ATTEMPT_NAMES, _attempt_values(attempt), _ATTEMPT_DEFAULTS, strict=True
         )
-        if default is MISSING or value != default
+        if default is msgspec.NODEFAULT or value != default
     }
     if (usage := attempt.usage) is not None:
         kept["usage"] = {

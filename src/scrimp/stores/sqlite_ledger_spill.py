@@ -10,11 +10,12 @@ import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import replace
 
 from scrimp.ports import Entry
 from scrimp.stores.sqlite_ledger_file import make_folder, open_private

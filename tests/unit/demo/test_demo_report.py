@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from rich.console import Console
 
 from scrimp.demo.broken import Broken
@@ -40,8 +41,8 @@ TOTAL = ReportRow(
 
 def busy(number: int) -> Entry:
     """A call that met a 429 first."""
-    met = replace(attempt(), outcome="rejected", status=429)
-    return replace(entry(number), attempts=(met, attempt()))
+    met = structs.replace(attempt(), outcome="rejected", status=429)
+    return structs.replace(entry(number), attempts=(met, attempt()))
 
 
 class Books:
@@ -58,7 +59,7 @@ class Books:
     def recent(self, limit: int) -> list[Entry]:
         """All four, newest first."""
         assert limit >= PLAYED.planned
-        hit = replace(entry(4), served_by="exact_cache", attempts=(), latency_ms=0.125)
+        hit = structs.replace(entry(4), served_by="exact_cache", attempts=(), latency_ms=0.125)
         return [hit, busy(3), entry(2), entry(1)]
 
     def latency_added(self, since: datetime, until: datetime) -> LatencyAdded:
@@ -124,7 +125,7 @@ def test_equal_by_luck_is_not_equal(spoiled: ReportRow) -> None:
 
 def test_retries_are_counted_by_what_was_met() -> None:
     """Only calls that ended well, each failed attempt by its status."""
-    lost = replace(busy(9), outcome="failed")
+    lost = structs.replace(busy(9), outcome="failed")
     again = retried([busy(1), busy(2), entry(3), lost])
     assert (again.calls, again.statuses) == (2, ((429, 2),))
 

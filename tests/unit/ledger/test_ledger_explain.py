@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from scrimp.calls import UNKNOWN_COST, Cost, Line, TraceLine, Usage
 from scrimp.ledger.explain import cost_words, explain, price_line, trace_words, usage_words

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Coroutine
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from scrimp.calls import CacheControl, Call, Caller, HeldSink, Reply, ReplyFacts, Task, Trace
 from scrimp.dialects import DIALECTS

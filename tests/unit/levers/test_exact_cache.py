@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from scrimp.calls import CacheControl, Call, Caller, Reply, ReplyFacts, Task
 from scrimp.dialects import DIALECTS

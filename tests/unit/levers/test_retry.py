@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
 
 import pytest
+from msgspec.structs import replace
 
 from scrimp.calls import Call, Headers, Reply, TraceLine
 from scrimp.errors import InvalidRequest, UpstreamError

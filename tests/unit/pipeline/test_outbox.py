@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from scrimp.pipeline.outbox import SettlementOutbox
 from scrimp.ports import Entry, Settlement

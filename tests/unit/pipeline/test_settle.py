@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from scrimp.calls import FREE_COST, UNKNOWN_COST, Attempt, Call, Cost, Outcome, Target
 from scrimp.dialects import DIALECTS
