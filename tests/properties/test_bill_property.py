@@ -158,9 +158,13 @@ def _sum(amounts: Iterator[int | None]) -> int:
 
 
 def _savings_add_up(entries: list[Entry]) -> None:
-    cost = _sum(entry.cost_nanousd for entry in entries)
-    saved = sum(nanousd for entry in entries for _, nanousd in entry.saved)
-    assert cost + saved == _sum(entry.baseline_nanousd for entry in entries)
+    """A shared answer without usage has no known baseline: nobody knows what it would have cost."""
+    unknown = [entry for entry in entries if entry.baseline_nanousd is None]
+    assert {entry.served_by for entry in unknown} <= {"coalesce"}
+    known = [entry for entry in entries if entry.baseline_nanousd is not None]
+    cost = _sum(entry.cost_nanousd for entry in known)
+    saved = sum(nanousd for entry in known for _, nanousd in entry.saved)
+    assert cost + saved == _sum(entry.baseline_nanousd for entry in known)
 
 
 @few
