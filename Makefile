@@ -23,7 +23,7 @@ demo: .venv/.installed-demo
 	@$(BIN)/scrimp demo $(ARGS)
 
 test: .venv/.installed-dev
-	@$(BIN)/python -m pytest -n 3 $(ARGS)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
 
 check: .venv/.installed-dev
 	@$(BIN)/ruff format --check --quiet . || { $(BIN)/ruff format --check .; exit 1; }
