@@ -7,6 +7,8 @@ or a provider's key.
 
 from __future__ import annotations
 
+import traceback
+from pathlib import PurePath
 from typing import ClassVar
 
 
@@ -92,3 +94,15 @@ class StoreError(ScrimpError):
 
 class PriceUnknown(ScrimpError):
     """No price is known for this model, usage or time. Never treated as $0."""
+
+
+def place_of(error: BaseException) -> str:
+    """The file and line that raised it, such as `http.py:12`; empty when it was never raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+
+
+def kind_and_place(error: BaseException) -> str:
+    """What may be logged of an error that nobody foresaw: its own words may hold a prompt."""
+    kind, place = type(error).__name__, place_of(error)
+    return f"{kind} at {place}" if place else kind

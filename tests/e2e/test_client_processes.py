@@ -29,6 +29,20 @@ def slow() -> Iterator[Library]:
         yield both
 
 
+def played(
+    program: str, stage: Library, folder: Path, *, limit_s: float = 60
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own, with the provider's address and a state folder."""
+    quiet = ("-W", "ignore::DeprecationWarning")  # it forks while it has threads, on purpose
+    return subprocess.run(
+        [sys.executable, *quiet, "-c", program, stage.sim.url, str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=limit_s,
+        check=False,
+    )
+
+
 FORK = """
 import json, os, sys
 import openai
@@ -75,21 +89,7 @@ print(json.dumps({
 
 def test_a_forked_child_gets_an_engine_of_its_own(slow: Library, tmp_path: Path) -> None:
     """The parent goes on with its own, connections and half-read stream included."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "ignore::DeprecationWarning",
-            "-c",
-            FORK,
-            slow.sim.url,
-            str(tmp_path),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = played(FORK, slow, tmp_path)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert said["before"] == "upstream"
@@ -134,21 +134,7 @@ begun.wait(20)
 def test_an_exit_without_close_books_everything(slow: Library, tmp_path: Path) -> None:
     """The finished call, and the stream that a daemon thread still reads, with bounds; at once."""
     started_s = time.monotonic()
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "ignore::DeprecationWarning",
-            "-c",
-            EXIT,
-            slow.sim.url,
-            str(tmp_path),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = played(EXIT, slow, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert time.monotonic() - started_s < 30
     whole, cut = entries_of(scrimp.Scrimp(settings_for(slow.sim.url, tmp_path)))
@@ -186,21 +172,7 @@ if __name__ == "__main__":
 
 def test_children_of_multiprocessing_book_what_they_asked(lib: Library, tmp_path: Path) -> None:
     """They end without running what others register for an exit; their entries are there."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "ignore::DeprecationWarning",
-            "-c",
-            POOL,
-            lib.sim.url,
-            str(tmp_path),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = played(POOL, lib, tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip() == "[0, 0, 0] 4"
 
@@ -244,20 +216,6 @@ print(codes, one.report().total.calls == 1 + asked[0] + 16)
 
 def test_forks_in_the_middle_of_calls_lose_none(lib: Library, tmp_path: Path) -> None:
     """With ledger and cache in files that are written all the time: every call is booked."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-W",
-            "ignore::DeprecationWarning",
-            "-c",
-            LOAD,
-            lib.sim.url,
-            str(tmp_path),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    done = played(LOAD, lib, tmp_path, limit_s=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.strip() == "[0, 0, 0, 0, 0, 0, 0, 0] True"

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import sys
-import traceback
 from datetime import UTC, datetime
-from pathlib import Path
+
+from scrimp.errors import place_of
 
 _QUIET = ("uvicorn", "uvicorn.error", "asyncio", "aiohttp")
 
@@ -35,9 +35,8 @@ class LineFormatter(logging.Formatter):
             pairs.insert(2, ("worker", self._worker))
         if record.exc_info and (error := record.exc_info[1]) is not None:
             pairs.append(("error", type(error).__name__))
-            frames = traceback.extract_tb(error.__traceback__)
-            if frames:
-                pairs.append(("place", f"{Path(frames[-1].filename).name}:{frames[-1].lineno}"))
+            if place := place_of(error):
+                pairs.append(("place", place))
         return " ".join(f"{name}={value}" for name, value in pairs)
 
 

@@ -9,10 +9,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-import traceback
 from collections.abc import Callable
 from functools import partial
-from pathlib import PurePath
 
 from scrimp.app import App
 from scrimp.calls import Call, Headers, Reply, Target, Trace
@@ -20,7 +18,7 @@ from scrimp.client.mailbox import Failure, Head, Mailbox
 from scrimp.client.transport import Parcel
 from scrimp.client.wrapping import Home
 from scrimp.dialects.base import Dialect
-from scrimp.errors import Rejected, UpstreamError
+from scrimp.errors import Rejected, UpstreamError, kind_and_place
 from scrimp.settings import ProviderSettings, Settings
 from scrimp.shell import deliver, wire
 from scrimp.shell.intake import Asked, Identity, Intake
@@ -222,9 +220,7 @@ class _One:
 
     async def break_down(self, error: Exception) -> None:
         """What was not foreseen: its kind and place in the log, without what it says."""
-        frames = traceback.extract_tb(error.__traceback__)
-        place = f"{PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "?"
-        log.error("call %s failed: %s at %s", self._id, type(error).__name__, place)
+        log.error("call %s failed: %s", self._id, kind_and_place(error))
         text = "Scrimp failed on this call; its log has the reason"
         if self._outlet.begun:
             await self._break_off(UpstreamError(text, status=500))

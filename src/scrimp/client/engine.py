@@ -13,7 +13,6 @@ import logging
 import os
 import sys
 import threading
-import traceback
 import weakref
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -21,10 +20,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
 from contextvars import Context
 from functools import partial
-from pathlib import PurePath
 from typing import Any, Generic, TypeVar
 
 from scrimp.client.mailbox import Failure, Item, LoopMailbox, Mailbox, ThreadMailbox, Value
+from scrimp.errors import kind_and_place
 
 log = logging.getLogger("scrimp.client")
 
@@ -166,7 +165,7 @@ class Running(Generic[T]):
             loop.run_until_complete(self._serve())
         except BaseException as error:  # noqa: BLE001 (an edge: a thread has nobody to raise to)
             if self._ready.done():
-                log.error("the engine broke: %s", _where(error))  # noqa: TRY400 (its message may hold a prompt)
+                log.error("the engine broke: %s", kind_and_place(error))  # noqa: TRY400 (its message may hold a prompt)
             else:
                 self._ready.set_exception(error)
         finally:
@@ -305,13 +304,6 @@ def _new_loop() -> asyncio.AbstractEventLoop:
     except ImportError:
         return asyncio.new_event_loop()
     return uvloop.new_event_loop()
-
-
-def _where(error: BaseException) -> str:
-    """The kind of an error and its place, without its message."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
 
 
 _watched: weakref.WeakSet[Engine[Any]] = weakref.WeakSet()

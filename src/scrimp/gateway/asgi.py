@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from scrimp.app import App
 from scrimp.calls import Call, Reply, Trace
 from scrimp.dialects.base import Dialect
-from scrimp.errors import Rejected, ScrimpError, UpstreamError
+from scrimp.errors import Rejected, ScrimpError, UpstreamError, kind_and_place
 from scrimp.gateway.body import ClientGoneError, read_body
 from scrimp.gateway.leaving import EXTENSION, Leaving
 from scrimp.gateway.metrics import Metrics
@@ -82,18 +80,11 @@ class Gateway:
             if not (one.sink.stuck or one.leaving.gone):
                 raise
         except Exception as error:
-            log.error("call %s failed: %s", one.id, _where(error))  # noqa: TRY400 (its message may hold a prompt)
+            log.error("call %s failed: %s", one.id, kind_and_place(error))  # noqa: TRY400 (its message may hold a prompt)
             if one.sink.begun:
                 raise
             text = "Scrimp failed on this call; its log has the reason"
             await one.refuse(Refusal(500, "internal", text, ()))
-
-
-def _where(error: Exception) -> str:
-    """The kind of an error and its place, without its message."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
 
 
 class _One:

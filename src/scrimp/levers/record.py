@@ -43,7 +43,8 @@ class Record:
         finally:
             latency_ms = (self._clock.monotonic() - started) * 1000
             self._book(call, Ending(reply, failure, latency_ms))
-            failure = None  # its traceback leads back here: a ring that only the collector frees
+            # its traceback leads back here: a ring that only the collector frees
+            failure = None
         return reply
 
     def _book(self, call: Call, ending: Ending) -> None:

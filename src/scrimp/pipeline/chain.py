@@ -7,12 +7,10 @@ places where a broad `except` is allowed.
 from __future__ import annotations
 
 import logging
-import traceback
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from scrimp.calls import Call, Reply
-from scrimp.errors import Rejected, ScrimpError, UpstreamError
+from scrimp.errors import Rejected, ScrimpError, UpstreamError, kind_and_place
 from scrimp.ports import Lever, Next
 
 log = logging.getLogger(__name__)
@@ -56,7 +54,10 @@ class Guard:
             call.trace.note(lever.name, "skipped", {"error": _describe(error)})
             if lever.fail_closed:
                 log.error(  # noqa: TRY400 (a traceback ends with the message, which may hold a prompt)
-                    "call %s: %s broke after the answer: %s", call.id, lever.name, _place(error)
+                    "call %s: %s broke after the answer: %s",
+                    call.id,
+                    lever.name,
+                    kind_and_place(error),
                 )
             if passage.reply is not None:
                 return passage.reply
@@ -66,9 +67,8 @@ class Guard:
                 raise
             return await self._below(call)
         finally:
-            passage.error = (
-                None  # its traceback leads back here: a ring that only the collector frees
-            )
+            # its traceback leads back here: a ring that only the collector frees
+            passage.error = None
 
 
 class _Passage:
@@ -89,13 +89,6 @@ class _Passage:
             self.error = error
             raise
         return self.reply
-
-
-def _place(error: Exception) -> str:
-    """The kind of an error and where it was raised."""
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
 
 
 def _describe(error: Exception) -> str:
