@@ -287,6 +287,8 @@ class Caller(Value, frozen=True):
     user: str = ""
     tags: tuple[str, ...] = ()
     session: str = ""
+    org: str = ""
+    end_user: str = ""
     credential: tuple[str, str] | None = None
 
 
@@ -317,7 +319,8 @@ class Request(Value, frozen=True):
 class Call(Value, frozen=True):
     """One client request on its way through the levers.
 
-    `headers` are the client's end-to-end headers without its credentials and without ours.
+    `headers` are the client's end-to-end headers without its credentials and without ours. With
+    `over_soft` it may pass soft budgets: a rung of the ladder has made it cheaper.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"headers", "sink", "trace"})
@@ -336,6 +339,7 @@ class Call(Value, frozen=True):
     started_at: datetime
     sink: Sink
     trace: Trace
+    over_soft: bool = False
 
     def sent_to(self, sink: Sink, trace: Trace) -> Call:
         """The same call with its chunks and its log going elsewhere (`replace` takes 4 µs)."""
@@ -354,6 +358,7 @@ class Call(Value, frozen=True):
             self.started_at,
             sink,
             trace,
+            self.over_soft,
         )
 
 
