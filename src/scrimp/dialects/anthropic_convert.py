@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from scrimp.dialects.anthropic_stream import merge_usage
 from scrimp.dialects.json_body import encode, parse, parse_object
 from scrimp.dialects.merge import merge_delta
 from scrimp.dialects.sse import event, event_fields, split
+from scrimp.dialects.usage_running import take_over
 
 _UNREADABLE = {
     "type": "error",
@@ -193,7 +193,7 @@ class _Gathering:
             if key == "usage":
                 known = self._message.setdefault("usage", {})
                 if isinstance(known, dict):
-                    merge_usage(known, value)
+                    take_over(known, value)
             elif key == "delta" and isinstance(value, dict):
                 self._message.update(value)
             elif key not in {"type", "delta"}:

@@ -2,17 +2,22 @@
 
 Usage comes twice: `message_start` knows the input and a first guess of the output,
 `message_delta` the cumulative truth. Of every field the last value that is not null counts.
-Until a `message_delta` with usage has come, usage is unknown: the guess is never reported.
+Until a `message_delta` with usage has come, and the message has ended, usage is unknown: neither
+the guess nor a count on the way is ever reported. A stream that begins again (who sent it has
+tried again) has the usage of its last message, marked: what the others cost was not told.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from scrimp.calls import Finish, ReplyFacts
+from msgspec.structs import replace
+
+from scrimp.calls import Finish, ReplyFacts, Usage
 from scrimp.dialects.anthropic_usage import read_tier, read_usage
 from scrimp.dialects.json_body import parse_object
 from scrimp.dialects.sse import EventSplitter, event_fields
+from scrimp.dialects.usage_running import take_over
 
 FINISHES: dict[str, Finish] = {
     "end_turn": "complete",
@@ -40,17 +45,12 @@ def error_message(error: object) -> str:
     return message if isinstance(message, str) and message else "the provider gave no message"
 
 
-def merge_usage(known: dict[str, Any], update: object) -> None:
-    """Take over every field of a later usage that is not null."""
-    if isinstance(update, dict):
-        known.update({name: value for name, value in update.items() if value is not None})
-
-
 class AnthropicReader:
     """A StreamReader for one stream of message events; complete with `message_stop`."""
 
     __slots__ = (
         "_counted",
+        "_ended",
         "_error",
         "_facts",
         "_finish",
@@ -65,10 +65,11 @@ class AnthropicReader:
         self._splitter = EventSplitter()
         self._usage: dict[str, Any] = {}
         self._counted = False
+        self._ended = False
         self._finish: Finish = "unknown"
         self._model = ""
         self._error = ""
-        self._started = False
+        self._started = 0
         self._stopped = False
         self._facts: ReplyFacts | None = None
 
@@ -77,7 +78,7 @@ class AnthropicReader:
         """What is known so far."""
         if self._facts is None:
             self._facts = ReplyFacts(
-                usage=read_usage(self._usage) if self._counted else None,
+                usage=self._read_usage(),
                 model=self._model,
                 finish=self._finish,
                 complete=self.complete,
@@ -89,7 +90,7 @@ class AnthropicReader:
     @property
     def complete(self) -> bool:
         """True once the message has stopped, and no error was told."""
-        return self._started and self._stopped and not self._error
+        return self._started > 0 and self._stopped and not self._error
 
     def feed(self, data: bytes) -> bytes:
         """Take a piece, return the whole events in it; nothing is ever taken out."""
@@ -135,16 +136,28 @@ class AnthropicReader:
     def _start(self, message: object) -> None:
         if not isinstance(message, dict):
             return
-        self._started = True
-        merge_usage(self._usage, message.get("usage"))
+        self._started += 1
+        if self._started > 1:
+            self._usage, self._counted, self._ended = {}, False, False
+        take_over(self._usage, message.get("usage"))
         if isinstance(message.get("model"), str):
             self._model = message["model"]
 
     def _delta(self, fields: dict[str, Any]) -> None:
         usage = fields.get("usage")
         if isinstance(usage, dict):
-            merge_usage(self._usage, usage)
+            take_over(self._usage, usage)
             self._counted = True
         delta = fields.get("delta")
         if isinstance(delta, dict) and delta.get("stop_reason") is not None:
+            self._ended = True
             self._finish = finish_of(delta["stop_reason"])
+
+    def _read_usage(self) -> Usage | None:
+        if not self._counted or not (self._ended or self._stopped):
+            return None
+        usage = read_usage(self._usage)
+        if usage is None or self._started < 2:
+            return usage
+        note = f"stream: {self._started} messages begun, the usage is that of the last"
+        return replace(usage, suspect="; ".join(one for one in (usage.suspect, note) if one))

@@ -3,6 +3,9 @@
 Chunks reach the client byte for byte. When usage was asked for only by Scrimp, the one chunk that
 exists for it (no choices, usage set) is taken out. The `"usage":null` that providers then put
 into every other chunk stays where it is: clients read it as what it says, no usage here.
+
+Some providers (xAI) tell usage in every chunk, cumulative: of each field the last value counts. It
+is none before the answer has ended, since it would be too little.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from scrimp.dialects.json_body import parse_object
 from scrimp.dialects.openai_usage import read_usage
 from scrimp.dialects.openai_words import error_message
 from scrimp.dialects.sse import EventSplitter, event_fields
+from scrimp.dialects.usage_running import take_over
 
 FINISHES: dict[str, Finish] = {
     "stop": "complete",
@@ -96,13 +100,15 @@ class OpenAIChatReader:
         "_splitter",
         "_tier",
         "_usage",
+        "_usage_alone",
     )
 
     def __init__(self, *, hide_usage: bool) -> None:
         self._hide_usage = hide_usage
         self._splitter = EventSplitter()
         self._finishes: dict[int, Finish] = {}
-        self._usage: dict[str, Any] | None = None
+        self._usage: dict[str, Any] = {}
+        self._usage_alone = False  # it came in a chunk of its own, which is the last
         self._model = ""
         self._tier = ""
         self._error = ""
@@ -115,7 +121,7 @@ class OpenAIChatReader:
         """What is known so far."""
         if self._facts is None:
             self._facts = ReplyFacts(
-                usage=read_usage(self._usage),
+                usage=read_usage(self._usage) if self._counted else None,
                 model=self._model,
                 finish=worst(list(self._finishes.values())),
                 complete=self.complete,
@@ -128,6 +134,13 @@ class OpenAIChatReader:
     def complete(self) -> bool:
         """True once the end marker has come, after a choice and without an error."""
         return self._done and bool(self._finishes) and not self._error
+
+    @property
+    def _counted(self) -> bool:
+        """True once nothing more can be added to the usage."""
+        if self._done or self._usage_alone:
+            return True
+        return bool(self._finishes) and "unknown" not in self._finishes.values()
 
     def feed(self, data: bytes) -> bytes:
         """Take a piece, return the whole events that the client may have now."""
@@ -167,7 +180,8 @@ class OpenAIChatReader:
         if isinstance(chunk.service_tier, str):
             self._tier = chunk.service_tier
         if isinstance(chunk.usage, dict):
-            self._usage = chunk.usage
+            take_over(self._usage, chunk.usage)
+            self._usage_alone = not chunk.choices
             return not (self._hide_usage and chunk.choices == [])
         return True
 
