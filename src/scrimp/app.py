@@ -20,6 +20,7 @@ from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
 from scrimp.errors import InvalidRequest, PriceUnknown
+from scrimp.identity import KeyStore, VirtualKey
 from scrimp.levers.coalesce import Coalesce, CoalesceSettings
 from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.levers.order import ORDER
@@ -37,7 +38,6 @@ from scrimp.ports import (
     Clock,
     Encoder,
     Entry,
-    KeyStore,
     Ledger,
     Lever,
     Next,
@@ -45,7 +45,6 @@ from scrimp.ports import (
     ReplyStore,
     StoreStats,
     Upstream,
-    VirtualKey,
 )
 from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import resolve

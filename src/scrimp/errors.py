@@ -8,6 +8,8 @@ or a provider's key.
 from __future__ import annotations
 
 import traceback
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import PurePath
 from typing import ClassVar
 
@@ -44,24 +46,72 @@ class UnknownModel(Rejected):
     status: ClassVar[int] = 404
 
 
+class NotThere(Rejected):
+    """A key, team, budget or the like that is asked for by name does not exist."""
+
+    status: ClassVar[int] = 404
+
+
+class Conflict(Rejected):
+    """What is asked for stands against what is there already."""
+
+    status: ClassVar[int] = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """The limit that stands in the way of a call; amounts in `unit` (`usd`: nano-dollars).
+
+    `limit` is 0 where it is no limit that does. `resets_at` is None for what never resets.
+    """
+
+    budget: str = ""
+    unit: str = "usd"
+    limit: int = 0
+    used: int = 0
+    held: int = 0
+    needed: int = 0
+    scope: str = ""
+    window: str = ""
+    resets_at: datetime | None = None
+
+    @property
+    def remaining(self) -> int:
+        """What is left of the limit."""
+        return max(0, self.limit - self.used - self.held)
+
+
 class BudgetExceeded(Rejected):
-    """The call may cost more than a budget has left. `soft` breaches may be degraded instead."""
+    """The call may cost more than a budget has left. `soft` breaches may be degraded instead.
+
+    `breach` has the numbers: limit, used, held, needed, scope, window and when it resets.
+    """
 
     status: ClassVar[int] = 429
 
-    def __init__(self, message: str, *, soft: bool = False) -> None:
+    def __init__(self, message: str, *, soft: bool = False, breach: Breach | None = None) -> None:
         super().__init__(message)
         self.soft = soft
+        self.breach = breach or Breach()
 
 
 class RateLimited(Rejected):
-    """Too many requests or tokens in the window."""
+    """Too many requests or tokens in the window. `headers` say so as the provider would."""
 
     status: ClassVar[int] = 429
 
-    def __init__(self, message: str, *, retry_after_s: float) -> None:
+    def __init__(
+        self, message: str, *, retry_after_s: float, headers: tuple[tuple[str, str], ...] = ()
+    ) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+        self.headers = headers
+
+
+class Unavailable(Rejected):
+    """What must be checked before a call is paid for cannot be checked now."""
+
+    status: ClassVar[int] = 503
 
 
 class UpstreamError(ScrimpError):

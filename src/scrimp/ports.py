@@ -247,34 +247,6 @@ class Ledger(Protocol):
         ...
 
 
-class VirtualKey(Value, frozen=True):
-    """A key of ours as it is kept: never itself, only its SHA-256 (hex)."""
-
-    name: str
-    sha256: str
-    team: str = ""
-    user: str = ""
-    task: str = ""
-    tags: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
-
-
-class KeyStore(Protocol):
-    """Virtual keys. Raises StoreError; callers fail closed."""
-
-    async def find(self, sha256: str) -> VirtualKey | None:
-        """The key with this digest, or None."""
-        ...
-
-    async def any(self) -> bool:
-        """True when at least one key exists: from then on every call needs one."""
-        ...
-
-    async def close(self) -> None:
-        """Let go of files and connections."""
-        ...
-
-
 class UpstreamRequest(Value, frozen=True):
     """Bytes for a provider: `path` starts with a slash and is joined to its base URL."""
 

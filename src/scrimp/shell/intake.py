@@ -14,7 +14,8 @@ from scrimp.calls import Call, Caller, Operation, Request, Sink, Target, Task, T
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.json_body import read_object
 from scrimp.errors import InvalidRequest, Unauthenticated, UnknownModel
-from scrimp.ports import Clock, KeyStore, VirtualKey
+from scrimp.identity import KeyStore, VirtualKey
+from scrimp.ports import Clock
 from scrimp.settings import Settings
 from scrimp.shell import wire
 from scrimp.shell.routes import Route

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 
 from scrimp.calls import CacheControl, Caller, Headers, Reply, Trace
 from scrimp.errors import InvalidRequest
+from scrimp.identity import VirtualKey
 from scrimp.money import decimal_usd
-from scrimp.ports import VirtualKey
 
 OURS = "x-scrimp-"
 _NOT_FORWARDED = frozenset(

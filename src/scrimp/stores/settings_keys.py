@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from scrimp.ports import VirtualKey
+from scrimp.identity import VirtualKey
 
 
 class SettingsKeys:

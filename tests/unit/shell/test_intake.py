@@ -12,7 +12,7 @@ from scrimp.app import App, Parts
 from scrimp.calls import Call, Target, Trace
 from scrimp.dialects.json_body import encode
 from scrimp.errors import InvalidRequest, Unauthenticated, UnknownModel
-from scrimp.ports import VirtualKey
+from scrimp.identity import VirtualKey
 from scrimp.prices import load_book
 from scrimp.settings import parse
 from scrimp.shell.intake import Asked, Identity, Intake

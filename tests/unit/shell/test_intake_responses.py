@@ -12,7 +12,7 @@ from scrimp.app import App, Parts
 from scrimp.calls import Call, Target, Trace
 from scrimp.errors import InvalidRequest, UnknownModel
 from scrimp.fingerprint import fingerprint, why_not
-from scrimp.ports import VirtualKey
+from scrimp.identity import VirtualKey
 from scrimp.prices import load_book
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
 from scrimp.settings import parse

@@ -6,7 +6,7 @@ import pytest
 
 from scrimp.calls import FREE_COST, UNKNOWN_COST, Booked, CacheControl, Cost, Trace
 from scrimp.errors import InvalidRequest
-from scrimp.ports import VirtualKey
+from scrimp.identity import VirtualKey
 from scrimp.shell import wire
 from tests.support.core import reply_of
 

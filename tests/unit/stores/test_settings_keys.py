@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scrimp.ports import VirtualKey
+from scrimp.identity import VirtualKey
 from scrimp.stores.settings_keys import SettingsKeys
 
 ONE, TWO = VirtualKey("one", "aa" * 32), VirtualKey("two", "bb" * 32)
