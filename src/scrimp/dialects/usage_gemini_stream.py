@@ -39,7 +39,7 @@ _UNSAID = "BLOCK_REASON_UNSPECIFIED"
 
 
 class _Part(msgspec.Struct):
-    function_call: msgspec.Raw | None = msgspec.field(default=None, name="functionCall")
+    function_call: Any = msgspec.field(default=None, name="functionCall")
 
 
 class _Content(msgspec.Struct):

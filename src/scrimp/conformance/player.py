@@ -1,0 +1,145 @@
+"""Plays cases through any gateway: a client on one side of it, the replaying provider on the other.
+
+What a gateway tells of cost is compared where it is Scrimp, by the ledger's entry of the call; of
+others only what the reply shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from scrimp.conformance.compare import Got, answer_checks, sent_checks
+from scrimp.conformance.corpus import Case
+from scrimp.conformance.ledger import entry_checks, told_cost
+from scrimp.conformance.replay import ReplayProvider, marked
+from scrimp.conformance.verdict import Check, Verdict, status_of
+from scrimp.dialects.json_body import parse_object
+from scrimp.dialects.usage_readers import Shape, read_reply
+from scrimp.prices.book import PriceBook
+
+PATHS: Mapping[Shape, str] = {
+    "openai.chat": "/v1/chat/completions",
+    "openai.responses": "/v1/responses",
+    "openai.embeddings": "/v1/embeddings",
+    "anthropic.messages": "/v1/messages",
+}
+"""Which cases a gateway serves, and where."""
+
+_AT_ONCE = 8
+_TIMEOUT_S = 120.0
+_ENTRY = "/v1/scrimp/calls/"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    """The gateway under test. `key` is a client's key of it; empty where it wants none."""
+
+    url: str
+    key: str = field(default="", repr=False)
+
+    def at(self, path: str) -> str:
+        """A path's address, whether or not the URL ends in `/v1`."""
+        return self.url.rstrip("/").removesuffix("/v1") + path
+
+
+def playable(case: Case) -> bool:
+    """True for a case that goes through a gateway; the others are for the readers alone."""
+    return case.shape in PATHS
+
+
+def in_order(cases: Sequence[Case]) -> list[Case]:
+    """Good answers first: some gateways avoid a provider for a while after it has failed."""
+    return sorted(cases, key=lambda case: (case.reply.status >= 400, not case.expected.complete))
+
+
+class Player:
+    """Plays cases through one gateway."""
+
+    def __init__(self, gateway: Gateway, provider: ReplayProvider, book: PriceBook) -> None:
+        self._gateway = gateway
+        self._provider = provider
+        self._book = book
+
+    async def play(self, cases: Sequence[Case], done: Callable[[Verdict], None]) -> None:
+        """Play all; `done` is told of each. What fails after good answers is played after them."""
+        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            slots = asyncio.Semaphore(_AT_ONCE)
+
+            async def one(case: Case) -> None:
+                async with slots:
+                    done(await self._verdict(session, case))
+
+            good = [case for case in cases if case.expected.complete]
+            for group in (good, [case for case in in_order(cases) if case not in good]):
+                async with asyncio.TaskGroup() as tasks:
+                    for case in group:
+                        tasks.create_task(one(case))
+
+    async def _verdict(self, session: aiohttp.ClientSession, case: Case) -> Verdict:
+        call = secrets.token_hex(4)
+        try:
+            got = await self._ask(session, case, marked(case, call))
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            why = f"{type(error).__name__}: {error}"
+            wrong = Check("answer", f"status {case.reply.status}", why, good=False)
+            return _verdict(case, (wrong,))
+        heard = self._provider.heard.get(call, [])
+        if not heard:
+            return _not_served(case, got)
+        sent = parse_object(marked(case, call)) or {}
+        checks = [sent_checks(sent, heard[0])]
+        asked = bool((case.request.get("stream_options") or {}).get("include_usage"))
+        checks += answer_checks(case, got, usage_asked=asked)
+        entry = await self._entry(session, got.headers.get("x-scrimp-id", ""))
+        if entry is None:
+            return _verdict(case, tuple(checks))
+        found = entry_checks(case, entry, got, self._book)
+        return _verdict(case, (*checks, *found.checks), found.expected_nanousd, told_cost(entry))
+
+    async def _ask(self, session: aiohttp.ClientSession, case: Case, body: bytes) -> Got:
+        headers = {"content-type": "application/json", **self._credential(case.shape)}
+        url = self._gateway.at(PATHS[case.shape])
+        async with session.post(url, data=body, headers=headers) as answer:
+            kept, broken = bytearray(), False
+            try:
+                async for piece in answer.content.iter_any():
+                    kept += piece
+            except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError):
+                broken = True
+            told = {name.lower(): value for name, value in answer.headers.items()}
+            return Got(answer.status, told, bytes(kept), broken)
+
+    def _credential(self, shape: Shape) -> dict[str, str]:
+        key = self._gateway.key or "conformance"
+        if shape == "anthropic.messages":
+            return {"x-api-key": key, "anthropic-version": "2023-06-01"}
+        return {"authorization": f"Bearer {key}"}
+
+    async def _entry(self, session: aiohttp.ClientSession, call_id: str) -> dict[str, Any] | None:
+        """What Scrimp's ledger says of a call; None where there is no Scrimp."""
+        if not call_id:
+            return None
+        url = self._gateway.at(_ENTRY + call_id)
+        async with session.get(url, headers=self._credential("openai.chat")) as answer:
+            body = await answer.read()
+            return (parse_object(body) or {}) if answer.status == 200 else {}
+
+
+def _verdict(
+    case: Case, checks: tuple[Check, ...], expected: int | None = None, told: int | None = None
+) -> Verdict:
+    status = status_of(checks)
+    return Verdict(case.id, case.provider, case.shape, "gateway", status, checks, expected, told)
+
+
+def _not_served(case: Case, got: Got) -> Verdict:
+    why = read_reply(case.shape, got.body).error or "no word why"
+    note = f"{got.status}: {why}"
+    return Verdict(case.id, case.provider, case.shape, "gateway", "not served", note=note)
