@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scrimp.encoders import pieces as module
 from scrimp.encoders.pieces import pieces
 from scrimp.tokens.encodings import CL100K, O200K
-from tests.support.vocabularies import shared_encoder
+from tests.support.vocabularies import shared_vocabulary
 
 words = st.one_of(
     st.text(max_size=8),
@@ -50,7 +50,7 @@ def test_nothing_is_lost(text: str, size: int) -> None:
 @given(text=texts, size=st.integers(2, 12))
 def test_a_cut_that_was_not_forced_changes_no_token(name: str, text: str, size: int) -> None:
     """Joined over forced cuts, the tokens of the pieces are the tokens of the whole."""
-    encoding = shared_encoder()._vocabulary(name)
+    encoding = shared_vocabulary(name)
     with mock.patch.multiple(module, MAX_PIECE=size, _TARGET=size // 2):
         found = list(pieces(text))
     tokens: list[int] = []

@@ -1,229 +1,149 @@
-"""OpenAI's tokenizers behind the Encoder port, offline: vocabularies ship with the package.
+"""OpenAI's tokenizers behind the Encoder port.
 
-A vocabulary is loaded on first use, in a thread, once; long texts are counted in a thread too, so
-that the event loop never waits.
+A vocabulary is loaded on first use, in a thread, once. What takes longer than the event loop may
+wait is counted in one of a few threads: many long texts at once wait for each other, not the loop
+for them. Whatever was counted before costs a look-up.
 """
 
 from __future__ import annotations
 
 import asyncio
-import binascii
-import gzip
-import hashlib
-import pkgutil
 import threading
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import tiktoken
-from cachetools import LRUCache
 from msgspec.structs import replace
 
-from scrimp.encoders.pieces import MAX_PIECE, pieces
-from scrimp.errors import ConfigError
+from scrimp.encoders.counter import Run, TooLong, start_run
+from scrimp.encoders.memo import TextMemo
+from scrimp.encoders.pieces import MAX_PIECE
+from scrimp.encoders.vocabulary import load_vocabulary
 from scrimp.ports import Count
 from scrimp.tokens import count_request, encoding_for, scale
-from scrimp.tokens.encodings import CL100K, O200K
+from scrimp.tokens.encodings import EncodingChoice
+from scrimp.tokens.ratios import Ratios, taught
+from scrimp.tokens.request import tally_request
+from scrimp.tokens.tally import Tally
 
-_OFF_LOOP_CHARS = 4096
-"""Above this many characters (~0.4 ms) a text is counted in a thread."""
+MEMO_BYTES = 8 * 1024 * 1024
+"""For each vocabulary: about 32,000 messages."""
+_THREADS = 2
 
-_MEMO_TEXTS = 8192
-_MEMO_MIN_CHARS = 256
-_CUT_SLACK = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
-    """What makes an encoding besides its ranks: facts of tiktoken_ext/openai_public.py (MIT)."""
-
-    sha256: str
-    size: int
-    pattern: str
-    special: dict[str, int]
+T = TypeVar("T")
 
 
-_O200K_SUFFIX = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
-VOCABULARIES = {
-    CL100K: Vocabulary(
-        sha256="223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
-        size=100256,
-        pattern=r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}++|\p{N}{1,3}+"
-        r"| ?[^\s\p{L}\p{N}]++[\r\n]*+|\s++$|\s*[\r\n]|\s+(?!\S)|\s",
-        special={
-            "<|endoftext|>": 100257,
-            "<|fim_prefix|>": 100258,
-            "<|fim_middle|>": 100259,
-            "<|fim_suffix|>": 100260,
-            "<|endofprompt|>": 100276,
-        },
-    ),
-    O200K: Vocabulary(
-        sha256="446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
-        size=199998,
-        pattern="|".join(
-            (
-                r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+"
-                + _O200K_SUFFIX,
-                r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*"
-                + _O200K_SUFFIX,
-                r"\p{N}{1,3}",
-                r" ?[^\s\p{L}\p{N}]+[\r\n/]*",
-                r"\s*[\r\n]+",
-                r"\s+(?!\S)",
-                r"\s+",
-            )
-        ),
-        special={"<|endoftext|>": 199999, "<|endofprompt|>": 200018},
-    ),
-}
+class _Loaded:
+    """A vocabulary, and what was counted with it."""
 
+    __slots__ = ("encoding", "memo")
 
-class OrdinaryEncoder(Protocol):
-    """The part of tiktoken.Encoding that is used."""
-
-    def encode_ordinary(self, text: str) -> list[int]:
-        """Token ids; special tokens in the text are ordinary text."""
-        ...
-
-
-def load_vocabulary(name: str) -> tiktoken.Encoding:
-    """Read, check and build one encoding (~0.3 s, ~80 MB for o200k). Raises ConfigError."""
-    facts = VOCABULARIES[name]
-    packed = pkgutil.get_data("scrimp.encoders", f"vocab/{name}.tiktoken.gz")
-    try:
-        data = gzip.decompress(packed or b"")
-    except (OSError, EOFError) as error:
-        msg = f"the vocabulary {name} cannot be read ({error}): reinstall scrimp"
-        raise ConfigError(msg) from error
-    found = hashlib.sha256(data).hexdigest()
-    if found != facts.sha256:
-        msg = (
-            f"the vocabulary {name} is damaged: sha256 {found[:12]}, "
-            f"expected {facts.sha256[:12]} (reinstall scrimp)"
-        )
-        raise ConfigError(msg)
-    parts = data.split()
-    ranks = dict(zip(map(binascii.a2b_base64, parts[::2]), map(int, parts[1::2]), strict=True))
-    return tiktoken.Encoding(
-        name, pat_str=facts.pattern, mergeable_ranks=ranks, special_tokens=facts.special
-    )
-
-
-def count_tokens(encoding: OrdinaryEncoder, text: str) -> tuple[int, int]:
-    """Tokens of a text, and how many tokens off the number may be (0: exact).
-
-    Texts are cut where the tokenizer itself would cut, which changes nothing. Only an unbroken run
-    of more than MAX_PIECE characters without such a place is cut by force: each such cut can move
-    the number by a few tokens.
-    """
-    tokens = doubt = 0
-    for piece, forced in pieces(text):
-        number, unsure = _count_piece(encoding, piece)
-        tokens += number
-        doubt += unsure + (_CUT_SLACK if forced else 0)
-    return tokens, doubt
-
-
-def _count_piece(encoding: OrdinaryEncoder, piece: str) -> tuple[int, int]:
-    try:
-        return len(encoding.encode_ordinary(piece)), 0
-    except BaseException as error:
-        # A panic in tiktoken's native code is no Exception, and would tear down the caller's task
-        # group. Everything else that is no Exception (cancellation, exit) must go on.
-        if type(error).__name__ != "PanicException":
-            raise
-        size = len(piece.encode("utf-8", "surrogatepass"))
-        return size // 2, size - size // 2
+    def __init__(self, encoding: tiktoken.Encoding, memo_bytes: int) -> None:
+        self.encoding = encoding
+        self.memo = TextMemo(memo_bytes)
 
 
 class TiktokenEncoder:
     """Counts with cl100k_base and o200k_base; other vendors by a ratio, with bounds.
 
-    One instance belongs to one event loop; `count_now` may be called without any.
+    `ratios` is what was learned of models from real usage. One instance belongs to one event loop;
+    `count_now` and `request_now` may be called without any.
     """
 
-    def __init__(self) -> None:
-        self._loaded: dict[str, tiktoken.Encoding] = {}
-        self._loading = asyncio.Lock()
+    def __init__(self, ratios: Ratios | None = None, *, memo_bytes: int = MEMO_BYTES) -> None:
+        self._ratios = ratios
+        self._memo_bytes = memo_bytes
+        self._loaded: dict[str, _Loaded] = {}
         self._guard = threading.Lock()
-        self._memo: LRUCache[tuple[str, bytes], tuple[int, int]] = LRUCache(_MEMO_TEXTS)
+        self._pool: ThreadPoolExecutor | None = None
 
     async def count(self, model: str, texts: tuple[str, ...]) -> Count:
         """Tokens of each text added up. Loads the vocabulary on first use. Raises ConfigError."""
-        choice = encoding_for(model)
-        encoding = self._loaded.get(choice.name)
-        if encoding is None:
-            async with self._loading:
-                encoding = await asyncio.to_thread(self._vocabulary, choice.name)
-        tokens = doubt = 0
-        for text in texts:
-            number, unsure = await self._count_text(choice.name, encoding, text)
-            tokens += number
-            doubt += unsure
-        return _bounded(tokens, doubt, model)
+        return await self._on_loop_or_off(
+            model, lambda run: _texts(texts, run, self._choice(model))
+        )
 
     async def count_request(self, model: str, fields: Mapping[str, Any], dialect: str) -> Count:
-        """Prompt tokens of a whole request, off the event loop. Raises ConfigError.
+        """Prompt tokens of a whole request. Raises ConfigError.
 
         Raises ValueError for a dialect that cannot be counted.
         """
-        return await asyncio.to_thread(self.request_now, model, fields, dialect)
+        return await self._on_loop_or_off(
+            model, lambda run: _request(model, fields, dialect, run, self._choice(model))
+        )
 
     def request_now(self, model: str, fields: Mapping[str, Any], dialect: str) -> Count:
         """The same in the calling thread."""
-        encoding = self._vocabulary(encoding_for(model).name)
-        doubts = [0]
-
-        def count_text(text: str) -> int:
-            tokens, doubt = count_tokens(encoding, text)
-            doubts.append(doubt)
-            return tokens
-
-        count = count_request(fields, dialect, model, count_text)
-        doubt = scale(sum(doubts), encoding_for(model)).high
-        return replace(count, low=max(0, count.low - doubt), high=count.high + doubt)
+        return _request(model, fields, dialect, self._run(model), self._choice(model))
 
     def count_now(self, model: str, text: str) -> Count:
-        """The same in the calling thread, for the command line. Raises ConfigError."""
-        tokens, doubt = count_tokens(self._vocabulary(encoding_for(model).name), text)
-        return _bounded(tokens, doubt, model)
+        """Tokens of a text, in the calling thread, for the command line. Raises ConfigError."""
+        return _texts((text,), self._run(model), self._choice(model))
+
+    async def tally(self, model: str, fields: Mapping[str, Any], dialect: str) -> Tally | None:
+        """A request's texts in raw tokens, apart from all else; None when a text is not exact.
+
+        Learning starts from here: no ratio is in it. Raises ConfigError and ValueError.
+        """
+
+        def tallied(run: Run) -> Tally | None:
+            found = tally_request(fields, dialect, model, run.count_text)
+            return None if run.doubts else found
+
+        return await self._on_loop_or_off(model, tallied)
 
     def ready(self, model: str) -> bool:
         """True when counting for this model would load nothing."""
         return encoding_for(model).name in self._loaded
 
     async def close(self) -> None:
-        """Drop the vocabularies."""
+        """Drop the vocabularies; what is counted now is counted to its end, what waits is not."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
         self._loaded.clear()
-        self._memo.clear()
 
-    def _vocabulary(self, name: str) -> tiktoken.Encoding:
-        """The encoding, loaded at most once whoever asks."""
-        with self._guard:
+    async def _on_loop_or_off(self, model: str, work: Callable[[Run], T]) -> T:
+        loaded = self._loaded.get(encoding_for(model).name)
+        if loaded is not None:
+            try:
+                return work(start_run(loaded.encoding, loaded.memo, on_loop=True))
+            except TooLong:
+                pass  # what was counted so far is remembered
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(_THREADS, "scrimp count")
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, lambda: work(self._run(model)))
+
+    def _choice(self, model: str) -> EncodingChoice:
+        choice = encoding_for(model)
+        if choice.exact or self._ratios is None:
+            return choice
+        return taught(choice, self._ratios(model))
+
+    def _run(self, model: str) -> Run:
+        """A run that may take its time, over a vocabulary that is loaded if need be."""
+        name = encoding_for(model).name
+        with self._guard:  # loaded at most once, whoever asks
             found = self._loaded.get(name)
             if found is None:
-                found = self._loaded[name] = load_vocabulary(name)
-            return found
-
-    async def _count_text(self, name: str, encoding: OrdinaryEncoder, text: str) -> tuple[int, int]:
-        if len(text) < _MEMO_MIN_CHARS:
-            return count_tokens(encoding, text)
-        # Chats send their history again each turn; the digest keeps no prompt in memory.
-        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        found = self._memo.get((name, digest))
-        if found is None:
-            if len(text) <= _OFF_LOOP_CHARS:
-                found = count_tokens(encoding, text)
-            else:
-                found = await asyncio.to_thread(count_tokens, encoding, text)
-            self._memo[name, digest] = found
-        return found
+                found = self._loaded[name] = _Loaded(load_vocabulary(name), self._memo_bytes)
+        return start_run(found.encoding, found.memo, on_loop=False)
 
 
-def _bounded(tokens: int, doubt: int, model: str) -> Count:
-    choice = encoding_for(model)
+def _request(
+    model: str, fields: Mapping[str, Any], dialect: str, run: Run, choice: EncodingChoice
+) -> Count:
+    count = count_request(fields, dialect, model, run.count_text, choice)
+    if not run.doubts:
+        return count
+    doubt = scale(sum(run.doubts), choice).high
+    return replace(count, low=max(0, count.low - doubt), high=count.high + doubt)
+
+
+def _texts(texts: tuple[str, ...], run: Run, choice: EncodingChoice) -> Count:
+    tokens, doubt = sum(map(run.count_text, texts)), sum(run.doubts)
     if not doubt:
         return scale(tokens, choice)
     low, high = scale(max(0, tokens - doubt), choice), scale(tokens + doubt, choice)

@@ -1,22 +1,28 @@
 """Prompt tokens of an Anthropic messages request. Claude's tokenizer is not public: an estimate.
 
-Framing fitted to the API by others (Claude 4.5: 6 per request, 2 per message); a request with
-tools gets a system prompt of 313 to 346 tokens (Claude 4, secondary guides; 264 to 530 for
-Claude 3, Anthropic's documentation). Anthropic's own example of one tool costs 403 in all.
+The likely framing is fitted to the two requests of Anthropic's page on token counting, 14 tokens
+and 403 with a tool; its range holds what others fitted to the API (Claude 4.5: 6 per request, 2 per
+message) and the system prompt that tools bring (313 to 346 tokens for Claude 4, secondary guides;
+264 to 530 for Claude 3, Anthropic's documentation).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from scrimp.tokens.images import base64_size, claude_image
+from scrimp.tokens.encodings import NEW_CLAUDE
+from scrimp.tokens.image_sizes import base64_size
+from scrimp.tokens.images import claude_image
+from scrimp.tokens.openai_chat import objects
 from scrimp.tokens.tally import Range, Tally
 
-_REQUEST: Range = (2, 6, 12)
+_REQUEST: Range = (2, 4, 12)
 _MESSAGE: Range = (1, 2, 5)
-_TOOLS: Range = (150, 320, 560)
+_TOOLS: Range = (150, 309, 560)
+_NEW_REQUEST: Range = (1, 2, 12)
+_NEW_TOOLS: Range = (150, 287, 600)
 _TOOL: Range = (0, 20, 60)
 _FILE: Range = (1, 3_000, 200_000)
 _CLIENT_RUN: Range = (0, 500, 1_500)
@@ -28,14 +34,17 @@ _OF_CLIENTS = ("bash_", "text_editor_", "computer_", "memory_")
 
 def add_request(tally: Tally, fields: Mapping[str, Any], model: str) -> None:
     """Add every part of the request that becomes prompt tokens."""
-    tally.add(_REQUEST)
+    new = NEW_CLAUDE.search(model.lower()) is not None
+    tally.add(_NEW_REQUEST if new else _REQUEST)
     _add_content(tally, fields.get("system"), model)
-    for message in _objects(fields.get("messages")):
-        tally.add(_MESSAGE)
+    messages = objects(fields.get("messages"))
+    for message in messages:
         _add_content(tally, message.get("content"), model)
-    tools = _objects(fields.get("tools"))
+    low, likely, high = _MESSAGE
+    tally.add((len(messages) * low, len(messages) * likely, len(messages) * high))
+    tools = objects(fields.get("tools"))
     if tools:
-        tally.add(_TOOLS)
+        tally.add(_NEW_TOOLS if new else _TOOLS)
     for tool in tools:
         kind = tool.get("type")
         if isinstance(kind, str) and kind != "custom":
@@ -61,9 +70,15 @@ def _add_answer_format(tally: Tally, fields: Mapping[str, Any]) -> None:
 
 
 def _add_content(tally: Tally, content: Any, model: str) -> None:
-    tally.text(content)
-    for block in _objects(content):
-        _add_block(tally, block, model)
+    if type(content) is str:
+        tally.raw += tally.count_text(content)
+        return
+    for block in objects(content):
+        text = block.get("text")
+        if type(text) is str and block.get("type") == "text":
+            tally.raw += tally.count_text(text)
+        else:
+            _add_block(tally, block, model)
 
 
 def _add_block(tally: Tally, block: Mapping[str, Any], model: str) -> None:
@@ -101,9 +116,3 @@ def _add_document(tally: Tally, block: Mapping[str, Any], model: str) -> None:
         tally.add(_FILE)
     tally.text(block.get("title"))
     tally.text(block.get("context"))
-
-
-def _objects(value: Any) -> list[Mapping[str, Any]]:
-    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
-        return []
-    return [one for one in value if isinstance(one, Mapping)]

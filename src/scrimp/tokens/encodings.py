@@ -18,6 +18,7 @@ from scrimp.ports import Count
 
 O200K = "o200k_base"
 CL100K = "cl100k_base"
+NEW_CLAUDE = re.compile(r"claude-(opus-(4[-.][789]|[5-9])|sonnet-[5-9]|haiku-[5-9]|fable|mythos)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,7 @@ _RULES: tuple[tuple[re.Pattern[str], EncodingChoice], ...] = tuple(
         (r"^(gpt-4|gpt-3\.5|gpt-35)(?![a-z0-9.])", _EXACT_CL100K),
         (r"^(text-embedding-(3-|ada-002)|davinci-002|babbage-002)", _EXACT_CL100K),
         (r"^gpt-\d", _about("newer OpenAI model", 0.9, 1.0, 1.2)),
-        (
-            r"claude-(opus-(4[-.][789]|[5-9])|sonnet-[5-9]|haiku-[5-9]|fable|mythos)",
-            _about("new Claude tokenizer", 1.0, 1.5, 2.2),
-        ),
+        (NEW_CLAUDE.pattern, _about("new Claude tokenizer", 1.0, 1.5, 2.2)),
         (r"claude", _about("Claude", 0.95, 1.12, 1.5)),
         (r"gemini|gemma", _about("Gemini", 0.95, 1.12, 1.3)),
         (r"deepseek", _about("DeepSeek", 0.98, 1.06, 1.2)),

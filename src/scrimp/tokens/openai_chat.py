@@ -1,41 +1,49 @@
 """Prompt tokens of an OpenAI chat completion request: texts and the framing around them.
 
 Framing by the OpenAI cookbook ("How to count tokens with tiktoken", checked against the API
-there): 3 tokens per message, 1 more for a name, 3 that prime the reply; tool definitions are turned
-into text with constants of their own. GPT-5 and later frame differently: 4 per message, 5 at the
-end and 24 for tools, fitted to the API by others; the range spans both.
+there): 3 tokens per message, 1 more for a name, 3 that prime the reply. A function's answer takes 2
+fewer, a call of a function 3 more, a choice of function 1 or 4 (measured on gpt-3.5-turbo by
+hmarr/openai-chat-tokens). GPT-5 and later frame differently: 4 per message, 5 at the end and 24 for
+tools, fitted to the API by others; the range spans both.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from scrimp.tokens.images import data_url_size, openai_image
+from scrimp.tokens.audio import audio
+from scrimp.tokens.image_sizes import data_url_size
+from scrimp.tokens.images import image
+from scrimp.tokens.openai_tools import AROUND, SHARED, declarations, undeclared
 from scrimp.tokens.tally import Range, Tally, exactly
 
 _GPT5 = re.compile(r"(^|/)gpt-[5-9]")
 _OLD = re.compile(r"(^|/)(gpt-4(?![a-z0-9.])|gpt-3\.5|gpt-35)")
-AUDIO: Range = (1, 500, 50_000)
 FILE: Range = (1, 1_500, 100_000)
-_NAME = 1
-_PROP_INIT, _PROP_KEY, _ENUM_INIT, _ENUM_ITEM, _FUNC_END = 3, 3, -3, 3, 12
+_ROLES = ("system", "developer", "user", "assistant")
+_TEXTS = frozenset({"role", "content", "name", "tool_call_id", "refusal"})
+_NAME, _ANSWER, _CALLED, _CHOSEN, _NONE = 1, -2, 3, 4, 1
 
 
 def add_request(tally: Tally, fields: Mapping[str, Any], model: str) -> None:
     """Add every part of the request that becomes prompt tokens."""
     framing, end = message_framing(model)
-    for message in objects(fields.get("messages")):
-        tally.add(framing)
-        _add_message(tally, message, model)
-    tally.add(end)
     given = objects(fields.get("tools"))
     functions = objects([tool.get("function") for tool in given])
     functions += objects(fields.get("functions"))
+    messages = objects(fields.get("messages"))
+    system = next((m for m in messages if m.get("role") == "system"), None) if functions else None
+    _add_messages(tally, messages, model, system)
+    low, likely, high = framing
+    tally.add((len(messages) * low, len(messages) * likely, len(messages) * high))
+    tally.add(end)
     if functions:
-        add_tools(tally, functions, model)
+        add_tools(tally, functions, model, shared=system is not None)
+        _add_choice(tally, fields.get("function_call"), measured=True)
+        _add_choice(tally, fields.get("tool_choice"), measured=False)
     for custom in objects([tool.get("custom") for tool in given]):
         add_about(tally, json.dumps(dict(custom), ensure_ascii=False))
     schema = fields.get("response_format")
@@ -50,20 +58,66 @@ def message_framing(model: str) -> tuple[Range, Range]:
     return exactly(3), exactly(3)
 
 
+def _add_messages(
+    tally: Tally,
+    messages: list[Mapping[str, Any]],
+    model: str,
+    system: Mapping[str, Any] | None,
+) -> None:
+    """All messages; those of a role and a text only, which are most, on a short way."""
+    count_text, raw = tally.count_text, 0
+    roles = {role: count_text(role) for role in _ROLES}
+    for message in messages:
+        content = message.get("content")
+        if type(content) is str and len(message) == 2 and message is not system:
+            role = message.get("role")
+            of_role = roles.get(role) if type(role) is str else None
+            if of_role is not None:
+                raw += count_text(content) + of_role
+                continue
+        if message is system:
+            _add_home(tally, message, model)
+        else:
+            _add_message(tally, message, model)
+    tally.raw += raw
+
+
 def _add_message(tally: Tally, message: Mapping[str, Any], model: str) -> None:
-    tally.text(message.get("role"))
-    if "name" in message:
-        tally.text(message["name"])
-        tally.add(exactly(_NAME))
-    content = message.get("content")
-    tally.text(content)
+    for key, value in message.items():
+        if type(value) is str:
+            if key in _TEXTS and value:
+                tally.raw += tally.count_text(value)
+                if key == "name":
+                    tally.add(exactly(_NAME))
+        elif key == "content":
+            _add_parts(tally, value, model)
+        elif key == "tool_calls":
+            _add_tool_calls(tally, value)
+        elif key == "function_call":
+            _add_function_call(tally, value, model)
+    if message.get("role") == "function":
+        tally.add((_ANSWER, _ANSWER, _ANSWER if _OLD.search(model.lower()) else 0))
+
+
+def _add_parts(tally: Tally, content: Any, model: str) -> None:
     for part in objects(content):
-        _add_part(tally, part, model)
-    tally.text(message.get("tool_call_id"))
-    tally.text(message.get("refusal"))
-    called = objects(message.get("tool_calls"))
-    calls = [call.get("function") or call.get("custom") for call in called]
-    for call in objects([*calls, message.get("function_call")]):
+        text = part.get("text")
+        if type(text) is str and part.get("type") == "text":
+            tally.raw += tally.count_text(text)
+        else:
+            _add_part(tally, part, model)
+
+
+def _add_function_call(tally: Tally, called: Any, model: str) -> None:
+    if isinstance(called, Mapping):
+        tally.text(called.get("name"))
+        tally.text(called.get("arguments"))
+        tally.add((_CALLED, _CALLED, _CALLED if _OLD.search(model.lower()) else 16))
+
+
+def _add_tool_calls(tally: Tally, called: Any) -> None:
+    calls = [call.get("function") or call.get("custom") for call in objects(called)]
+    for call in objects(calls):
         tally.text(call.get("name"))
         tally.text(call.get("arguments"))
         tally.text(call.get("input"))
@@ -73,13 +127,14 @@ def _add_message(tally: Tally, message: Mapping[str, Any], model: str) -> None:
 def _add_part(tally: Tally, part: Mapping[str, Any], model: str) -> None:
     kind = part.get("type")
     if kind == "image_url":
-        image = part.get("image_url")
-        image = image if isinstance(image, Mapping) else {"url": image}
-        url, detail = image.get("url"), image.get("detail")
+        shown = part.get("image_url")
+        shown = shown if isinstance(shown, Mapping) else {"url": shown}
+        url, detail = shown.get("url"), shown.get("detail")
         size = data_url_size(url) if isinstance(url, str) else None
-        tally.add(openai_image(model, size, detail=detail or "auto"))
+        tally.add(image(model, size, detail=detail or "auto"))
     elif kind == "input_audio":
-        tally.add(AUDIO)
+        sound = part.get("input_audio")
+        tally.add(audio(model, sound.get("data") if isinstance(sound, Mapping) else None))
     elif kind == "file":
         tally.add(FILE)
     else:
@@ -87,45 +142,43 @@ def _add_part(tally: Tally, part: Mapping[str, Any], model: str) -> None:
         tally.text(part.get("refusal"))
 
 
-def add_tools(tally: Tally, tools: Sequence[Mapping[str, Any]], model: str) -> None:
-    """Tool definitions; a plain one is within 5 % of the API, the range says so."""
-    start = 10 if _OLD.search(model.lower()) else 7
-    before_raw, before = tally.raw, tally.tokens
-    for tool in tools:
-        tally.add(exactly(start))
-        tally.text(f"{tool.get('name', '')}:{_sentence(tool.get('description'))}")
-        parameters = tool.get("parameters")
-        properties = parameters.get("properties") if isinstance(parameters, Mapping) else None
-        if isinstance(properties, Mapping) and properties:
-            tally.add(exactly(_PROP_INIT))
-            for name, schema in properties.items():
-                _add_property(tally, str(name), schema)
-    tally.add(exactly(_FUNC_END))
-    doubt = 2 + (tally.raw - before_raw + tally.tokens - before) // 20
-    tally.add((-doubt, 0, doubt))
+def add_tools(
+    tally: Tally, tools: Iterable[Mapping[str, Any]], model: str, *, shared: bool = False
+) -> None:
+    """Tool definitions; plain ones are within 5 % of the API, the range says so.
+
+    `shared`: the request has a system message of its own.
+    """
+    functions = list(tools)
+    before = tally.raw
+    tally.text(declarations(functions))
+    tally.add(exactly(AROUND + (SHARED if shared else 0)))
+    doubt = 2 + (tally.raw - before) // 20
+    rest = "".join(undeclared(tool.get("parameters")) for tool in functions)
+    tally.add((-doubt, 0, doubt + (tally.count_text(rest) if rest else 0)))
     if _GPT5.search(model.lower()):
         tally.add((0, 0, 24))
 
 
-def _add_property(tally: Tally, name: str, schema: Any) -> None:
-    tally.add(exactly(_PROP_KEY))
-    if not isinstance(schema, Mapping):
-        tally.text(name)
-        return
-    tally.text(f"{name}:{schema.get('type', '')}:{_sentence(schema.get('description'))}")
-    values = schema.get("enum")
-    if isinstance(values, Sequence) and not isinstance(values, str):
-        tally.add(exactly(_ENUM_INIT))
-        for value in values:
-            tally.add(exactly(_ENUM_ITEM))
-            tally.text(str(value))
-    rest = {
-        key: value
-        for key, value in schema.items()
-        if key not in {"type", "description", "enum", "title", "default"}
-    }
-    if rest:  # nested objects and constraints: their rendering is not documented
-        add_about(tally, json.dumps(rest, ensure_ascii=False))
+def _add_home(tally: Tally, message: Mapping[str, Any], model: str) -> None:
+    """The system message that the declarations stand in: it ends in a line break."""
+    content = message.get("content")
+    if isinstance(content, str):
+        _add_message(tally, {**message, "content": f"{content}\n"}, model)
+    else:
+        _add_message(tally, message, model)
+        tally.add((0, 1, 1))
+
+
+def _add_choice(tally: Tally, choice: Any, *, measured: bool) -> None:
+    """What the client says of which function to call; nothing for "auto"."""
+    if isinstance(choice, Mapping):
+        named = choice.get("function")
+        before = tally.raw
+        tally.text((named if isinstance(named, Mapping) else choice).get("name"))
+        tally.add((_CHOSEN if measured else before - tally.raw, _CHOSEN, _CHOSEN))
+    elif choice == "none":
+        tally.add((_NONE if measured else 0, _NONE, _NONE))
 
 
 def add_about(tally: Tally, text: str) -> None:
@@ -136,12 +189,8 @@ def add_about(tally: Tally, text: str) -> None:
     tally.add((-doubt, 0, doubt))
 
 
-def _sentence(value: Any) -> str:
-    return value.removesuffix(".") if isinstance(value, str) else ""
-
-
 def objects(value: Any) -> list[Mapping[str, Any]]:
     """The objects of a list; nothing for anything else."""
-    if not isinstance(value, Iterable) or isinstance(value, str | bytes | Mapping):
+    if not isinstance(value, list | tuple):
         return []
-    return [one for one in value if isinstance(one, Mapping)]
+    return [one for one in value if isinstance(one, dict)]

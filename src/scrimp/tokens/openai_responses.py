@@ -12,9 +12,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from scrimp.tokens.images import data_url_size, openai_image
+from scrimp.tokens.audio import audio
+from scrimp.tokens.image_sizes import data_url_size
+from scrimp.tokens.images import image
 from scrimp.tokens.openai_chat import (
-    AUDIO,
     FILE,
     add_about,
     add_tools,
@@ -96,13 +97,14 @@ def _is_no_text(tally: Tally, part: Mapping[str, Any], model: str) -> bool:
         case "input_image" | "computer_screenshot":
             url, detail = part.get("image_url"), part.get("detail")
             size = data_url_size(url) if isinstance(url, str) else None
-            tally.add(openai_image(model, size, detail=detail or "auto"))
+            tally.add(image(model, size, detail=detail or "auto"))
         case "input_file":
             tally.add(FILE)
         case "input_audio":
-            tally.add(AUDIO)
+            sound = part.get("input_audio")
+            tally.add(audio(model, sound.get("data") if isinstance(sound, Mapping) else None))
         case "image_generation_call":
-            tally.add(openai_image(model, None))
+            tally.add(image(model, None))
         case _:
             return False
     return True

@@ -7,21 +7,34 @@ from typing import Any
 
 from scrimp.ports import Count
 from scrimp.tokens import anthropic_messages, openai_chat, openai_embeddings, openai_responses
-from scrimp.tokens.encodings import encoding_for
+from scrimp.tokens.encodings import EncodingChoice, encoding_for
 from scrimp.tokens.tally import CountText, Tally
 
 _COUNTED = ("openai.chat", "openai.responses", "openai.embeddings", "anthropic.messages")
 
 
 def count_request(
-    fields: Mapping[str, Any], dialect: str, model: str, count_text: CountText
+    fields: Mapping[str, Any],
+    dialect: str,
+    model: str,
+    count_text: CountText,
+    choice: EncodingChoice | None = None,
 ) -> Count:
     """Input tokens of a request body, with bounds and the method.
 
-    `count_text` counts with the vocabulary `encoding_for(model).name`. Exact for text-only chats
-    with OpenAI models up to o4, and for embeddings; tools, images, GPT-5 framing and other vendors
-    are estimates. Parts of the wrong type count nothing. Raises ValueError for an unknown dialect.
+    `count_text` counts with the vocabulary `encoding_for(model).name`; `choice` is that, or what
+    was learned of the model. Exact for text-only chats with OpenAI models up to o4, and for
+    embeddings; tools, images, GPT-5 framing and other vendors are estimates. Parts of the wrong
+    type count nothing. Raises ValueError for an unknown dialect.
     """
+    tally = tally_request(fields, dialect, model, count_text)
+    return tally.total(choice or encoding_for(model), f"{dialect} framing")
+
+
+def tally_request(
+    fields: Mapping[str, Any], dialect: str, model: str, count_text: CountText
+) -> Tally:
+    """The texts of a request body in raw tokens, apart from all else. Raises ValueError."""
     tally = Tally(count_text)
     match dialect:
         case "openai.chat":
@@ -35,4 +48,4 @@ def count_request(
         case _:
             msg = f"cannot count a request in dialect {dialect!r} ({', '.join(_COUNTED)})"
             raise ValueError(msg)
-    return tally.total(encoding_for(model), f"{dialect} framing")
+    return tally

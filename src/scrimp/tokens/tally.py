@@ -39,6 +39,11 @@ class Tally:
         self.tokens += amount[1]
         self.high += amount[2]
 
+    @property
+    def others(self) -> Range:
+        """What is no text."""
+        return self.low, self.tokens, self.high
+
     def total(self, choice: EncodingChoice, method: str) -> Count:
         """The sum in tokens of the model."""
         text = scale(self.raw, choice)

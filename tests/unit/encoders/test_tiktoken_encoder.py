@@ -14,10 +14,11 @@ import pytest
 import tiktoken
 
 from scrimp.encoders import TiktokenEncoder, tiktoken_encoder
-from scrimp.encoders.tiktoken_encoder import VOCABULARIES, count_tokens
+from scrimp.encoders.pieces import count_tokens
+from scrimp.encoders.vocabulary import VOCABULARIES
 from scrimp.errors import ConfigError
 from scrimp.ports import Encoder
-from tests.support.vocabularies import shared_encoder
+from tests.support.vocabularies import shared_encoder, shared_vocabulary
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_other_errors_pass(error: BaseException) -> None:
 async def test_one_load_for_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many ask at once, the vocabulary is loaded once, and not on the loop's thread."""
     loads: list[str] = []
-    real = shared_encoder()._vocabulary("cl100k_base")
+    real = shared_vocabulary("cl100k_base")
 
     def load(name: str) -> tiktoken.Encoding:
         loads.append(f"{name} in {threading.current_thread().name}")

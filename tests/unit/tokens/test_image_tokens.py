@@ -6,7 +6,8 @@ import base64
 
 import pytest
 
-from scrimp.tokens.images import base64_size, claude_image, data_url_size, openai_image, tiles
+from scrimp.tokens.image_sizes import base64_size, data_url_size
+from scrimp.tokens.images import claude_image, openai_image, tiles
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""Counts of texts that were counted before. Keeps no text: a digest of it and a number.
+
+Chats send their history again with each turn; looking a message up costs a hash of it. The digest
+is Python's own of strings (SipHash under a secret of the process, 64 bits): nobody outside can
+make two texts meet, and of ten thousand million texts none is expected to.
+"""
+
+from __future__ import annotations
+
+ENTRY_BYTES = 160
+"""A key, a number, and a slot in a table that is a third full at worst."""
+
+
+_MOST_UNSURE = 256
+
+
+class TextMemo:
+    """Two generations: what was asked for since the young one began is carried over.
+
+    Threads may share it. What they lose of each other when a generation ends is counted again.
+    """
+
+    __slots__ = ("_most", "_old", "_unsure", "young")
+
+    def __init__(self, max_bytes: int) -> None:
+        self._most = max(1, max_bytes // ENTRY_BYTES // 2)
+        self._old: dict[int, int] = {}
+        self._unsure: dict[int, tuple[int, int]] = {}
+        self.young: dict[int, int] = {}
+
+    def unsure(self, text: str) -> tuple[int, int] | None:
+        """Tokens and doubt of a text whose count is not exact, or None."""
+        return self._unsure.get(hash(text))
+
+    def keep_unsure(self, text: str, tokens: int, doubt: int) -> None:
+        """Remember both; there are few such texts, all of them very long."""
+        if len(self._unsure) >= _MOST_UNSURE:
+            self._unsure = {}
+        self._unsure[hash(text)] = tokens, doubt
+
+    def find(self, text: str) -> int | None:
+        """The tokens of this very text, or None."""
+        key = hash(text)
+        found = self.young.get(key)
+        if found is None:
+            found = self._old.pop(key, None)
+            if found is not None:
+                self._put(key, found)
+        return found
+
+    def keep(self, text: str, tokens: int) -> None:
+        """Remember them."""
+        self._put(hash(text), tokens)
+
+    def clear(self) -> None:
+        """Forget all."""
+        self._old, self.young, self._unsure = {}, {}, {}
+
+    def __len__(self) -> int:
+        return len(self.young) + len(self._old) + len(self._unsure)
+
+    def _put(self, key: int, tokens: int) -> None:
+        if len(self.young) >= self._most:
+            self._old, self.young = self.young, {}
+        self.young[key] = tokens
