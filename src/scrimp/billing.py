@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from scrimp.calls import Cost, Target, Usage
 from scrimp.errors import ConfigError
 from scrimp.ports import Pricer
@@ -58,7 +60,9 @@ def pricer(book: PriceBook, names: Mapping[str, str], places: Mapping[str, str])
     def price_usage(usage: Usage, target: Target, at: datetime, service_tier: str) -> Cost:
         provider = names.get(target.provider, target.provider)
         if places and (place := places.get(target.provider)):
-            usage = at_place(usage, place)
+            placed = at_place(usage, place)
+            cost = price(placed, target.model, provider, at, book=book, service_tier=service_tier)
+            return replace(cost, place=place)
         return price(usage, target.model, provider, at, book=book, service_tier=service_tier)
 
     return price_usage

@@ -115,13 +115,14 @@ class Line(Value, frozen=True):
     nanousd: int
 
 
-class Cost(Value, frozen=True):
+class Cost(Value, frozen=True, omit_defaults=True):
     """What an attempt cost, in nano-dollars.
 
     `basis` says how it is known: `usage` (priced exactly: low = high = nanousd), `reported` (the
     provider's own figure), `assumed` (at the price that settings state for models without one),
     `estimate` (the truth is inside [low, high]), `free` (the provider does not charge for it),
-    `unknown` (all three are None: never to be read as $0).
+    `unknown` (all three are None: never to be read as $0). `place` is the one that it was priced
+    for, `counted` the tokens behind an estimate: input and output, each expected, low, high.
     """
 
     nanousd: int | None
@@ -130,6 +131,8 @@ class Cost(Value, frozen=True):
     basis: CostBasis
     price_version: str = ""
     lines: tuple[Line, ...] = ()
+    place: str = ""
+    counted: tuple[int, ...] = ()
 
     @classmethod
     def exact(cls, nanousd: int, *, price_version: str, lines: tuple[Line, ...]) -> Cost:
@@ -243,8 +246,7 @@ class Sink(Protocol):
 class HeldSink:
     """A sink that nobody listens to: drafts, audits, background calls."""
 
-    live = False
-    begun = False
+    live = begun = False
 
     async def start(self, status: int, headers: Headers) -> None:
         """Do nothing."""

@@ -160,7 +160,8 @@ class Entry(Value, frozen=True):
     `cost_nanousd` is None when no price is known (never 0). low and high bound the truth; all
     three are equal when the provider's own usage priced every attempt. `baseline_nanousd` is what
     the call would have cost untouched; `baseline - cost = sum(saved)` whenever both are known.
-    `content` stays None unless settings ask for it.
+    `content` stays None unless settings ask for it. `untouched` is the attempt that a lever's
+    answer stood in for, as far as its price depends on it.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"request_content", "reply_content"})
@@ -200,6 +201,7 @@ class Entry(Value, frozen=True):
     attempts: tuple[Attempt, ...]
     request_content: str | None = None
     reply_content: str | None = None
+    untouched: Attempt | None = None
 
 
 class LedgerHealth(Value, frozen=True):

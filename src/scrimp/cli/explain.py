@@ -32,16 +32,24 @@ def explain_command(call_id: str, config: Path | None, *, as_json: bool) -> None
     CALL_ID is the x-scrimp-id of the reply, the beginning of one of the newest 1,000 ids, or `last`
     for the newest call.
     """
+    from msgspec import structs
+
+    from scrimp.app import open_ledger_reader
     from scrimp.cli.console import heading, out, print_json
     from scrimp.gateway.views import call_view
+    from scrimp.ledger.adjustment import amounts_now
     from scrimp.ledger.explain import explain
 
-    entry = _find(load_settings(config).settings, call_id.strip().lower())
+    settings = load_settings(config).settings
+    entry = _find(settings, call_id.strip().lower())
+    adjustments = open_ledger_reader(settings).adjustments(entry)
     if as_json:
-        print_json(call_view(entry))
+        added = [structs.asdict(one) for one in adjustments]
+        now = structs.asdict(amounts_now(entry, adjustments))
+        print_json({**call_view(entry), "adjustments": added, "now": now})
         return
     console = out()
-    first, *rest = explain(entry)
+    first, *rest = explain(entry, adjustments)
     console.print(heading(first))
     for line in rest:
         for part in _hanging(line, console.width) if console.is_terminal else [line]:

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, get_args
 import click
 
 from scrimp.cli.options import config_option, examples, json_option, load_settings, moment
-from scrimp.ledger.report import By, LatencyAdded, Report, ReportRow, row_fields, to_csv, to_json
+from scrimp.ledger.report import (
+    Adjusted,
+    By,
+    LatencyAdded,
+    Report,
+    ReportRow,
+    adjusted_fields,
+    row_fields,
+    to_csv,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from scrimp.settings import Settings
@@ -77,19 +87,21 @@ def report_command(**options: Unpack[ReportOptions]) -> None:
         (by,) if by else ("model",) if options["as_csv"] else ("model", "lever")
     )
     reports, latency = gather(settings, (since, until), wanted)
+    adjusted = corrections(settings, reports[0])
     empty = not reports[0].total.calls
     if empty:
         when = f" between {_hour(since)} and {_hour(until)} UTC"
         remark = EMPTY.format(when=when, where=short_path(settings.ledger_path))
         (note if options["as_json"] or options["as_csv"] else say)(remark)
     if options["as_json"]:
-        print_json(to_json(reports[0]) if by else _document(reports, latency))
+        document = to_json(reports[0]) if by else _document(reports, latency)
+        print_json({**document, "adjusted": dict(adjusted_fields(adjusted))})
     elif options["as_csv"]:
         sys.stdout.write(to_csv(reports[0]))
     elif by and not empty:
-        table_of(reports[0])
+        table_of(reports[0], adjusted)
     elif not empty:
-        overview(reports, latency)
+        overview(reports, latency, adjusted)
 
 
 def gather(
@@ -104,6 +116,15 @@ def gather(
     reader = open_ledger_reader(settings)
     reports = [reader.report(since, until, by) for by in wanted]
     return reports, reader.latency_added(reports[0].since, reports[0].until)
+
+
+def corrections(settings: Settings, report: Report) -> Adjusted:
+    """What was added to these sums after their calls were booked. Raises StoreError."""
+    from scrimp.app import open_ledger_reader
+
+    if not settings.ledger_path.exists():
+        return Adjusted()
+    return open_ledger_reader(settings).adjusted(report.since, report.until)
 
 
 def _document(reports: list[Report], latency: LatencyAdded) -> dict[str, Any]:

@@ -10,15 +10,18 @@ from rich.table import Table
 from rich.text import Text
 
 from scrimp.cli.console import dim, heading, out
-from scrimp.ledger.report import LatencyAdded, Report, ReportRow
+from scrimp.ledger.report import Adjusted, LatencyAdded, Report, ReportRow
 from scrimp.money import NANO_PER_USD, format_usd
 
 _WIDE = 100
 _THOUSAND = 1000
 _NAMELESS = "(none)"
+NOT_ADJUSTED = Adjusted()
 
 
-def overview(reports: list[Report], latency: LatencyAdded) -> None:
+def overview(
+    reports: list[Report], latency: LatencyAdded, adjusted: Adjusted = NOT_ADJUSTED
+) -> None:
     """Totals, then the table of models, then what each lever saved."""
     console, (models, levers) = out(), reports
     console.print(heading(_period(models)))
@@ -28,15 +31,15 @@ def overview(reports: list[Report], latency: LatencyAdded) -> None:
     console.print()
     console.print(_calls_table(models, console))
     console.print(_lever_table(levers))
-    _remarks(console, models.total)
+    _remarks(console, models.total, adjusted)
 
 
-def table_of(report: Report) -> None:
+def table_of(report: Report, adjusted: Adjusted = NOT_ADJUSTED) -> None:
     """One table, by what was asked for."""
     console = out()
     console.print(heading(f"{_period(report)}, by {report.by.replace('_', ' ')}"))
     console.print(_lever_table(report) if report.by == "lever" else _calls_table(report, console))
-    _remarks(console, report.total)
+    _remarks(console, report.total, adjusted)
 
 
 def _period(report: Report) -> str:
@@ -115,7 +118,13 @@ def _lever_table(report: Report) -> Table | Text:
     return table
 
 
-def _remarks(console: Console, total: ReportRow) -> None:
+def _remarks(console: Console, total: ReportRow, adjusted: Adjusted) -> None:
+    if adjusted.calls:
+        many = "1 call was" if adjusted.calls == 1 else f"{adjusted.calls:,} calls were"
+        moved = format_usd(adjusted.cost_nanousd)
+        more = f"{'+' if adjusted.cost_nanousd > 0 else ''}{moved}"
+        said = f"{many} re-priced since, which the spend holds: {more} (scrimp explain ID)."
+        console.print(dim(said))
     if total.unpriced_calls:
         one = total.unpriced_calls == 1
         said = f"{total.unpriced_calls:,} {'call has' if one else 'calls have'} no known price: "

@@ -35,6 +35,9 @@ View = Callable[[RequestHeaders], Awaitable[Shown]]
 _MODEL = "/v1/models/"
 _CALL = "/v1/scrimp/calls/"
 _CACHE = "/v1/scrimp/cache"
+_TOLD_APART = frozenset(
+    {"request_content", "reply_content", "trace", "attempts", "saved", "usage", "untouched"}
+)
 _SETTLING_S = 2.0
 """How long a look at a call waits for what is still being settled."""
 _LOOK_AGAIN_S = (0.05, 0.1, 0.2)
@@ -208,7 +211,7 @@ def call_view(entry: Entry) -> dict[str, Any]:
     view = {
         field: getattr(entry, field)
         for field in Entry.__struct_fields__
-        if field not in ("request_content", "reply_content", "trace", "attempts", "saved", "usage")
+        if field not in _TOLD_APART
     }
     view["usage"] = _usage(entry.usage)
     view["saved_nanousd"] = dict(entry.saved)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from scrimp.calls import (
     COUNTERS,
     FREE_COST,
@@ -35,11 +37,15 @@ _NOTHING = Usage()
 
 
 class Ending(Value, frozen=True):
-    """How a call ended: with a reply, an error, or neither (the client left)."""
+    """How a call ended: with a reply, an error, or neither (the client left).
+
+    `untouched` is what the attempt would have cost that a lever's answer stood in for.
+    """
 
     reply: Reply | None
     error: BaseException | None
     latency_ms: float
+    untouched: Cost = FREE_COST
 
 
 def needs_estimate(attempt: Attempt, call: Call) -> bool:
@@ -148,6 +154,27 @@ def entry_of(call: Call, ending: Ending, *, keep_content: bool) -> Entry:
         attempts=tuple(attempts),
         request_content=_text(call.request.body) if keep_content else None,
         reply_content=_text(reply.body) if keep_content and reply and reply.body else None,
+        untouched=_untouched(call, ending),
+    )
+
+
+def _untouched(call: Call, ending: Ending) -> Attempt | None:
+    """What a lever's answer stood in for: enough to price it again under another book."""
+    reply, cost = ending.reply, ending.untouched
+    if reply is None or reply.facts.usage is None or call.trace.attempts:
+        return None
+    if reply.served_by == "upstream":
+        return None
+    return Attempt(
+        target=call.target,
+        outcome="ok",
+        status=reply.status,
+        started_at=call.started_at,
+        latency_ms=0.0,
+        usage=reply.facts.usage,
+        service_tier=reply.facts.service_tier,
+        reported_model=reply.facts.model,
+        cost=replace(cost, lines=()) if cost.lines else cost,
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from scrimp.calls import COUNTERS, Attempt, Cost, Line, TraceLine, Usage
+from scrimp.ledger.adjustment import Adjustment, amounts_now
 from scrimp.money import PICO_PER_NANO, format_usd
 from scrimp.ports import Entry
 
@@ -171,7 +172,33 @@ def _latency(entry: Entry) -> str:
     )
 
 
-def explain(entry: Entry) -> list[str]:
+def _adjusted(entry: Entry, adjustments: Sequence[Adjustment]) -> Iterator[str]:
+    """What was added to the books later, and what stands there now."""
+    for one in adjustments:
+        parts = [("cost", one.cost_nanousd), ("untouched", one.baseline_nanousd)]
+        parts += [(f"saved by {lever}", nanousd) for lever, nanousd, _ in one.saved]
+        told = [f"{what} {_signed(nanousd)}" for what, nanousd in parts if nanousd]
+        if one.known:
+            told.insert(0, "the cost is known now")
+        version = f", prices {one.price_version}" if one.price_version else ""
+        at = one.at.isoformat(timespec="seconds")
+        yield f"adjusted at {at} ({one.reason}{version}): {', '.join(told) or 'other bounds'}"
+    now = amounts_now(entry, adjustments)
+    low, high = now.low_nanousd, now.high_nanousd
+    known = f"known from: {now.basis}"
+    if now.cost_nanousd is None or not low == now.cost_nanousd == high:
+        yield f"cost now: {_bounded(now.cost_nanousd, low, high)}"
+    else:
+        yield f"cost now: {format_usd(now.cost_nanousd)} ({known})"
+    if now.baseline_nanousd is not None:
+        yield f"untouched it would now cost: {format_usd(now.baseline_nanousd)}"
+
+
+def _signed(nanousd: int) -> str:
+    return ("+" if nanousd > 0 else "") + format_usd(nanousd)
+
+
+def explain(entry: Entry, adjustments: Sequence[Adjustment] = ()) -> list[str]:
     """The lines of `scrimp explain`. Never holds content of request or reply."""
     lines = list(_head(entry))
     lines += [f"- {trace_words(line)}" for line in entry.trace]
@@ -180,5 +207,7 @@ def explain(entry: Entry) -> list[str]:
     if not entry.attempts:
         lines.append("nothing was sent to a provider")
     lines += _money(entry)
+    if adjustments:
+        lines += _adjusted(entry, adjustments)
     lines.append(_latency(entry))
     return lines

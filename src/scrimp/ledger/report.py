@@ -82,6 +82,18 @@ class LatencyAdded:
     p95_ms: float
 
 
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """Calls whose amounts were corrected after they were booked, and what that came to.
+
+    The sums of a report hold it already. `found` are calls whose cost was unknown when booked.
+    """
+
+    calls: int = 0
+    cost_nanousd: int = 0
+    found: int = 0
+
+
 def quantile(ordered: list[float], share: float) -> float:
     """The smallest value that at least `share` of an ascending, non-empty list does not exceed."""
     rank = -(-len(ordered) * round(share * 1000) // 1000)
@@ -122,6 +134,16 @@ def row_fields(row: ReportRow, by: By) -> Mapping[str, str | int | float | None]
         "input_tokens": row.input_tokens,
         "cache_read_tokens": row.cache_read_tokens,
         "output_tokens": row.output_tokens,
+    }
+
+
+def adjusted_fields(adjusted: Adjusted) -> Mapping[str, str | int]:
+    """Corrections for machines."""
+    return {
+        "calls": adjusted.calls,
+        "newly_priced_calls": adjusted.found,
+        "cost_usd": decimal_usd(adjusted.cost_nanousd),
+        "cost_nanousd": adjusted.cost_nanousd,
     }
 
 

@@ -8,7 +8,7 @@ two tags counts under both, so `tag` may add up to more or less.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from operator import add, attrgetter
@@ -88,6 +88,15 @@ def counters(entry: Entry) -> Counts:
 
 
 _SINGLE_VALUES = tuple((name, attrgetter(name)) for name in SINGLE if name != "total")
+
+
+def places_of(entry: Entry) -> Iterator[tuple[str, str]]:
+    """Dimension and value of every sum that a call counts in, levers left out."""
+    yield "total", ""
+    for dimension, value_of in _SINGLE_VALUES:
+        yield dimension, value_of(entry)
+    for tag in dict.fromkeys(entry.tags):
+        yield "tag", tag
 
 
 def _sum(rows: list[Counts]) -> Counts:

@@ -42,14 +42,14 @@ class Record:
             raise
         finally:
             latency_ms = (self._clock.monotonic() - started) * 1000
-            self._book(call, Ending(reply, failure, latency_ms))
+            self._book(call, Ending(reply, failure, latency_ms, self._untouched(call, reply)))
             # its traceback leads back here: a ring that only the collector frees
             failure = None
         return reply
 
     def _book(self, call: Call, ending: Ending) -> None:
         trace = call.trace
-        trace.booked = booked(ending.reply, trace.attempts, self._untouched(call, ending.reply))
+        trace.booked = booked(ending.reply, trace.attempts, ending.untouched)
         if not self._ledger.ok:
             trace.note(self.name, "ledger_behind", {"pending": self._ledger.health().pending})
         entry = entry_of(call, ending, keep_content=self._keep_content)

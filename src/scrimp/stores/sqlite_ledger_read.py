@@ -15,10 +15,19 @@ from pathlib import Path
 from typing import assert_never
 
 from scrimp.errors import StoreError
-from scrimp.ledger.report import By, LatencyAdded, Report, ReportRow, latency_added
+from scrimp.ledger.adjustment import Adjustment
+from scrimp.ledger.report import (
+    Adjusted,
+    By,
+    LatencyAdded,
+    Report,
+    ReportRow,
+    latency_added,
+)
 from scrimp.ledger.rollups import COUNTERS, EPOCH, HOUR, SINGLE
 from scrimp.ports import Entry
 from scrimp.stores import sqlite_ledger_spill as spill
+from scrimp.stores.sqlite_ledger_adjust import adjustments_of
 from scrimp.stores.sqlite_ledger_file import migrations, open_reader
 from scrimp.stores.sqlite_ledger_rows import id_bytes, select, to_entry
 from scrimp.stores.sqlite_schema import schema_version
@@ -30,19 +39,40 @@ _CALL_SUMS = """
 SELECT at_us / 3600000000 AS hour, tenant, count(*),
   sum(served_by NOT IN ('upstream', 'none', 'recorded', '')),
   sum(outcome <> 'cancelled' AND (status >= 400 OR outcome <> 'ok')),
-  sum(cost_nanousd IS NULL),
-  sum(coalesce(cost_nanousd, 0)), sum(coalesce(cost_low_nanousd, 0)),
-  sum(coalesce(cost_high_nanousd, 0)), sum(coalesce(baseline_nanousd, 0)),
-  sum((SELECT coalesce(sum(json_extract(value, '$[1]')), 0) FROM json_each(saved))),
+  sum(cost_nanousd IS NULL) - coalesce(sum(more.known), 0),
+  sum(coalesce(cost_nanousd, 0)) + coalesce(sum(more.cost), 0),
+  sum(coalesce(cost_low_nanousd, 0)) + coalesce(sum(more.low), 0),
+  sum(coalesce(cost_high_nanousd, 0)) + coalesce(sum(more.high), 0),
+  sum(coalesce(baseline_nanousd, 0)) + coalesce(sum(more.baseline), 0),
+  sum((SELECT coalesce(sum(json_extract(value, '$[1]')), 0) FROM json_each(saved)))
+    + coalesce(sum(more.saved_in_all), 0),
   sum(input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens
     + input_audio_tokens + cache_read_audio_tokens + input_image_tokens),
   sum(cache_read_tokens + cache_read_audio_tokens),
   sum(output_tokens + reasoning_tokens + output_audio_tokens + output_image_tokens)
-FROM calls GROUP BY hour, tenant ORDER BY hour, tenant
+FROM calls LEFT JOIN (
+  SELECT call_id, sum(known) AS known, sum(cost_nanousd) AS cost, sum(cost_low_nanousd) AS low,
+    sum(cost_high_nanousd) AS high, sum(baseline_nanousd) AS baseline,
+    sum((SELECT coalesce(sum(json_extract(value, '$[1]')), 0) FROM json_each(saved)))
+      AS saved_in_all
+  FROM adjustments GROUP BY call_id
+) AS more ON more.call_id = calls.id
+GROUP BY hour, tenant ORDER BY hour, tenant
 """
 _LEVER_SUMS = """
-SELECT json_extract(each.value, '$[0]'), count(*), sum(json_extract(each.value, '$[1]'))
-FROM calls, json_each(saved) AS each GROUP BY 1 ORDER BY 1
+SELECT lever, sum(calls), sum(nanousd) FROM (
+  SELECT json_extract(each.value, '$[0]') AS lever, 1 AS calls,
+    json_extract(each.value, '$[1]') AS nanousd
+  FROM calls, json_each(saved) AS each
+  UNION ALL
+  SELECT json_extract(each.value, '$[0]'), json_extract(each.value, '$[2]'),
+    json_extract(each.value, '$[1]')
+  FROM adjustments, json_each(saved) AS each
+) GROUP BY 1 ORDER BY 1
+"""
+_ADJUSTED = """
+SELECT count(DISTINCT call_id), coalesce(sum(cost_nanousd), 0), coalesce(sum(known), 0)
+FROM adjustments WHERE call_at_us >= ? AND call_at_us < ?
 """
 _TAG_COUNTS = """
 SELECT tag, count(*) FROM
@@ -141,6 +171,17 @@ class LedgerReader:
         bounds = ((since - EPOCH) // _MICROSECOND, (until - EPOCH) // _MICROSECOND, limit)
         with self._connection() as connection:
             return latency_added([added for (added,) in connection.execute(query, bounds)])
+
+    def adjusted(self, since: datetime, until: datetime) -> Adjusted:
+        """What corrections made later are worth, over calls begun in [since, until)."""
+        bounds = ((since - EPOCH) // _MICROSECOND, (until - EPOCH) // _MICROSECOND)
+        with self._connection() as connection:
+            return Adjusted(*connection.execute(_ADJUSTED, bounds).fetchone())
+
+    def adjustments(self, entry: Entry) -> tuple[Adjustment, ...]:
+        """The corrections of one call, oldest first."""
+        with self._connection() as connection:
+            return tuple(adjustments_of(connection, [entry]).get(entry.id, ()))
 
     def check(self) -> LedgerCheck:
         """Is the file whole, do the sums equal the calls, does anything wait. Reads every page."""

@@ -21,7 +21,7 @@ from msgspec.structs import fields
 from scrimp.calls import COUNTERS as COUNTERS_OF_USAGE
 from scrimp.calls import Attempt, TraceLine, Usage
 from scrimp.errors import StoreError
-from scrimp.ledger.rollups import COUNTERS, EPOCH, flat, rollups
+from scrimp.ledger.rollups import COUNTERS, EPOCH, Counts, RollupKey, flat, rollups
 from scrimp.ports import Entry
 
 Row = tuple[Any, ...]
@@ -34,7 +34,7 @@ COLUMNS = (
     *("cost_basis", "cost_nanousd", "cost_low_nanousd", "cost_high_nanousd", "baseline_nanousd"),
     *("saved", "price_version", "latency_ms", "upstream_ms", "ttft_ms"),
     *("tenant", "key", "team", "user", "task", "task_source", "tags", "session"),
-    *("trace", "attempts", "request_content", "reply_content"),
+    *("trace", "attempts", "request_content", "reply_content", "untouched"),
 )
 ROLLUP_COLUMNS = ("dimension", "hour", "tenant", "value", *COUNTERS)
 
@@ -57,6 +57,7 @@ _pairs = msgspec.json.Decoder(tuple[tuple[str, int], ...]).decode
 _texts = msgspec.json.Decoder(tuple[str, ...]).decode
 _trace = msgspec.json.Decoder(tuple[TraceLine, ...]).decode
 _attempts = msgspec.json.Decoder(tuple[Attempt, ...]).decode
+_one_attempt = msgspec.json.Decoder(Attempt).decode
 
 _usage_values = attrgetter(*USAGE)
 _ATTEMPT_NAMES = tuple(f.name for f in fields(Attempt) if f.name not in {"partial", "usage"})
@@ -112,6 +113,7 @@ def to_row(entry: Entry) -> Row:
         _encode([_attempt(attempt) for attempt in entry.attempts]).decode(),
         entry.request_content,
         entry.reply_content,
+        None if entry.untouched is None else _encode(_attempt(entry.untouched)).decode(),
     )
 
 
@@ -127,14 +129,20 @@ def to_entry(row: Row) -> Entry:
         values["tags"] = _texts(values["tags"])
         values["trace"] = _trace(values["trace"])
         values["attempts"] = _attempts(values["attempts"])
+        if (untouched := values["untouched"]) is not None:
+            values["untouched"] = _one_attempt(untouched)
     except (TypeError, ValueError) as error:  # msgspec's decoding errors are ValueErrors
         raise StoreError(f"a row of the ledger cannot be read: {type(error).__name__}") from error
     return Entry(**values)
 
 
-def select(where: str) -> str:
-    """A query for whole rows; `where` is a constant of ours with bound parameters."""
-    return f"SELECT {', '.join(COLUMNS)} FROM calls {where}"  # noqa: S608 - constants only
+def select(where: str, *, also: str = "") -> str:
+    """A query for whole rows; `where` is a constant of ours with bound parameters.
+
+    `also` names one more column, behind the others.
+    """
+    names = (*COLUMNS, also) if also else COLUMNS
+    return f"SELECT {', '.join(names)} FROM calls {where}"  # noqa: S608 - constants only
 
 
 @cache
@@ -165,6 +173,11 @@ def _run(connection: sqlite3.Connection, sql: Any, rows: Sequence[Row]) -> int:
             changed += connection.execute(statement, list(chain.from_iterable(piece))).rowcount
             start += size
     return changed
+
+
+def add_sums(connection: sqlite3.Connection, sums: dict[RollupKey, Counts]) -> None:
+    """Add to the hourly sums, inside a transaction of the caller's."""
+    _run(connection, _add_rollups, flat(sums))
 
 
 def _rollback(connection: sqlite3.Connection) -> None:
@@ -212,7 +225,7 @@ def write(
             _rollback(connection)
             connection.execute("BEGIN IMMEDIATE")
             new, unfit = _insert(connection, entries)
-        _run(connection, _add_rollups, flat(rollups(new)))
+        add_sums(connection, rollups(new))
         connection.execute("COMMIT")
     except BaseException:
         _rollback(connection)
