@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from msgspec.structs import replace
-
 from scrimp.calls import Cost, Target, Usage
-from scrimp.errors import ConfigError
+from scrimp.errors import ConfigError, PriceUnknown
 from scrimp.ports import Pricer
 from scrimp.prices.book import Own, PriceBook, load_book
 from scrimp.prices.own import own_prices, own_row
-from scrimp.prices.pricing import at_place, price
+from scrimp.prices.pricing import at_place, price, untold
 from scrimp.settings import Settings
+
+_NOBODY: Mapping[str, bool] = {}
 
 
 def book_of(settings: Settings) -> PriceBook:
@@ -54,15 +54,58 @@ def places_of(settings: Settings) -> dict[str, str]:
     return {name: one.residency for name, one in settings.providers.items() if one.residency}
 
 
-def pricer(book: PriceBook, names: Mapping[str, str], places: Mapping[str, str]) -> Pricer:
-    """Prices usage by this book; `names` as `price_names` gives them, `places` as `places_of`."""
+def sold_as(
+    model: str, provider: str | None, settings: Settings, book: PriceBook
+) -> tuple[str, str]:
+    """Model id and provider as the book knows them. Raises PriceUnknown with the nearest name."""
+    names = price_names(settings)
+    model = settings.aliases.get(model, model)
+    if provider is None and (entry := settings.models.get(model)) is not None:
+        return entry.model or model, names.get(entry.provider, entry.provider)
+    if provider is not None:
+        provider = book.provider_id(names.get(provider, provider))
+        if provider not in book.providers() and book.find(model, provider) is None:
+            raise PriceUnknown(f"the price book knows no provider {provider!r}")
+    found = book.find(model, provider)
+    if found is None:
+        near = book.suggest(model, provider)
+        where = f" at {provider}" if provider else ""
+        hint = f"did you mean {near}?" if near else f'add [prices."{model}"] to scrimp.toml'
+        raise PriceUnknown(f"no price for model {model!r}{where} ({hint})")
+    if provider is not None or book.find(model, found.provider) is not None:
+        return model, provider or found.provider
+    return model.partition("/")[2], found.provider  # it was named as provider/model
+
+
+def trusts_of(settings: Settings) -> dict[str, bool]:
+    """For each provider of which the settings say whether the cost that it tells is believed."""
+    return {
+        name: one.trust_cost
+        for name, one in settings.providers.items()
+        if isinstance(one.trust_cost, bool)
+    }
+
+
+def pricer(
+    book: PriceBook,
+    names: Mapping[str, str],
+    places: Mapping[str, str],
+    trusts: Mapping[str, bool] = _NOBODY,
+) -> Pricer:
+    """Prices usage by this book; the mappings as `price_names`, `places_of`, `trusts_of` make them.
+
+    Of providers that `trusts` leaves out those are believed whose API is known to tell a cost.
+    """
 
     def price_usage(usage: Usage, target: Target, at: datetime, service_tier: str) -> Cost:
+        told = None if usage.terms is None else usage.terms.reported_nanousd
+        if told is not None and (trusted := trusts.get(target.provider)) is not None:
+            if trusted:
+                return Cost.reported(told)
+            usage = untold(usage)
         provider = names.get(target.provider, target.provider)
         if places and (place := places.get(target.provider)):
-            placed = at_place(usage, place)
-            cost = price(placed, target.model, provider, at, book=book, service_tier=service_tier)
-            return replace(cost, place=place)
+            usage = at_place(usage, place)
         return price(usage, target.model, provider, at, book=book, service_tier=service_tier)
 
     return price_usage

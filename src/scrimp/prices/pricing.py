@@ -15,6 +15,7 @@ from operator import attrgetter
 from msgspec.structs import replace
 
 from scrimp.calls import Cost, Line, Terms, Usage
+from scrimp.dialects.reported_cost import TELL_COST
 from scrimp.errors import PriceUnknown
 from scrimp.money import PICO_PER_NANO, line_nanousd
 from scrimp.ports import Count
@@ -121,24 +122,26 @@ def price(
 ) -> Cost:
     """The exact cost of usage that the provider reported, one line per bucket that is not empty.
 
-    A cost that the provider itself told wins, also where no price is known. Usage that is `suspect`
-    is priced as it stands. Raises PriceUnknown.
+    A cost that the provider itself told wins, also where no price is known, if its API is known to
+    tell one. Usage that is `suspect` is priced as it stands. Raises PriceUnknown.
     """
     terms = usage.terms
     if terms is not None and terms.reported_nanousd is not None:
-        return Cost.reported(terms.reported_nanousd)
+        if book.provider_id(provider) in TELL_COST:
+            return Cost.reported(terms.reported_nanousd)
+        usage = untold(usage)
     return price_with(usage, resolve(model, provider, at, book=book, service_tier=service_tier))
 
 
 def price_with(usage: Usage, rates: Rates) -> Cost:
-    """The exact cost at rates that were resolved before. Raises PriceUnknown."""
+    """The exact cost at rates that were resolved before, whatever the provider told of it.
+
+    Raises PriceUnknown.
+    """
     terms = usage.terms
     plan = rates.plan
-    if terms is not None:
-        if terms.reported_nanousd is not None:
-            return Cost.reported(terms.reported_nanousd)
-        if terms.geo:
-            plan = plan_at(terms.geo, rates)
+    if terms is not None and terms.geo:
+        plan = plan_at(terms.geo, rates)
     prompt_tokens = usage.total_input_tokens if rates.tiered else 0
     lines: list[Line] = []
     total = 0
@@ -156,6 +159,12 @@ def price_with(usage: Usage, rates: Rates) -> Cost:
             total += line.nanousd
             lines.append(line)
     return Cost(total, total, total, rates.basis, rates.version, tuple(lines))
+
+
+def untold(usage: Usage) -> Usage:
+    """The usage without the cost that was told with it: somebody who is not believed told it."""
+    terms = usage.terms
+    return usage if terms is None else replace(usage, terms=replace(terms, reported_nanousd=None))
 
 
 def at_place(usage: Usage, place: str) -> Usage:
@@ -218,8 +227,7 @@ def bounds(inputs: Count, outputs: Count, rates: Rates) -> Cost:
         high += line_nanousd(outputs.high, max(out[1] for out in outs))
     high += _SPLIT_NANOUSD if high else 0
     middle = sum(line.nanousd for line in lines)
-    counted = (inputs.tokens, inputs.low, inputs.high, outputs.tokens, outputs.low, outputs.high)
-    return Cost(middle, low, high, "estimate", rates.version, tuple(lines), counted=counted)
+    return Cost(middle, low, high, "estimate", rates.version, tuple(lines))
 
 
 def explain(
