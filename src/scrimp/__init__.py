@@ -1,6 +1,7 @@
 """Scrimp makes LLM bills small and keeps them honest. Importing it does nothing.
 
-`Scrimp` is the engine in your own process; what it needs is imported when it is first named.
+`Scrimp` is the engine in your own process; `count`, `estimate` and `price` need no engine. What
+they need is imported when they are first named.
 """
 
 from __future__ import annotations
@@ -10,11 +11,17 @@ import importlib
 TYPE_CHECKING = False  # as type checkers read it: `typing` itself takes longer than all the rest
 if TYPE_CHECKING:
     from scrimp.client.face import Scrimp
+    from scrimp.client.functions import count, estimate, price
 
 __version__ = "0.1.0"
-__all__ = ["Scrimp", "__version__"]
+__all__ = ["Scrimp", "__version__", "count", "estimate", "price"]
 
-_PLACES = {"Scrimp": "scrimp.client.face"}
+_PLACES = {
+    "Scrimp": "scrimp.client.face",
+    "count": "scrimp.client.functions",
+    "estimate": "scrimp.client.functions",
+    "price": "scrimp.client.functions",
+}
 
 
 def __getattr__(name: str) -> object:

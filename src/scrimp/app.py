@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import uuid_utils
 
-from scrimp.billing import book_of, places_of, price_names, pricer
+from scrimp.billing import book_of, places_of, price_names, pricer, trusts_of
 from scrimp.calls import Call, Reply
 from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
@@ -83,6 +83,7 @@ class App:
         self.clock = parts.clock
         self.ledger = parts.ledger
         self.keys = parts.keys
+        self.encoder = parts.encoder
         self.book = book
         self.dialects = DIALECTS
         self.targets = targets_of(settings, book)
@@ -92,7 +93,7 @@ class App:
         self._names = names = price_names(settings)
         settler = Settler(parts.ledger, parts.encoder, DIALECTS, book, names)
         self.outbox = SettlementOutbox(settler.settle, parts.ledger.append)
-        self.priced = priced = pricer(book, names, places_of(settings))
+        self.priced = priced = pricer(book, names, places_of(settings), trusts_of(settings))
         self._refuses_unpriced = settings.unpriced.policy == "refuse"
         end = UpstreamAttempt(
             parts.upstream,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from msgspec.structs import replace
+
 from scrimp.calls import Cost, Target, Usage
 from scrimp.errors import ConfigError, PriceUnknown
 from scrimp.ports import Pricer
@@ -16,8 +18,11 @@ from scrimp.settings import Settings
 _NOBODY: Mapping[str, bool] = {}
 
 
-def book_of(settings: Settings) -> PriceBook:
-    """The price book that ships, with the prices of the settings over it. Raises ConfigError."""
+def book_of(settings: Settings, base: PriceBook | None = None) -> PriceBook:
+    """A price book (the one that ships) with the prices of the settings over it.
+
+    Raises ConfigError.
+    """
     own: dict[str, Own] = {}
     for model, tables in settings.prices.items():
         try:
@@ -26,7 +31,8 @@ def book_of(settings: Settings) -> PriceBook:
             raise ConfigError(f"prices.{model}: {error}") from error
     # A name that clients use is not the model's own: its prices are those of what it stands for.
     own = {_priced_as(name, settings): prices for name, prices in own.items()} | own
-    book = load_book().with_overrides(own) if own else load_book()
+    book = base or load_book()
+    book = book.with_overrides(own) if own else book
     if settings.unpriced.policy != "assume" or settings.unpriced.price is None:
         return book
     try:
@@ -105,7 +111,9 @@ def pricer(
             usage = untold(usage)
         provider = names.get(target.provider, target.provider)
         if places and (place := places.get(target.provider)):
-            usage = at_place(usage, place)
+            placed = at_place(usage, place)
+            cost = price(placed, target.model, provider, at, book=book, service_tier=service_tier)
+            return replace(cost, place=place)
         return price(usage, target.model, provider, at, book=book, service_tier=service_tier)
 
     return price_usage

@@ -63,6 +63,8 @@ class ProviderSettings(Section, frozen=True):
     A provider that Scrimp knows by name gets what its table leaves out from `DEFAULT_PROVIDERS`.
     `prices_as` names the provider of the price book whose prices hold (its own name by default),
     `residency` the place where its endpoint keeps the work, when that has a price of its own.
+    `trust_cost` says whether a cost that it tells in its usage is what a call cost (`auto`: if its
+    API is known to tell one).
     """
 
     base_url: str
@@ -70,6 +72,7 @@ class ProviderSettings(Section, frozen=True):
     key_env: str = ""
     prices_as: str = ""
     residency: str = ""
+    trust_cost: bool | Literal["auto"] = "auto"
     any_model: bool = False
     ask_usage: bool = True
     headers: dict[str, str] = {}

@@ -229,6 +229,7 @@ _HINTS = {
     "engine": "one of memory, sqlite, redis",
     "mode": "one of keys, passthrough",
     "policy": "one of allow, refuse, assume",
+    "weekdays": "any of mon, tue, wed, thu, fri, sat, sun",
     "dialects": f"one of {', '.join(get_args(SpokenDialect))}",
 }
 

@@ -17,13 +17,17 @@ from scrimp.cli.options import examples, json_option
         'scrimp count "How much is this?"',
         "scrimp count --file prompt.txt --model claude-sonnet-4-5",
         "git diff | scrimp count - --json",
+        'scrimp count --rough "How much is this?"',
     ),
 )
 @click.argument("text", required=False)
 @click.option("--model", default="gpt-4o", show_default=True, help="Whose tokens to count.")
 @click.option("--file", "file", type=Path, metavar="PATH", help="Read the text from a file.")
+@click.option("--rough", is_flag=True, help="Words times 1.3: a rule of thumb, for comparison.")
 @json_option
-def count_command(text: str | None, model: str, file: Path | None, *, as_json: bool) -> None:
+def count_command(
+    text: str | None, model: str, file: Path | None, *, rough: bool, as_json: bool
+) -> None:
     """Count the tokens of a text (`-`: of standard input).
 
     OpenAI's models are counted exactly, others with an estimate whose range holds the truth. The
@@ -31,23 +35,18 @@ def count_command(text: str | None, model: str, file: Path | None, *, as_json: b
     """
     from scrimp.app import open_encoder
     from scrimp.cli.console import print_json, say
+    from scrimp.shell.quoting import rough_count, shown_count
 
-    count = open_encoder().count_now(model, _given(text, file))
+    given = _given(text, file)
+    count = rough_count(given) if rough else open_encoder().count_now(model, given)
     if as_json:
-        print_json(
-            {
-                "model": model,
-                "tokens": count.tokens,
-                "low": count.low,
-                "high": count.high,
-                "method": count.method,
-            }
-        )
+        print_json(shown_count(model, count))
         return
     bounds = "" if count.low == count.high else f", between {count.low:,} and {count.high:,}"
     about = "" if count.low == count.high else "about "
     noun = "token" if count.tokens == 1 else "tokens"
-    say(f"{about}{count.tokens:,} {noun} for {model}{bounds} ({count.method})")
+    whose = "any model" if rough else model
+    say(f"{about}{count.tokens:,} {noun} for {whose}{bounds} ({count.method})")
 
 
 def _given(text: str | None, file: Path | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
-from scrimp.cli.options import config_option, examples, json_option, load_settings
+from scrimp.cli.options import config_option, examples, given, json_option, load_settings
 from scrimp.prices.forecast import Plan, Workload
 
 if TYPE_CHECKING:
@@ -17,11 +17,21 @@ if TYPE_CHECKING:
     from scrimp.settings import Settings
 
 _MEASURED_DAYS = 30
+_OF_A_MONTH = (
+    *("users", "queries", "tokens", "input_share", "days", "input_price", "output_price"),
+    *("hit_rate", "cheap_share", "cheap_discount", "from_ledger"),
+)
+
+_ASSUMED = ("users", "queries", "tokens", "input_share", "model", "input_price", "output_price")
 
 
 class EstimateOptions(TypedDict):
-    """The options of the command."""
+    """The arguments of the command."""
 
+    file: Path | None
+    output: int | None
+    tier: str
+    provider: str | None
     users: int | None
     queries: Fraction | None
     tokens: int | None
@@ -65,8 +75,10 @@ _COUNT = click.IntRange(0)
         "scrimp estimate --users 10000 --queries 5 --tokens 1500 --input-price 2.5 "
         "--output-price 10 --hit-rate 0.4 --cheap-share 0.5 --cheap-discount 0.94",
         "scrimp estimate --from-ledger --cheap-share 0.5 --cheap-discount 0.94",
+        "scrimp estimate call.json --output 500",
     ),
 )
+@click.argument("file", type=Path, required=False)
 @click.option("--users", type=_COUNT, metavar="N", help="How many users.")
 @click.option("--queries", type=_NUMBER, metavar="N", help="Queries of each user in a day.")
 @click.option("--tokens", type=_COUNT, metavar="N", help="Tokens of a query, in and out together.")
@@ -100,6 +112,9 @@ _COUNT = click.IntRange(0)
 @click.option(
     "--from-ledger", is_flag=True, help="Start from the calls, prices and hits of 30 days past."
 )
+@click.option("--output", type=_COUNT, metavar="N", help="Of FILE: tokens that it will write.")
+@click.option("--tier", default="", metavar="NAME", help="Of FILE: service tier, such as batch.")
+@click.option("--provider", metavar="NAME", help="Of FILE: who serves it.")
 @config_option
 @json_option
 def estimate_command(**options: Unpack[EstimateOptions]) -> None:
@@ -107,11 +122,19 @@ def estimate_command(**options: Unpack[EstimateOptions]) -> None:
 
     Shares are between 0 and 1. Nothing is guessed: prices come from --model, from --input-price and
     --output-price, or with --from-ledger from what your calls have cost.
+
+    With a FILE (the JSON body of one call; - is standard input): what that call will cost,
+    expected, at least and at most.
     """
     from scrimp.cli.console import print_json
     from scrimp.cli.estimate_view import document, show
 
     settings = load_settings(options["config"]).settings
+    if options["file"] is not None:
+        _one_call(options["file"], options, settings)
+        return
+    if extra := given(("output", "tier", "provider")):
+        raise click.UsageError(f"{extra[0]} is for the call of a FILE, and none was named")
     try:
         basis = (
             _measured(options, settings) if options["from_ledger"] else _planned(options, settings)
@@ -128,6 +151,21 @@ def estimate_command(**options: Unpack[EstimateOptions]) -> None:
             show(basis, plan)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+
+
+def _one_call(path: Path, options: EstimateOptions, settings: Settings) -> None:
+    """What the call of a file will cost. Raises click.UsageError for options of a month."""
+    from scrimp.cli.estimate_call import show_call
+    from scrimp.shell.quoting import Hints
+
+    if extra := given(_OF_A_MONTH):
+        raise click.UsageError(f"{extra[0]} is for a month; a FILE is one call")
+    hints = Hints(
+        output_tokens=options["output"],
+        service_tier=options["tier"],
+        provider=options["provider"] or "",
+    )
+    show_call(path, settings, hints, options["model"] or "", as_json=options["as_json"])
 
 
 def _planned(options: EstimateOptions, settings: Settings) -> Basis:
@@ -147,22 +185,21 @@ def _planned(options: EstimateOptions, settings: Settings) -> Basis:
 
 def _prices(options: EstimateOptions, settings: Settings) -> tuple[int, int, str]:
     """Pico-dollars per input and output token, and where they come from."""
-    given = (options["input_price"], options["output_price"])
+    stated = (options["input_price"], options["output_price"])
     if options["model"] is not None:
-        if given != (None, None):
+        if stated != (None, None):
             raise click.UsageError("--model, or --input-price and --output-price, not both")
         return _prices_of(options["model"], settings)
-    if given[0] is None or given[1] is None:
+    if stated[0] is None or stated[1] is None:
         raise click.UsageError("prices missing (--model, or --input-price and --output-price)")
-    picos = [price * 1_000_000 for price in given if price is not None]
+    picos = [price * 1_000_000 for price in stated if price is not None]
     if any(pico.denominator != 1 for pico in picos):
         raise click.UsageError("a price has at most six decimals per 1M tokens")
     return int(picos[0]), int(picos[1]), "the prices given"
 
 
 def _prices_of(model: str, settings: Settings) -> tuple[int, int, str]:
-    from scrimp.billing import book_of
-    from scrimp.cli.price import sold_as
+    from scrimp.billing import book_of, sold_as
     from scrimp.errors import PriceUnknown
     from scrimp.prices.pricing import explain
 
@@ -180,8 +217,7 @@ def _measured(options: EstimateOptions, settings: Settings) -> Basis:
     from scrimp.cli.console import short_path
     from scrimp.cli.estimate_view import Basis
 
-    given = ("users", "queries", "tokens", "model", "input_price", "output_price")
-    if extra := [f"--{name.replace('_', '-')}" for name in given if options[name] is not None]:  # type: ignore[literal-required]  # names of the TypedDict
+    if extra := given(_ASSUMED):
         raise click.UsageError(f"--from-ledger measures what {', '.join(extra)} would assume")
     now = datetime.now(UTC)
     reader = open_ledger_reader(settings)

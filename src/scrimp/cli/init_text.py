@@ -48,6 +48,9 @@ TEMPLATE = """\
 #prices_as = ""
 # Where its endpoint keeps the work ("us", "eu", ...), when that has a price of its own.
 #residency = ""
+# Whether a cost that it tells in its usage is believed: true, false, or "auto" (OpenRouter,
+# Perplexity and xAI are known to tell one).
+#trust_cost = "auto"
 # Send it every model that nobody else serves, known or not.
 #any_model = false
 # Ask streams for their usage, without which the cost can only be estimated.
@@ -109,6 +112,11 @@ TEMPLATE = """\
 # stand more than once.
 #since = 2026-01-01
 #until = 2099-01-01
+# Hours (UTC; they may pass midnight) and days of the week.
+#hours = "01:00-04:00"
+#weekdays = ["mon", "tue", "wed", "thu", "fri"]
+# What all token prices are multiplied by in a place; without it they hold everywhere.
+#residency = { us = "1.1" }
 # Where the prices were read.
 #source = "https://example.com/prices, checked 2026-11-22"
 # The whole call's prices once its prompt is longer than so many tokens.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,3 +60,12 @@ def moment(text: str, now: datetime) -> datetime:
         msg = f"not a time: {text!r} (write today, 24h, 7d, 2026-11-01 or 2026-11-01T12:00Z)"
         raise click.BadParameter(msg) from None
     return given.astimezone(UTC) if given.tzinfo else given.replace(tzinfo=UTC)
+
+
+def given(names: Iterable[str]) -> list[str]:
+    """Of these options of the command that runs, those that were typed, as they are typed."""
+    from click.core import ParameterSource
+
+    ctx = click.get_current_context()
+    typed = (name for name in names if ctx.get_parameter_source(name) != ParameterSource.DEFAULT)
+    return [f"--{name.replace('_', '-')}" for name in typed]

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
-from scrimp.cli.options import config_option, examples, json_option, load_settings, moment
+from scrimp.cli.options import config_option, examples, given, json_option, load_settings, moment
 
 if TYPE_CHECKING:
-    from scrimp.prices import PriceBook
     from scrimp.settings import Settings
 
 KINDS = {
@@ -35,6 +34,7 @@ class PriceOptions(TypedDict, total=False):
     config: Path | None
     as_json: bool
     vectors: Path | None
+    compare: str | None
     input: int
     cached: int
     cache_write: int
@@ -58,10 +58,11 @@ def _quantities(command: Callable[..., Any]) -> Callable[..., Any]:
         "scrimp price gpt-4o-mini",
         "scrimp price claude-sonnet-4-5 --input 1200 --cached 30000 --output 400",
         "scrimp price gpt-4o --tier batch --at 2026-11-01 --json",
+        "scrimp price --compare gpt-4o,gpt-4o-mini prompt.txt --output 500",
         "scrimp price --vectors recorded_bills.json",
     ),
 )
-@click.argument("model", required=False)
+@click.argument("model", required=False, metavar="MODEL | FILE")
 @click.option("--provider", help="Who sells it [default: who is known for it].")
 @_quantities
 @click.option("--tier", default="", metavar="NAME", help="Service tier, such as batch or flex.")
@@ -72,15 +73,21 @@ def _quantities(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="FILE",
     help="Price the recorded usage of a file; exit code 1 when a bill is not matched exactly.",
 )
+@click.option(
+    "--compare",
+    metavar="MODELS",
+    help="What the prompt of FILE (a text, or a request body in JSON) costs with each of them.",
+)
 @config_option
 @json_option
 @click.pass_context
 def price_command(ctx: click.Context, model: str | None, **options: Unpack[PriceOptions]) -> None:
     """Show what a model costs: the rates in force, their source, and the bill of given usage.
 
-    Every line is exact to the nano-dollar; a price that is not known is an error, never $0.
+    Every line is exact to the nano-dollar; a price that is not known is an error, never $0. With
+    --compare, the argument is a FILE (- is standard input) and --output the tokens expected.
     """
-    from scrimp.billing import book_of
+    from scrimp.billing import book_of, sold_as
     from scrimp.calls import Usage
     from scrimp.cli.console import print_json
     from scrimp.cli.price_view import Quote, document, show
@@ -94,12 +101,15 @@ def price_command(ctx: click.Context, model: str | None, **options: Unpack[Price
         missed = show_verdicts(verdicts_of(path, book), book, as_json=options["as_json"])
         ctx.exit(1 if missed else 0)
     if model is None:
-        raise click.UsageError("which MODEL? (or --vectors FILE)", ctx)
+        raise click.UsageError("which MODEL? (or --compare MODELS FILE, or --vectors FILE)", ctx)
+    if (models := options["compare"]) is not None:
+        _compare(models, Path(model), options, settings)
+        return
     at = moment(options["at"], datetime.now(UTC))
     name, provider = sold_as(model, options["provider"], settings, book)
     rates = resolve(name, provider, at, book=book, service_tier=options["tier"])
-    given = {field: options[kind.replace("-", "_")] for kind, (field, _) in KINDS.items()}  # type: ignore[literal-required]  # names of KINDS
-    bill = price_with(Usage(**given), rates) if any(given.values()) else None
+    used = {field: options[kind.replace("-", "_")] for kind, (field, _) in KINDS.items()}  # type: ignore[literal-required]  # names of KINDS
+    bill = price_with(Usage(**used), rates) if any(used.values()) else None
     quote = Quote(rates, at, rates.source, bill)
     if options["as_json"]:
         print_json(document(quote))
@@ -107,27 +117,18 @@ def price_command(ctx: click.Context, model: str | None, **options: Unpack[Price
         show(quote)
 
 
-def sold_as(
-    model: str, provider: str | None, settings: Settings, book: PriceBook
-) -> tuple[str, str]:
-    """Model id and provider as the book knows them. Raises PriceUnknown with the nearest name."""
-    from scrimp.billing import price_names
-    from scrimp.errors import PriceUnknown
+def _compare(models: str, path: Path, options: PriceOptions, settings: Settings) -> None:
+    """One prompt with several models."""
+    from scrimp.cli.price_compare import compare, show_comparison
+    from scrimp.shell.quoting import Hints
 
-    names = price_names(settings)
-    model = settings.aliases.get(model, model)
-    if provider is None and (entry := settings.models.get(model)) is not None:
-        return entry.model or model, names.get(entry.provider, entry.provider)
-    if provider is not None:
-        provider = book.provider_id(names.get(provider, provider))
-        if provider not in book.providers() and book.find(model, provider) is None:
-            raise PriceUnknown(f"the price book knows no provider {provider!r}")
-    found = book.find(model, provider)
-    if found is None:
-        near = book.suggest(model, provider)
-        where = f" at {provider}" if provider else ""
-        hint = f"did you mean {near}?" if near else f'add [prices."{model}"] to scrimp.toml'
-        raise PriceUnknown(f"no price for model {model!r}{where} ({hint})")
-    if provider is not None or book.find(model, found.provider) is not None:
-        return model, provider or found.provider
-    return model.partition("/")[2], found.provider  # it was named as provider/model
+    counted = given(name.replace("-", "_") for name in KINDS if name != "output")
+    if counted:
+        raise click.UsageError(f"--compare counts the file itself: leave out {counted[0]}")
+    hints = Hints(
+        provider=options["provider"] or "",
+        service_tier=options["tier"],
+        output_tokens=options["output"] if given(("output",)) else None,
+        at=moment(options["at"], datetime.now(UTC)),
+    )
+    show_comparison(compare(models, path, settings, hints), as_json=options["as_json"])

@@ -37,9 +37,8 @@ def prices_command() -> None:
 @json_option
 def show_command(model: str, provider: str | None, config: Path | None, *, as_json: bool) -> None:
     """Show every dated price of a model, its tiers, fees and limits, each with its source."""
-    from scrimp.billing import book_of
+    from scrimp.billing import book_of, sold_as
     from scrimp.cli.console import print_json
-    from scrimp.cli.price import sold_as
     from scrimp.cli.prices_view import model_document, show_model
 
     settings = load_settings(config).settings

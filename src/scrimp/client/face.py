@@ -11,16 +11,17 @@ import os
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from scrimp.app import open_app
-from scrimp.calls import Caller
+from scrimp.calls import Caller, Cost
 from scrimp.client.asking import Answer, Question, ask
 from scrimp.client.desk import Desk
 from scrimp.client.engine import GRACE_S, Engine
+from scrimp.client.functions import EstimateOptions, Quotes
 from scrimp.client.mailbox import Mailbox
 from scrimp.client.reporting import BEGINNING, Since, Spend, period, row_of, spend_of, today
 from scrimp.client.telling import RecordOptions, told_of
@@ -35,6 +36,8 @@ from scrimp.client.wrapping import (
 )
 from scrimp.errors import InvalidRequest
 from scrimp.ledger.report import By, ReportRow
+from scrimp.ports import Count
+from scrimp.prices.quote import Estimate
 from scrimp.settings import Loaded, Settings, complete, load, read
 from scrimp.shell.recording import Recorded, Told
 from scrimp.shell.secret import tenant_secret
@@ -136,6 +139,26 @@ class Scrimp:
         wanted = told_of(model, usage, told)
         return await self._engine.acall(partial(_record, told=wanted))
 
+    def count(self, text: str, model: str = "") -> Count:
+        """Tokens of a text, as `scrimp.count`; a model of the settings by its name there."""
+        return self._quotes.count(text, self._model(model))
+
+    def estimate(self, call: Mapping[str, Any], **options: Unpack[EstimateOptions]) -> Estimate:
+        """What a call will cost, as `scrimp.estimate`, at the prices of the settings."""
+        return self._quotes.estimate(call, options)
+
+    def price(
+        self,
+        usage: object,
+        model: str,
+        provider: str = "",
+        at: datetime | None = None,
+        *,
+        service_tier: str = "",
+    ) -> Cost:
+        """What usage costs, as `scrimp.price`, at the prices of the settings. Books nothing."""
+        return self._quotes.price(usage, model, provider, at, service_tier)
+
     def report(
         self, since: Since = None, until: datetime | None = None, *, by: By = "model"
     ) -> Spend:
@@ -165,6 +188,10 @@ class Scrimp:
     ) -> ReportRow:
         """The same, awaited."""
         return await asyncio.to_thread(self.stats, user, since, until)
+
+    @cached_property
+    def _quotes(self) -> Quotes:
+        return Quotes(self._loaded.settings)
 
     def _model(self, asked: str) -> str:
         if name := asked or self._default_model:

@@ -17,6 +17,9 @@ from typing import Any
 from scrimp.calls import Terms
 from scrimp.money import NANO_PER_USD
 
+TELL_COST = frozenset({"x-ai", "openrouter", "perplexity"})
+"""Providers, as the price book names them, whose documented API tells what a call cost."""
+
 _TICKS_PER_NANO = 10
 _MOST_USD = 10**6
 """No call costs that much: a greater figure is not believed."""

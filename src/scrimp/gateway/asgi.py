@@ -21,6 +21,7 @@ from scrimp.gateway.body import ClientGoneError, read_body
 from scrimp.gateway.leaving import EXTENSION, Leaving
 from scrimp.gateway.metrics import Metrics
 from scrimp.gateway.own_links import leading_back
+from scrimp.gateway.quotes import Counts, Estimates, desks
 from scrimp.gateway.records import RECORDS, Records
 from scrimp.gateway.sink import HttpSink, Receive, Send
 from scrimp.gateway.standing import Standing
@@ -43,7 +44,7 @@ class _Shared:
     app: App
     intake: Intake
     views: Views
-    records: Records
+    desks: Mapping[str, Records | Counts | Estimates]
     allowed_hosts: frozenset[str]
     max_body_bytes: int
     write_timeout_s: float
@@ -61,7 +62,7 @@ class Gateway:
             app=app,
             intake=intake,
             views=Views(app, intake, standing or Standing(Metrics())),
-            records=Records(app, intake),
+            desks={RECORDS: Records(app, intake), **desks(app, intake)},
             allowed_hosts=frozenset(host.lower() for host in server.allowed_hosts),
             max_body_bytes=server.max_body_bytes,
             write_timeout_s=server.write_timeout_s,
@@ -140,7 +141,8 @@ class _One:
             return wrong_method(method, path, self._route.method)
         if not self._route.method and (refused := unfit(method, path)) is not None:
             return refused
-        return await (self._record(receive) if path == RECORDS else self._serve_call(receive))
+        desk = shared.desks.get(path)
+        return await (self._serve_call(receive) if desk is None else self._tell(desk, receive))
 
     async def _show(self, view: View) -> Refusal | None:
         try:
@@ -151,15 +153,14 @@ class _One:
         await self.sink.whole(shown.status, headers, shown.body)
         return None
 
-    async def _record(self, receive: Receive) -> Refusal | None:
-        """A call that was made elsewhere; the id in the answer is that call's."""
-        shared = self._shared
+    async def _tell(self, desk: Records | Counts | Estimates, receive: Receive) -> Refusal | None:
+        """What is asked of Scrimp itself; the id of a record in the answer is that call's."""
         if self._scope["method"] != "POST":
-            return wrong_method(self._scope["method"], RECORDS, "POST")
+            return wrong_method(self._scope["method"], self._scope["path"], "POST")
         try:
-            booker = await shared.records.identify(self._headers)
-            body = await read_body(receive, shared.max_body_bytes, self._declared())
-            shown = body if isinstance(body, Refusal) else await booker(body)
+            taker = await desk.identify(self._headers)
+            body = await read_body(receive, self._shared.max_body_bytes, self._declared())
+            shown = body if isinstance(body, Refusal) else await taker(body)
         except Rejected as error:
             return refusal_of(error)
         if isinstance(shown, Refusal):

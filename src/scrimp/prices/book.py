@@ -20,6 +20,7 @@ from scrimp.prices.match import matches, spellings
 from scrimp.prices.rates import ModelPrice, PriceRow, Rates
 
 _FIND_LIMIT = 4096
+_VENDORS = ("openai", "anthropic", "google", "mistral", "cohere", "voyageai")
 _COMMON = ("openai", "anthropic", "google", "deepseek", "mistral", "x-ai", "groq", "cohere")
 
 
@@ -49,10 +50,14 @@ class _BookData:
 
 @dataclass(frozen=True, slots=True)
 class Own:
-    """Prices that stand in for a model's own: rows, and rows that overlay them by service tier."""
+    """Prices that stand in for a model's own: rows, and rows that overlay them by service tier.
+
+    `residency` is by what they are multiplied in a place; by default they hold everywhere.
+    """
 
     rows: tuple[PriceRow, ...]
     tiers: Mapping[str, tuple[PriceRow, ...]] = field(default_factory=dict)
+    residency: Mapping[str, tuple[int, int]] = field(default_factory=lambda: {"*": (1, 1)})
 
 
 _MODELS = msgspec.json.Decoder(tuple[ModelPrice, ...])
@@ -120,7 +125,8 @@ class PriceBook:
         """The model's prices, or None.
 
         Without a provider the one that is known for such ids is taken, else the part before the
-        first slash. An override wins by `provider/model`, then by `model` alone.
+        first slash, else the vendor that has such a model. An override wins by `provider/model`,
+        then by `model` alone.
         """
         key = (provider, model)
         try:
@@ -176,8 +182,9 @@ class PriceBook:
             return None
         known = self._search(model, provider)
         if known is None:
-            return ModelPrice(model, (), own.rows, own.tiers, provider=name, own=True)
-        return replace(known, rows=own.rows, tiers=own.tiers, residency={}, own=True)
+            known = ModelPrice(model, (), (), provider=name)
+        rows, tiers, places = own.rows, own.tiers, own.residency
+        return replace(known, rows=rows, tiers=tiers, residency=places, own=True)
 
     def _search(self, model: str, provider: str | None) -> ModelPrice | None:
         if provider is not None:
@@ -188,7 +195,12 @@ class PriceBook:
                 if found is not None:
                     return found
         prefix, _, rest = model.partition("/")
-        return self._search_in(self.provider_id(prefix), rest) if rest else None
+        found = self._search_in(self.provider_id(prefix), rest) if rest else None
+        if found is not None:
+            return found
+        # rules for whose models are whose leave some out, such as OpenAI's and Google's embeddings
+        of_vendors = (self._search_in(name, model) for name in _VENDORS)
+        return next((one for one in of_vendors if one is not None), None)
 
     def _search_in(self, provider: str, model: str) -> ModelPrice | None:
         data = self._data.providers.get(provider)

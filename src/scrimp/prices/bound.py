@@ -81,11 +81,11 @@ class Bound:
 def upper_bound(ask: Ask, model: str, provider: str, at: datetime, *, book: PriceBook) -> Bound:
     """The most that one attempt of the call can cost. Raises PriceUnknown."""
     found = book.find(model, provider)
-    limits = _Limits(found, ask, provider if found is None else found.provider)
+    limits = Limits(found, ask, provider if found is None else found.provider)
     bounds = [
         _at_rates(ask, limits, rates)
-        for tier in _tiers(ask.service_tier, found)
-        for rates in _around(model, provider, at, tier, book)
+        for tier in tiers_that_serve(ask.service_tier, found)
+        for rates in rates_around(model, provider, at, tier, book)
     ]
     return max(bounds, key=lambda bound: bound.nanousd)
 
@@ -141,7 +141,7 @@ def _uses(fields: Mapping[str, Any]) -> Iterable[tuple[str, int | None]]:
         yield "mcp", None
 
 
-class _Limits:
+class Limits:
     """Token limits of one call: its own, the book's, or stated ones."""
 
     def __init__(self, found: ModelPrice | None, ask: Ask, provider: str) -> None:
@@ -176,8 +176,8 @@ class _Limits:
         return rounds
 
 
-def _tiers(asked: str, found: ModelPrice | None) -> tuple[str, ...]:
-    """The tiers that may serve: a dearer one may fall back to the standard one."""
+def tiers_that_serve(asked: str, found: ModelPrice | None) -> tuple[str, ...]:
+    """The tiers that may serve, the likeliest first: a dearer one may fall back to the standard."""
     tier = asked.lower()
     if tier == "auto":
         known = found.tiers if found else {}
@@ -189,7 +189,9 @@ def _tiers(asked: str, found: ModelPrice | None) -> tuple[str, ...]:
     return (tier, "")
 
 
-def _around(model: str, provider: str, at: datetime, tier: str, book: PriceBook) -> Iterable[Rates]:
+def rates_around(
+    model: str, provider: str, at: datetime, tier: str, book: PriceBook
+) -> Iterable[Rates]:
     """All rates that may be in force when an attempt begins. Raises PriceUnknown."""
     moment = at
     while True:
@@ -200,7 +202,7 @@ def _around(model: str, provider: str, at: datetime, tier: str, book: PriceBook)
         moment = rates.until
 
 
-def _at_rates(ask: Ask, limits: _Limits, rates: Rates) -> Bound:
+def _at_rates(ask: Ask, limits: Limits, rates: Rates) -> Bound:
     plan = _plan(ask.place, rates)
     heard = tuple(kind for kind in ask.kinds if not kind.startswith("output_"))
     spoken = tuple(kind for kind in ask.kinds if kind.startswith("output_"))

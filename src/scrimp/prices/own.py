@@ -6,10 +6,13 @@ calls of a tool (`web_search` and `tools`), per request, per second.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Literal
+from fractions import Fraction
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -18,8 +21,12 @@ from scrimp.money import PICO_PER_USD
 from scrimp.prices.book import Own
 from scrimp.prices.rates import BUCKETS, PER_REQUEST, PriceRow, Rate, pico_per_unit
 
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_WEEK: tuple[Weekday, ...] = get_args(Weekday)
+_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 _MS_PER_S = 1000
 _PER_THOUSAND = 1000
+_DAY_MINUTES = 24 * 60
 
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
@@ -52,7 +59,9 @@ class LongContext(Kinds, frozen=True, kw_only=True):
 class PriceSettings(Kinds, frozen=True, kw_only=True):
     """What a model costs. `free` and `per_second` say so explicitly for a model of one's own.
 
-    With several tables for one model, the last one that is in force at a time prices it.
+    With several tables for one model, the last one that is in force at a time prices it: `hours`
+    (such as `01:00-04:00`) and `weekdays` are UTC. `residency` is by what all token prices are
+    multiplied in a place; without it they hold everywhere.
     """
 
     long_context: tuple[LongContext, ...] = ()
@@ -63,6 +72,9 @@ class PriceSettings(Kinds, frozen=True, kw_only=True):
     free: bool = False
     since: date | None = None
     until: date | None = None
+    hours: str = ""
+    weekdays: tuple[Weekday, ...] = ()
+    residency: dict[str, str] = {}
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -104,12 +116,15 @@ def own_prices(tables: PriceTables, source: str) -> Own:
     tiers: dict[str, list[PriceRow]] = {}
     for one in stated:
         for name, kinds in one.tiers.items():
-            row = PriceRow(_rates(kinds), since=one.since, until=one.until)
-            tiers.setdefault(name.lower(), []).append(row)
-    return Own(
+            tiers.setdefault(name.lower(), []).append(_dated(_rates(kinds), one))
+    own = Own(
         tuple(own_row(one, source) for one in stated),
         {name: tuple(reversed(rows)) for name, rows in tiers.items()},
     )
+    places = {name: share for one in stated for name, share in one.residency.items()}
+    if not places:
+        return own
+    return replace(own, residency={name: _fraction(name, text) for name, text in places.items()})
 
 
 def own_row(stated: PriceSettings, source: str) -> PriceRow:
@@ -120,14 +135,48 @@ def own_row(stated: PriceSettings, source: str) -> PriceRow:
     fees = {name: _per_call("tools." + name, text) for name, text in stated.tools.items()}
     if stated.per_request:
         fees[PER_REQUEST] = _whole("per_request", stated.per_request, 1)
-    return PriceRow(
-        _stepped(rates, stated.long_context),
-        since=stated.since,
-        until=stated.until,
+    return replace(
+        _dated(_stepped(rates, stated.long_context), stated),
         fees=fees,
         per_ms=_whole("per_second", stated.per_second, _MS_PER_S) if stated.per_second else None,
         source=stated.source or source,
     )
+
+
+def _dated(rates: Mapping[str, Rate], stated: PriceSettings) -> PriceRow:
+    """A row with these rates, in force when the table says so."""
+    return PriceRow(
+        rates,
+        since=stated.since,
+        until=stated.until,
+        minutes=_minutes(stated.hours),
+        weekdays=tuple(sorted({_WEEK.index(day) for day in stated.weekdays})),
+    )
+
+
+def _minutes(hours: str) -> tuple[int, int] | None:
+    """Minutes of the day; a window may pass midnight."""
+    if not hours:
+        return None
+    found = _HOURS.fullmatch(hours)
+    numbers = [int(number) for number in found.groups()] if found else [0, 0, 0, 0]
+    start, end = numbers[0] * 60 + numbers[1], numbers[2] * 60 + numbers[3]
+    if start == end or end > _DAY_MINUTES:
+        msg = f"'hours' is no time of the day: {hours!r} (write it like 22:00-06:00, in UTC)"
+        raise ValueError(msg)
+    return start, end
+
+
+def _fraction(place: str, text: str) -> tuple[int, int]:
+    """By what the prices of tokens are multiplied in a place."""
+    try:
+        share = Fraction(Decimal(text))
+    except (InvalidOperation, ValueError, OverflowError):
+        share = Fraction(0)
+    if share <= 0:
+        msg = f"'residency.{place}' is no factor above 0: {text!r} (write it like 1.1)"
+        raise ValueError(msg)
+    return share.numerator, share.denominator
 
 
 def _rates(stated: Kinds) -> dict[str, Rate]:

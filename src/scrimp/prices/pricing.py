@@ -227,7 +227,8 @@ def bounds(inputs: Count, outputs: Count, rates: Rates) -> Cost:
         high += line_nanousd(outputs.high, max(out[1] for out in outs))
     high += _SPLIT_NANOUSD if high else 0
     middle = sum(line.nanousd for line in lines)
-    return Cost(middle, low, high, "estimate", rates.version, tuple(lines))
+    counted = (inputs.tokens, inputs.low, inputs.high, outputs.tokens, outputs.low, outputs.high)
+    return Cost(middle, low, high, "estimate", rates.version, tuple(lines), counted=counted)
 
 
 def explain(

@@ -114,6 +114,71 @@ output = "3"
         assert _cost(toml, usage, at=at).nanousd == usd * 1_000_000
 
 
+PEAK = """
+[[prices."house"]]
+input = "1"
+output = "1"
+[[prices."house"]]
+hours = "22:00-06:00"
+weekdays = ["fri", "sat"]
+input = "3"
+output = "3"
+tiers = { batch = { input = "2", output = "2" } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("at", "usd"),
+    [
+        ("2026-11-20T22:00", 3),
+        ("2026-11-20T21:59", 1),
+        ("2026-11-21T05:59", 3),
+        ("2026-11-21T06:00", 1),
+        ("2026-11-22T05:00", 1),
+    ],
+)
+def test_hours_and_weekdays(at: str, usd: int) -> None:
+    """A night from Friday on; what is left out holds at all other times."""
+    moment = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    assert _cost(PEAK, Usage(input_tokens=1000), at=moment).nanousd == usd * 1_000_000
+    if usd == 3:
+        assert _cost(PEAK, Usage(input_tokens=1), tier="batch", at=moment).nanousd == 2000
+
+
+def test_prices_of_ones_own_hold_everywhere_unless_they_say_where() -> None:
+    """What a user states is what it costs; with factors, a place that is not named is unknown."""
+    plain = '[prices."house"]\ninput = "1"\noutput = "1"\n'
+    there = Usage(input_tokens=1000, terms=Terms(geo="us"))
+    elsewhere = Usage(input_tokens=1000, terms=Terms(geo="eu"))
+    assert _cost(plain, there).nanousd == 1_000_000
+    dear = plain + 'residency = { us = "1.1" }'
+    assert _cost(dear, there).nanousd == 1_100_000
+    assert _cost(dear, Usage(input_tokens=1000)).nanousd == 1_000_000
+    with pytest.raises(PriceUnknown, match="'eu'"):
+        _cost(dear, elsewhere)
+    assert _cost(plain + 'residency = { "*" = "2" }', elsewhere).nanousd == 2_000_000
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        'hours = "25:00-01:00"',
+        'hours = "1-2"',
+        'hours = "01:00-01:00"',
+        'hours = "01:00-24:01"',
+        'residency = { us = "0" }',
+        'residency = { us = "much" }',
+        'residency = { us = "NaN" }',
+        'weekdays = ["someday"]',
+    ],
+)
+def test_hours_days_and_factors_are_checked(field: str) -> None:
+    """With the field, and how to write it."""
+    toml = f'[prices."house"]\ninput = "1"\noutput = "1"\n{field}'
+    with pytest.raises(ConfigError, match=r"write it like|any of mon"):
+        book_of(parse(toml.encode(), source="test"))
+
+
 @pytest.mark.parametrize(
     ("toml", "words"),
     [

@@ -6,23 +6,51 @@ from datetime import UTC, datetime
 
 import pytest
 
-from scrimp.calls import Terms, Usage
+from scrimp.billing import places_of, price_names, pricer, trusts_of
+from scrimp.calls import Target, Terms, Usage
 from scrimp.errors import PriceUnknown
 from scrimp.money import parse_usd
 from scrimp.prices import PriceRow, load_book, price, resolve
 from scrimp.prices.rates import PER_REQUEST, Rates, multiplied
+from scrimp.settings import read
 
 BOOK = load_book()
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+TOLD = Usage(input_tokens=10, terms=Terms(reported_nanousd=3_850_000))
 
 
 def test_a_cost_that_the_provider_told_wins() -> None:
     """Also for a model that the book does not know; it is marked, and it is the only line."""
-    told = Usage(input_tokens=10, terms=Terms(reported_nanousd=3_850_000))
-    for model, provider in (("gpt-4o", "openai"), ("unheard-of", "nobody")):
-        cost = price(told, model, provider, AT, book=BOOK)
+    for model, provider in (("openai/gpt-4o", "openrouter"), ("unheard-of", "xai")):
+        cost = price(TOLD, model, provider, AT, book=BOOK)
         assert (cost.nanousd, cost.basis) == (3_850_000, "reported")
         assert [line.nanousd for line in cost.lines] == [3_850_000]
+
+
+def test_a_cost_is_believed_only_from_those_whose_api_tells_one() -> None:
+    """Anybody may write `cost` into a usage: elsewhere the book prices, or nobody knows."""
+    cost = price(TOLD, "gpt-4o", "openai", AT, book=BOOK)
+    assert (cost.nanousd, cost.basis) == (25_000, "usage")
+    with pytest.raises(PriceUnknown):
+        price(TOLD, "unheard-of", "nobody", AT, book=BOOK)
+
+
+@pytest.mark.parametrize(
+    ("trust", "provider", "basis"),
+    [
+        ("auto", "corp", "usage"),
+        ("auto", "openrouter", "reported"),
+        (True, "corp", "reported"),
+        (False, "openrouter", "usage"),
+    ],
+)
+def test_settings_say_whose_cost_is_believed(trust: object, provider: str, basis: str) -> None:
+    """`trust_cost` of a provider; `auto` believes those whose API is known to tell one."""
+    about = {"base_url": "http://127.0.0.1:1/v1", "dialects": ["openai.chat"]}
+    settings = read({"providers": {provider: {**about, "trust_cost": trust}}}, source="test")
+    book = BOOK.with_overrides({"m": PriceRow({"input": 1000})})
+    priced = pricer(book, price_names(settings), places_of(settings), trusts_of(settings))
+    assert priced(TOLD, Target(provider, "m", "openai.chat"), AT, "").basis == basis
 
 
 @pytest.mark.parametrize(
