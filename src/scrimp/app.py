@@ -53,6 +53,7 @@ from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl
 from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
 from scrimp.stores.settings_keys import SettingsKeys
 from scrimp.stores.sqlite_ledger import SqliteLedger
+from scrimp.stores.sqlite_ledger_attempts import AttemptReader
 from scrimp.stores.sqlite_ledger_read import LedgerReader
 from scrimp.targets import ModelEntry, Provider, Targets
 from scrimp.upstreams.http import Endpoint, HttpUpstream, Timeouts
@@ -221,6 +222,11 @@ async def cache_server_memory(loaded: Loaded) -> dict[str, str]:
 def open_ledger_reader(settings: Settings) -> LedgerReader:
     """The ledger's read side, for shells that only look. Raises StoreError."""
     return LedgerReader(settings.ledger_path)
+
+
+def open_attempt_reader(settings: Settings) -> AttemptReader:
+    """The ledger's attempts, to be laid beside a bill. Nothing is opened yet."""
+    return AttemptReader(settings.ledger_path)
 
 
 def open_encoder() -> TiktokenEncoder:

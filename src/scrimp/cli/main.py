@@ -32,6 +32,9 @@ COMMANDS: dict[str, Lazy] = {
     "serve": Lazy("scrimp.cli.serve:serve_command", "Run the gateway."),
     "key": Lazy("scrimp.cli.key:key_command", "Make a key for a client of the gateway."),
     "report": Lazy("scrimp.cli.report:report_command", "Show what calls cost, and what was saved."),
+    "reconcile": Lazy(
+        "scrimp.cli.reconcile:reconcile_command", "Compare the ledger with a provider's bill."
+    ),
     "explain": Lazy("scrimp.cli.explain:explain_command", "Tell the story of one call."),
     "cache": Lazy("scrimp.cli.cache:cache_command", "Look at remembered replies, or forget them."),
     "price": Lazy("scrimp.cli.price:price_command", "Show what a model costs."),

@@ -1,0 +1,1 @@
+"""The ledger beside the provider's own usage and cost exports. Pure: shells read the files."""
