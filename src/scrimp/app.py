@@ -20,7 +20,7 @@ from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
 from scrimp.errors import InvalidRequest, PriceUnknown
-from scrimp.identity import KeyStore, VirtualKey
+from scrimp.identity import ControlStore, KeyStore, VirtualKey
 from scrimp.levers.coalesce import Coalesce, CoalesceSettings
 from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.levers.order import ORDER
@@ -51,8 +51,10 @@ from scrimp.prices.pricing import resolve
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl_seconds
 from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
+from scrimp.stores.joined_keys import JoinedKeys
 from scrimp.stores.settings_keys import SettingsKeys
 from scrimp.stores.sqlite_ledger import SqliteLedger
+from scrimp.stores.sqlite_control import SqliteControl, was_ever_guarded
 from scrimp.stores.sqlite_ledger_attempts import AttemptReader
 from scrimp.stores.sqlite_ledger_read import LedgerReader
 from scrimp.targets import ModelEntry, Provider, Targets
@@ -75,6 +77,7 @@ class Parts:
     claims: Claims | None = None
     reach: Callable[[str, Endpoint], None] = lambda name, endpoint: None  # noqa: ARG005 (none)
 
+    control: ControlStore | None = None
 
 class App:
     """One engine. Open it with `open_app`."""
@@ -88,6 +91,7 @@ class App:
         self.book = book
         self.dialects = DIALECTS
         self.targets = targets_of(settings, book)
+        self.control = parts.control
         self.replies = parts.replies
         self._reach = parts.reach
         self._asked = {name for name, one in settings.providers.items() if one.ask_usage}
@@ -160,14 +164,16 @@ async def open_app(
     if watch is not None:
         ledger = WatchedLedger(ledger, watch)
     upstream = HttpUpstream(endpoints_of(loaded))
+    control = open_control(settings)
     parts = Parts(
         clock=clock,
         upstream=upstream,
         ledger=ledger,
         replies=cache.replies,
         claims=cache.claims,
-        keys=SettingsKeys(_virtual_key(key) for key in settings.keys),
-        encoder=TiktokenEncoder(),
+        keys=_keys(settings, control),
+        encoder=learner.encoder,
+        control=control,
         reach=upstream.add,
     )
     try:
@@ -194,9 +200,20 @@ def cache_plan(loaded: Loaded) -> CachePlan:
     settings, section = loaded.settings, loaded.settings.exact_cache
     return CachePlan(
         engine=section.engine,
+        await control.close()
         path=settings.cache_path,
         max_bytes=section.max_bytes,
         memory_bytes=section.memory_bytes,
+def open_control(settings: Settings) -> SqliteControl:
+    """Keys, members and rules that are no part of the settings. Raises StoreError."""
+    return SqliteControl.open(settings.control_path, SystemClock())
+
+
+def stored_keys(settings: Settings) -> bool:
+    """True when there was ever a key beside those of the settings. Raises StoreError."""
+    return was_ever_guarded(settings.control_path)
+
+
         url=loaded.cache_url,
         url_env=section.url_env,
         prefix=section.prefix,
@@ -351,3 +368,11 @@ def _virtual_key(key: KeySettings) -> VirtualKey:
         tags=key.tags,
         models=key.models,
     )
+def _keys(settings: Settings, control: KeyStore) -> KeyStore:
+    listed = [_virtual_key(key) for key in settings.keys]
+    return JoinedKeys(SettingsKeys(listed), [key.name for key in listed], control)
+
+
+        org=key.org,
+        trusted=key.trusted,
+        ends_at=key.expires,

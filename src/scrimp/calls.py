@@ -274,7 +274,7 @@ class CacheControl(Value, frozen=True):
 
 
 class Caller(Value, frozen=True):
-    """On whose behalf a call is made.
+    """On whose behalf a call is made. `end_user` is believed, `reported_user` only written down.
 
     `tenant` separates whatever must never be shared (caches above all). `credential` is the
     provider credential that the client brought, sent on only where settings allow it; it is
@@ -291,6 +291,7 @@ class Caller(Value, frozen=True):
     session: str = ""
     org: str = ""
     end_user: str = ""
+    reported_user: str = ""
     credential: tuple[str, str] | None = None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal, Protocol
 
+from scrimp.limits import RuleStore
 from scrimp.values import Value
 
 MemberKind = Literal["org", "team", "user"]
@@ -158,4 +159,16 @@ class KeyDesk(Protocol):
 
     async def revoke_key(self, name: str, *, by: str) -> bool:
         """End it at once, and what was rotated away, too; False when it is not there."""
+        ...
+
+
+class ControlStore(KeyStore, KeyDesk, Directory, RuleStore, Protocol):
+    """All of it in one place, with the keys of the admin API. What others change shows in 1 s."""
+
+    async def find_admin(self, sha256: str) -> VirtualKey | None:
+        """The admin key with this digest, whether or not it still holds."""
+        ...
+
+    async def any_admin(self) -> bool:
+        """True when there was ever an admin key."""
         ...

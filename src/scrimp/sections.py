@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -43,6 +44,13 @@ class MetricsSection(Section, frozen=True):
 
 
 class AuthSettings(Section, frozen=True):
+class AdminSection(Section, frozen=True):
+    """The admin API. With `sha256`, the digest of a key, it takes that key beside stored ones."""
+
+    enabled: bool = True
+    sha256: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
+
+
     """`keys`: virtual keys once there are any; `passthrough`: clients bring provider keys."""
 
     mode: Literal["keys", "passthrough"] = "keys"
@@ -135,7 +143,10 @@ class LedgerSection(Section, frozen=True):
 
 
 class KeySettings(Section, frozen=True):
-    """A virtual key by its SHA-256 in hex; `scrimp key` makes one and shows it once."""
+    """A virtual key by its SHA-256 in hex; `scrimp key` makes one and shows it once.
+
+    `trusted` callers may name an end user. `expires` is a time with its offset.
+    """
 
     name: Name
     sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -145,6 +156,9 @@ class KeySettings(Section, frozen=True):
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
 
+    org: str = ""
+    trusted: bool = False
+    expires: Annotated[datetime, Meta(tz=True)] | None = None
 
 class Settings(Section, frozen=True):
     """The whole file."""
@@ -152,6 +166,7 @@ class Settings(Section, frozen=True):
     server: ServerSettings = ServerSettings()
     auth: AuthSettings = AuthSettings()
     state_dir: str = ""
+    admin: AdminSection = AdminSection()
     providers: dict[Name, ProviderSettings] = {}
     models: dict[str, ModelSettings] = {}
     aliases: dict[str, str] = {}
@@ -174,6 +189,11 @@ class Settings(Section, frozen=True):
         """The ledger's file."""
         path = self.ledger.path
         return Path(path).expanduser() if path else self.state_path / "ledger.sqlite"
+
+    @property
+    def control_path(self) -> Path:
+        """The file of keys, members and rules that are made while the gateway runs."""
+        return self.state_path / "control.sqlite"
 
     @property
     def cache_path(self) -> Path:

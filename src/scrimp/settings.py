@@ -21,6 +21,7 @@ from scrimp.prices.own import PriceSettings, PriceTables, UnpricedSection
 from scrimp.providers import DEFAULT_PROVIDERS, SpokenDialect
 from scrimp.sections import (
     AuthSettings,
+    AdminSection,
     ExactCacheSection,
     KeySettings,
     LedgerSection,
@@ -219,7 +220,7 @@ _FIELDS = {
     for section in (
         *(Settings, ServerSettings, AuthSettings, ProviderSettings, TimeoutSettings),
         *(ModelSettings, PriceSettings, ExactCacheSection, RetrySection, LedgerSection),
-        *(MetricsSection, KeySettings, UnpricedSection),
+        *(AdminSection, MetricsSection, KeySettings, UnpricedSection),
     )
     for field in msgspec.structs.fields(section)
 }

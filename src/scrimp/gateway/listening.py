@@ -11,6 +11,7 @@ import contextlib
 import socket
 import sys
 
+from scrimp.app import stored_keys
 from scrimp.errors import ConfigError
 from scrimp.gateway.web_guard import is_loopback
 from scrimp.settings import Loaded
@@ -77,13 +78,15 @@ def _refused(host: str, port: int, error: Exception) -> ConfigError:
 
 
 def check_bind(loaded: Loaded) -> None:
-    """Refuse to serve other machines without keys. Raises ConfigError."""
+    """Refuse to serve other machines without keys. Raises ConfigError, StoreError."""
     settings = loaded.settings
     if is_loopback(settings.server.host) or settings.keys or settings.auth.mode == "passthrough":
         return
+    if stored_keys(settings):
+        return
     raise ConfigError(
         f"{settings.server.host} is reachable from other machines and no key is set "
-        "(make one: scrimp key NAME; or listen on 127.0.0.1)"
+        "(make one: scrimp keys create NAME; or listen on 127.0.0.1)"
     )
 
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from scrimp.app import App
 from scrimp.errors import StoreError
 from scrimp.shell import wire
-from scrimp.shell.intake import Identity, Intake
+from scrimp.shell.intake import Identity, Intake, unnamed
 from scrimp.shell.recording import Recorder, read_told, shown
 from scrimp.shell.refusal import Refusal
 
@@ -52,7 +52,10 @@ class Records:
             text = "the body must be sent as content-type: application/json"
             return Refusal(415, "invalid_request", text)
         told = read_told(body)
-        caller = replace(wire.caller(headers, identity.key, ""), tenant=identity.tenant)
+        who = wire.caller(headers, identity.key, "")
+        if identity.credential is not None:
+            who = unnamed(who)
+        caller = replace(who, tenant=identity.tenant)
         key_task = wire.task_header(headers) or (identity.key.task if identity.key else "")
         try:
             recorded = await self._recorder.book(told, caller, key_task=key_task)

@@ -145,7 +145,7 @@ def entry_of(call: Call, ending: Ending, *, keep_content: bool) -> Entry:
         tenant=caller.tenant,
         key=caller.key,
         team=caller.team,
-        user=caller.user,
+        user=caller.user or caller.reported_user,
         task=call.task.name,
         task_source=call.task.source,
         tags=caller.tags,

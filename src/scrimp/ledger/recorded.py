@@ -143,7 +143,7 @@ def entry_of(
         tenant=caller.tenant,
         key=caller.key,
         team=caller.team,
-        user=caller.user,
+        user=caller.user or caller.reported_user,
         task=task.name,
         task_source=task.source,
         tags=caller.tags,

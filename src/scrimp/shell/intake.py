@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from scrimp.calls import Call, Caller, Operation, Request, Sink, Target, Task, Trace
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.json_body import read_object
-from scrimp.errors import InvalidRequest, Unauthenticated, UnknownModel
+from scrimp.errors import InvalidRequest, StoreError, Unauthenticated, Unavailable, UnknownModel
 from scrimp.identity import KeyStore, VirtualKey
 from scrimp.ports import Clock
 from scrimp.settings import Settings
@@ -125,7 +125,7 @@ class Intake:
         self._tenant_secret = tenant_secret
 
     async def identify(self, headers: Mapping[bytes, bytes]) -> Identity:
-        """Check the key, where keys are in use. Raises Unauthenticated."""
+        """Check the key, where keys are in use. Raises Unauthenticated, Unavailable."""
         given = wire.credential(headers)
         if self._passthrough:
             if given is None:
@@ -134,14 +134,20 @@ class Intake:
             secret = wire.secret_of(given) or given[1]
             mac = hmac.new(self._tenant_secret, secret.encode(), hashlib.sha256)
             return Identity(credential=given, tenant=f"credential:{mac.hexdigest()[:32]}")
-        if not await self._app.keys.any():
-            return Identity()
-        secret = wire.secret_of(given)
-        if not secret:
-            raise Unauthenticated("no key (send yours as Authorization: Bearer … or x-api-key)")
-        key = await self._app.keys.find(wire.sha256_hex(secret))
+        try:
+            if not await self._app.keys.any():
+                return Identity()
+            secret = wire.secret_of(given)
+            if not secret:
+                raise Unauthenticated("no key (send yours as Authorization: Bearer … or x-api-key)")
+            key = await self._app.keys.find(wire.sha256_hex(secret))
+        except StoreError as error:
+            raise Unavailable(
+                "keys cannot be checked now, so no call is let in (the gateway's log says why)"
+            ) from error
         if key is None:
-            raise Unauthenticated("this key is not known here (scrimp key makes one)")
+            raise Unauthenticated("this key is not known here (scrimp keys create makes one)")
+        check_holds(key, self._app.clock)
         return Identity(key=key, tenant=f"key:{key.name}")
 
     def call(self, asked: Asked, route: Route) -> Call:
@@ -204,7 +210,7 @@ class Intake:
         who = wire.caller(asked.headers, identity.key, body_user)
         if identity.credential is None:
             return who
-        return replace(who, tenant=identity.tenant, credential=identity.credential)
+        return replace(unnamed(who), tenant=identity.tenant, credential=identity.credential)
 
     def _task(self, asked: Asked, identity: Identity, request: Request, dialect: Dialect) -> Task:
         return task_of(
@@ -248,6 +254,22 @@ class Intake:
             f"model '{model}' is served by provider '{provider}', and a key that is passed on goes "
             f"to '{own}' unless you say otherwise (ask for '{provider}/{model}')"
         )
+
+
+def check_holds(key: VirtualKey, clock: Clock) -> None:
+    """Raises Unauthenticated for a key that is revoked or at its end."""
+    if key.revoked:
+        raise Unauthenticated(f"key '{key.name}' is revoked (scrimp keys create makes another)")
+    if key.ends_at is not None and clock.now() >= key.ends_at:
+        raise Unauthenticated(
+            f"key '{key.name}' ended at {key.ends_at:%Y-%m-%dT%H:%M:%SZ} "
+            "(scrimp keys rotate makes a new one)"
+        )
+
+
+def unnamed(who: Caller) -> Caller:
+    """Of a stranger with a credential of its own: the name that it gives is only written down."""
+    return replace(who, user="", end_user="") if who.reported_user else who
 
 
 def _check_model_name(model: str) -> None:

@@ -130,7 +130,7 @@ class Recorder:
 
 def _labelled(caller: Caller, told: Told) -> Caller:
     """The key's own user and tags win, as they do for calls that are made here."""
-    user = caller.user or check_label("user", told.user)
+    user = caller.user or caller.reported_user or check_label("user", told.user)
     session = caller.session or check_label("session", told.session)
     return replace(caller, user=user, session=session, tags=check_tags((*caller.tags, *told.tags)))
 

@@ -141,9 +141,11 @@ def cache_control(headers: Mapping[bytes, bytes]) -> CacheControl:
 
 
 def caller(headers: Mapping[bytes, bytes], key: VirtualKey | None, body_user: str) -> Caller:
-    """On whose behalf: team and default tags come from the key; user, tags, session by header.
+    """On whose behalf: org, team, user and default tags are the key's; tags and session by header.
 
-    The key's own user wins, then the header, then the body's user field.
+    A user that is named (by header, else by the body) is an end user where the key is trusted, and
+    otherwise only written down: nobody charges another's budget by a name. Without keys there is
+    one caller, who is believed.
     """
     given = (tag.strip() for tag in _label(headers, b"x-scrimp-tags", 2048).split(","))
     tags = tuple(dict.fromkeys(tag for tag in given if tag))  # twice would count twice in reports
@@ -151,17 +153,21 @@ def caller(headers: Mapping[bytes, bytes], key: VirtualKey | None, body_user: st
         raise InvalidRequest(
             f"x-scrimp-tags holds {len(tags)} tags; at most {_MAX_TAGS} of {_MAX_LABEL} characters"
         )
-    user = _label(headers, b"x-scrimp-user") or _shown(body_user)
+    named = _label(headers, b"x-scrimp-user") or _shown(body_user)
     if key is None:
         session = _label(headers, b"x-scrimp-session")
-        return Caller("local", user=user, tags=tags, session=session)
+        who = Caller("local", user=named, tags=tags, session=session)
+        return replace(who, end_user=named, reported_user=named) if named else who
     return Caller(
         tenant=f"key:{key.name}",
         key=key.name,
         team=key.team,
-        user=key.user or user,
+        user=key.user,
         tags=tuple(dict.fromkeys((*key.tags, *tags))),
         session=_label(headers, b"x-scrimp-session"),
+        org=key.org,
+        end_user=named if key.trusted else "",
+        reported_user=named,
     )
 
 

@@ -9,6 +9,7 @@ fails closed.
 from __future__ import annotations
 
 import asyncio
+import logging
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,6 +33,8 @@ LOOK_S = 0.4
 """A snapshot of this age is looked after, beside the calls."""
 OLD_S = 0.9
 """One of this age is not answered from: the look is waited for."""
+
+_log = logging.getLogger("scrimp.control")
 
 _T = TypeVar("_T")
 _NEVER = -1
@@ -89,6 +92,17 @@ class _File:
             self._connection = open_control(self.path, make=make)
             self._which, self._version = identity(self.path), _NEVER
         return self._connection
+
+
+def was_ever_guarded(path: Path) -> bool:
+    """True when there was ever a key in the file; it need not be there. Raises StoreError."""
+    file = _File(path)
+    try:
+        return file.look().guarded
+    except (sqlite3.Error, OSError) as error:
+        raise StoreError(f"the control store {path} cannot be read: {error}") from error
+    finally:
+        file.close()
 
 
 class SqliteControl:
@@ -224,12 +238,15 @@ class SqliteControl:
 
     def _look(self) -> None:
         began_s = self._clock.monotonic()
+        was_well = not isinstance(self._seen, StoreError)
         try:
             self._seen = self._file.look()
         except StoreError as error:
             self._seen = error
         except (sqlite3.Error, OSError) as error:
             self._seen = self._broken(error)
+        if was_well and isinstance(self._seen, StoreError):
+            _log.error("nobody is let in: %s", self._seen)
         self._seen_at_s = began_s
 
     def _broken(self, error: Exception) -> StoreError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from scrimp.app import App, Parts
 from scrimp.calls import Call, Target, Trace
 from scrimp.dialects.json_body import encode
-from scrimp.errors import InvalidRequest, Unauthenticated, UnknownModel
+from scrimp.errors import InvalidRequest, StoreError, Unauthenticated, Unavailable, UnknownModel
 from scrimp.identity import VirtualKey
 from scrimp.prices import load_book
 from scrimp.settings import parse
@@ -292,3 +293,54 @@ async def test_counting_tokens_has_no_task() -> None:
     call = intake().call(asked(body), COUNT)
     assert (call.operation, call.task.source) == ("count_tokens", "none")
     assert call.target.dialect == "anthropic.count_tokens"
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"revoked": True}, "revoked"),
+        ({"ends_at": NOON}, "ended at 2026-05-06T12:00:00Z"),
+        ({"ends_at": NOON - timedelta(days=1)}, "ended at 2026-05-05"),
+    ],
+)
+async def test_a_key_that_no_longer_holds_is_told_why(more: dict[str, Any], reason: str) -> None:
+    """Whoever has the key may know; the way out is beside it."""
+    with pytest.raises(Unauthenticated, match=reason):
+        await called(intake(key(**more)), authorization=f"Bearer {SECRET}")
+
+
+async def test_a_key_holds_until_its_end() -> None:
+    """Up to the last microsecond."""
+    door = intake(key(ends_at=NOON + timedelta(microseconds=1)))
+    assert (await called(door, authorization=f"Bearer {SECRET}")).caller.key == "ci"
+
+
+class DeadKeys:
+    """A store that cannot be read."""
+
+    async def find(self, sha256: str) -> VirtualKey | None:
+        """Fail."""
+        raise StoreError(f"/secret/place is gone {sha256}")
+
+    async def any(self) -> bool:
+        """Fail."""
+        raise StoreError("/secret/place is gone")
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+async def test_while_keys_cannot_be_read_nobody_is_let_in() -> None:
+    """With a 503 that an SDK may try again, and without the place of the file."""
+    door = intake()
+    door._app.keys = DeadKeys()  # type: ignore[misc]  # a property of the protocol
+    with pytest.raises(Unavailable, match="keys cannot be checked now") as caught:
+        await called(door, authorization=f"Bearer {SECRET}")
+    assert "secret" not in str(caught.value)
+
+
+async def test_a_credential_of_its_own_names_nobody() -> None:
+    """In passthrough mode a stranger's word is written down and charges no budget."""
+    door = intake(mode="passthrough")
+    who = (await called(door, authorization="Bearer sk-own", x_scrimp_user="ceo")).caller
+    assert (who.user, who.end_user, who.reported_user) == ("", "", "ceo")

@@ -153,11 +153,28 @@ def test_tags() -> None:
 
 
 def test_who_the_user_is() -> None:
-    """The key's word, then the header's, then the body's."""
+    """The user is the key's alone; whom the client names is written down, by header, else body."""
     header = raw(x_scrimp_user="ada")
-    assert wire.caller(header, KEY, "bob").user == "bot"
-    assert wire.caller(header, VirtualKey("k", ""), "bob").user == "ada"
-    assert wire.caller({}, None, "bob").user == "bob"
+    who = wire.caller(header, KEY, "bob")
+    assert (who.user, who.end_user, who.reported_user) == ("bot", "", "ada")
+    who = wire.caller(header, VirtualKey("k", ""), "bob")
+    assert (who.user, who.end_user, who.reported_user) == ("", "", "ada")
+    who = wire.caller({}, VirtualKey("k", ""), "bob")
+    assert (who.user, who.end_user, who.reported_user) == ("", "", "bob")
+
+
+def test_a_trusted_key_names_end_users_and_no_user_of_ours() -> None:
+    """So that a budget of its customers holds, and nobody of ours pays for them."""
+    key = VirtualKey("web", "", user="bot", org="acme", trusted=True)
+    who = wire.caller(raw(x_scrimp_user="ada"), key, "")
+    assert (who.user, who.end_user, who.org) == ("bot", "ada", "acme")
+    assert wire.caller({}, key, "").end_user == ""
+
+
+def test_without_keys_there_is_one_caller_and_it_is_believed() -> None:
+    """Nobody else is there whose budget a name could charge."""
+    who = wire.caller({}, None, "bob")
+    assert (who.user, who.end_user, who.reported_user) == ("bob", "bob", "bob")
 
 
 def test_a_user_of_the_body_is_made_fit_for_reports() -> None:
