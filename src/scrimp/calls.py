@@ -28,7 +28,6 @@ cut: broke after the first byte · cancelled: the client left · unsent: never l
 
 NEVER_BILLED: tuple[Outcome, ...] = ("unsent", "rejected")
 """Outcomes that no provider bills: it never saw the request, or refused it."""
-
 OVERLOADED = (503, 529)  # said before the work; after another 5xx the provider may bill it
 
 
@@ -103,7 +102,6 @@ class Usage(Value, frozen=True):
 
 
 COUNTERS = tuple(name for name in Usage.__struct_fields__ if name not in ("suspect", "terms"))
-"""Names of the counters of `Usage`."""
 
 
 class Line(Value, frozen=True):
@@ -201,14 +199,15 @@ class Booked(Value, frozen=True):
 class Trace(msgspec.Struct, eq=False):
     """The log of one call, shared by all its versions: lines of levers, attempts upstream.
 
-    `booked` is set once, by the record lever, when the call is over. The rest is for a call whose
-    attempts may stand in another call's trace: `served_by` is who answers, as far as that is known
-    while chunks leave; `upstream_ms` how long others' attempts made it wait; `heard_all` whether a
-    client that left had been given the last chunk (None: its own last attempt tells).
+    `booked` is set once, by the record lever; `headers` tell the client what levers did. Where its
+    attempts may stand in another's trace: `served_by` is who answers, as far as is known while
+    chunks leave; `upstream_ms` how long others' attempts made it wait; `heard_all` whether it had the
+    last chunk when it left (None: its own last attempt tells).
     """
 
     lines: list[TraceLine] = msgspec.field(default_factory=list)
     attempts: list[Attempt] = msgspec.field(default_factory=list)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
     booked: Booked | None = None
     served_by: str = "upstream"
     upstream_ms: float = 0.0
@@ -292,6 +291,7 @@ class Caller(Value, frozen=True):
     org: str = ""
     end_user: str = ""
     reported_user: str = ""
+    models: tuple[str, ...] = ()
     credential: tuple[str, str] | None = None
 
 
