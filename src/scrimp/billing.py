@@ -11,7 +11,7 @@ from scrimp.calls import Cost, Target, Usage
 from scrimp.errors import ConfigError, PriceUnknown
 from scrimp.ports import Pricer
 from scrimp.prices.book import Own, PriceBook, load_book
-from scrimp.prices.own import own_prices, own_row
+from scrimp.prices.own import PriceSettings, like_another, own_prices, own_row
 from scrimp.prices.pricing import at_place, price, untold
 from scrimp.settings import Settings
 
@@ -24,14 +24,18 @@ def book_of(settings: Settings, base: PriceBook | None = None) -> PriceBook:
     Raises ConfigError.
     """
     own: dict[str, Own] = {}
+    book = base or load_book()
     for model, tables in settings.prices.items():
         try:
-            own[model] = own_prices(tables, "your own settings")
+            own[model] = (
+                like_another(tables.like, book)
+                if isinstance(tables, PriceSettings) and tables.like
+                else own_prices(tables, "your own settings")
+            )
         except (ValueError, ArithmeticError) as error:
             raise ConfigError(f"prices.{model}: {error}") from error
     # A name that clients use is not the model's own: its prices are those of what it stands for.
     own = {_priced_as(name, settings): prices for name, prices in own.items()} | own
-    book = base or load_book()
     book = book.with_overrides(own) if own else book
     if settings.unpriced.policy != "assume" or settings.unpriced.price is None:
         return book

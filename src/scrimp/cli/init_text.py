@@ -117,6 +117,8 @@ TEMPLATE = """\
 #weekdays = ["mon", "tue", "wed", "thu", "fri"]
 # What all token prices are multiplied by in a place; without it they hold everywhere.
 #residency = { us = "1.1" }
+# Or all prices and limits of a model that the price book knows, and then nothing else.
+#like = ""
 # Where the prices were read.
 #source = "https://example.com/prices, checked 2026-11-22"
 # The whole call's prices once its prompt is longer than so many tokens.

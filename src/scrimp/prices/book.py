@@ -52,12 +52,14 @@ class _BookData:
 class Own:
     """Prices that stand in for a model's own: rows, and rows that overlay them by service tier.
 
-    `residency` is by what they are multiplied in a place; by default they hold everywhere.
+    `residency` is by what they are multiplied in a place; by default they hold everywhere. `like`
+    is the model that lends its limits, where that is another one.
     """
 
     rows: tuple[PriceRow, ...]
     tiers: Mapping[str, tuple[PriceRow, ...]] = field(default_factory=dict)
     residency: Mapping[str, tuple[int, int]] = field(default_factory=lambda: {"*": (1, 1)})
+    like: ModelPrice | None = None
 
 
 _MODELS = msgspec.json.Decoder(tuple[ModelPrice, ...])
@@ -180,7 +182,7 @@ class PriceBook:
         own = self._overrides.get(f"{name}/{model}") or self._overrides.get(model)
         if own is None:
             return None
-        known = self._search(model, provider)
+        known = own.like or self._search(model, provider)
         if known is None:
             known = ModelPrice(model, (), (), provider=name)
         rows, tiers, places = own.rows, own.tiers, own.residency

@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Meta
 
 from scrimp.money import PICO_PER_USD
-from scrimp.prices.book import Own
+from scrimp.prices.book import Own, PriceBook
 from scrimp.prices.rates import BUCKETS, PER_REQUEST, PriceRow, Rate, pico_per_unit
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -61,9 +61,11 @@ class PriceSettings(Kinds, frozen=True, kw_only=True):
 
     With several tables for one model, the last one that is in force at a time prices it: `hours`
     (such as `01:00-04:00`) and `weekdays` are UTC. `residency` is by what all token prices are
-    multiplied in a place; without it they hold everywhere.
+    multiplied in a place; without it they hold everywhere. `like` takes all prices and limits from
+    a model of the price book: it stands alone, for a deployment under a name of its own.
     """
 
+    like: str = ""
     long_context: tuple[LongContext, ...] = ()
     tiers: dict[str, Kinds] = {}
     tools: dict[str, str] = {}
@@ -79,7 +81,11 @@ class PriceSettings(Kinds, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Raises ValueError for a table that leaves the usual kinds without a price."""
-        if self.free or self.per_second:
+        stated = any(getattr(self, name) for name in self.__struct_fields__ if name != "like")
+        if self.like and stated:
+            msg = "'like' takes all prices from another model: leave out the others"
+            raise ValueError(msg)
+        if self.free or self.per_second or self.like:
             return
         for name in ("input", "output"):
             if not getattr(self, name):
@@ -113,6 +119,9 @@ def own_prices(tables: PriceTables, source: str) -> Own:
     if not stated:
         msg = "there is no table in it"
         raise ValueError(msg)
+    if any(one.like for one in stated):
+        msg = "'like' has no dates: it stands alone in [prices.\"…\"]"
+        raise ValueError(msg)
     tiers: dict[str, list[PriceRow]] = {}
     for one in stated:
         for name, kinds in one.tiers.items():
@@ -125,6 +134,19 @@ def own_prices(tables: PriceTables, source: str) -> Own:
     if not places:
         return own
     return replace(own, residency={name: _fraction(name, text) for name, text in places.items()})
+
+
+def like_another(name: str, book: PriceBook) -> Own:
+    """All that the book knows of another model. Raises ValueError when that is nothing."""
+    known = book.find(name)
+    if known is None:
+        near = book.suggest(name)
+        hint = f" (did you mean {near}?)" if near else ""
+        msg = f"'like': the price book knows no model {name!r}{hint}"
+        raise ValueError(msg)
+    told = f"as {known.provider}/{known.id}, {book.source_of(known.provider)}"
+    rows = tuple(replace(row, source=row.source or told) for row in known.rows)
+    return Own(rows, known.tiers, known.residency, known)
 
 
 def own_row(stated: PriceSettings, source: str) -> PriceRow:

@@ -10,7 +10,7 @@ from scrimp.billing import book_of, places_of, pricer
 from scrimp.calls import Cost, Target, Terms, Usage
 from scrimp.errors import ConfigError, PriceUnknown
 from scrimp.money import parse_usd
-from scrimp.prices import price
+from scrimp.prices import price, resolve
 from scrimp.settings import parse
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -157,6 +157,42 @@ def test_prices_of_ones_own_hold_everywhere_unless_they_say_where() -> None:
     with pytest.raises(PriceUnknown, match="'eu'"):
         _cost(dear, elsewhere)
     assert _cost(plain + 'residency = { "*" = "2" }', elsewhere).nanousd == 2_000_000
+
+
+def test_a_deployment_costs_what_its_model_costs() -> None:
+    """Prices, tiers, residency and limits are another model's; the source says whose."""
+    book = book_of(parse(b'[prices."azure/mine"]\nlike = "azure/gpt-5.4"', source="test"))
+    usage = Usage(input_tokens=300_000, output_tokens=10)
+    for tier in ("", "batch", "priority"):
+        mine = price(usage, "mine", "azure", AT, book=book, service_tier=tier)
+        assert (
+            mine.lines == price(usage, "gpt-5.4", "azure", AT, book=book, service_tier=tier).lines
+        )
+    found, known = book.find("mine", "azure"), book.find("gpt-5.4", "azure")
+    assert found is not None
+    assert known is not None
+    assert (found.max_output_tokens, found.context_window, found.residency) == (
+        known.max_output_tokens,
+        known.context_window,
+        known.residency,
+    )
+    assert resolve("mine", "azure", AT, book=book).source.startswith("as azure/gpt-5.4, ")
+    with pytest.raises(PriceUnknown):
+        price(usage, "mine", "openai", AT, book=book)
+
+
+@pytest.mark.parametrize(
+    ("toml", "words"),
+    [
+        ('[prices.m]\nlike = "gpt-4o-minn"', "did you mean gpt-4o-mini"),
+        ('[prices.m]\nlike = "gpt-4o"\ninput = "1"', "leave out the others"),
+        ('[[prices.m]]\nlike = "gpt-4o"', "stands alone"),
+    ],
+)
+def test_what_like_may_not_say(toml: str, words: str) -> None:
+    """An unknown model, other prices beside it, a history."""
+    with pytest.raises(ConfigError, match=words):
+        book_of(parse(toml.encode(), source="test"))
 
 
 @pytest.mark.parametrize(
