@@ -7,60 +7,32 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from scrimp.errors import StoreError
+from scrimp.stores.private_file import Identity, identity, make_folder, open_private
 from scrimp.stores.sqlite_schema import Schema
+
+__all__ = [
+    "Identity",
+    "identity",
+    "make_folder",
+    "migrations",
+    "open_private",
+    "open_reader",
+    "open_writer",
+]
 
 APPLICATION_ID = 0x53435250
 """`SCRP` in the file's header: this database is a ledger of Scrimp's."""
 
 SCHEMA = Schema("ledger", "ledger_", APPLICATION_ID)
 
-_FILE_MODE = 0o600
-_DIRECTORY_MODE = 0o700
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Which file this is, whatever its name: a deleted or replaced one has another."""
-
-    device: int
-    inode: int
-
-
-def identity(path: Path) -> Identity | None:
-    """None when there is no such file."""
-    try:
-        found = path.stat()
-    except FileNotFoundError:
-        return None
-    return Identity(found.st_dev, found.st_ino)
-
 
 def migrations() -> tuple[str, ...]:
     """The SQL of each schema version, from version 1 on."""
     return SCHEMA.scripts()
-
-
-def make_folder(path: Path) -> None:
-    """Make the folder of a state file, closed to others when it is made here. Raises OSError."""
-    if not path.parent.exists():
-        path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
-
-
-def open_private(path: Path, flags: int) -> int:
-    """A descriptor of a state file that only its owner may read. Raises OSError."""
-    descriptor = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
-    try:
-        if os.fstat(descriptor).st_mode & 0o077:
-            os.fchmod(descriptor, _FILE_MODE)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def open_writer(
@@ -80,7 +52,7 @@ def open_writer(
         SCHEMA.migrate(connection, path)
         if path.stat().st_mode & 0o077:
             # By name: closing any descriptor of the file would drop this process's locks on it.
-            path.chmod(_FILE_MODE)
+            path.chmod(0o600)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: hot pages move once

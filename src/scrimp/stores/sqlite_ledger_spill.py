@@ -6,10 +6,8 @@ read everything back removes it. Reading back twice does no harm: the ledger kno
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -18,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from scrimp.ports import Entry
-from scrimp.stores.sqlite_ledger_file import make_folder, open_private
+from scrimp.stores.private_file import locked, make_folder, open_private, write_all
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Entry).decode
@@ -50,32 +48,6 @@ def _line(entry: Entry) -> bytes:
     return _encode(entry) + b"\n"
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
-    """Append all of it or nothing: a full disk must not leave half a line behind."""
-    size = os.fstat(descriptor).st_size
-    view = memoryview(data)
-    try:
-        while view:
-            view = view[os.write(descriptor, view) :]
-    except OSError:
-        os.ftruncate(descriptor, size)
-        raise
-
-
-@contextmanager
-def _locked(path: Path, flags: int) -> Iterator[int]:
-    """The spill file under its lock; another one is opened when it was removed meanwhile."""
-    while True:
-        descriptor = open_private(path, flags)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            if os.fstat(descriptor).st_nlink:
-                yield descriptor
-                return
-        finally:
-            os.close(descriptor)
-
-
 def set_aside(database: Path, entries: Sequence[Entry], *, sync: bool) -> list[tuple[Entry, str]]:
     """Append entries to the spill file; with `sync` they are on the disk on return.
 
@@ -91,8 +63,8 @@ def set_aside(database: Path, entries: Sequence[Entry], *, sync: bool) -> list[t
             unfit.append((entry, type(error).__name__))
     path = spill_path(database)
     make_folder(path)
-    with _locked(path, os.O_RDWR | os.O_APPEND) as descriptor:
-        _write_all(descriptor, b"".join(lines))
+    with locked(path, os.O_RDWR | os.O_APPEND) as descriptor:
+        write_all(descriptor, b"".join(lines))
         if sync:
             os.fsync(descriptor)
     return unfit
@@ -131,7 +103,7 @@ def read_back(database: Path, commit: Callable[[Sequence[Entry]], None]) -> Read
         return ReadBack(0, 0)
     given = 0
     bad: list[bytes] = []
-    with _locked(path, os.O_RDWR) as descriptor, path.open("rb") as lines:
+    with locked(path, os.O_RDWR) as descriptor, path.open("rb") as lines:
         while piece := list(islice(lines, _BATCH)):
             entries: list[Entry] = []
             for line in piece:
@@ -151,6 +123,6 @@ def read_back(database: Path, commit: Callable[[Sequence[Entry]], None]) -> Read
 def _keep_unreadable(database: Path, lines: Sequence[bytes]) -> None:
     descriptor = open_private(unreadable_path(database), os.O_RDWR | os.O_APPEND)
     try:
-        _write_all(descriptor, b"".join(lines))
+        write_all(descriptor, b"".join(lines))
     finally:
         os.close(descriptor)
