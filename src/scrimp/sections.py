@@ -10,6 +10,7 @@ import msgspec
 import platformdirs
 from msgspec import Meta
 
+from scrimp.budgets.tables import BudgetSection, BudgetTable, DegradeSection, TierTable
 from scrimp.prices.own import PriceTables, UnpricedSection
 from scrimp.providers import SpokenDialect
 
@@ -43,7 +44,6 @@ class MetricsSection(Section, frozen=True):
     sha256: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
 
 
-class AuthSettings(Section, frozen=True):
 class AdminSection(Section, frozen=True):
     """The admin API. With `sha256`, the digest of a key, it takes that key beside stored ones."""
 
@@ -51,6 +51,7 @@ class AdminSection(Section, frozen=True):
     sha256: Annotated[str, Meta(pattern=r"^([0-9a-f]{64})?\Z")] = ""
 
 
+class AuthSettings(Section, frozen=True):
     """`keys`: virtual keys once there are any; `passthrough`: clients bring provider keys."""
 
     mode: Literal["keys", "passthrough"] = "keys"
@@ -155,18 +156,18 @@ class KeySettings(Section, frozen=True):
     task: str = ""
     tags: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
-
     org: str = ""
     trusted: bool = False
     expires: Annotated[datetime, Meta(tz=True)] | None = None
+
 
 class Settings(Section, frozen=True):
     """The whole file."""
 
     server: ServerSettings = ServerSettings()
     auth: AuthSettings = AuthSettings()
-    state_dir: str = ""
     admin: AdminSection = AdminSection()
+    state_dir: str = ""
     providers: dict[Name, ProviderSettings] = {}
     models: dict[str, ModelSettings] = {}
     aliases: dict[str, str] = {}
@@ -178,11 +179,21 @@ class Settings(Section, frozen=True):
     ledger: LedgerSection = LedgerSection()
     metrics: MetricsSection = MetricsSection()
     keys: tuple[KeySettings, ...] = ()
+    budget: BudgetSection = BudgetSection()
+    budgets: dict[Name, BudgetTable] = {}
+    tiers: dict[Name, TierTable] = {}
+    limits: dict[Name, BudgetTable] = {}
+    degrade: DegradeSection = DegradeSection()
 
     @property
     def state_path(self) -> Path:
         """The folder of the ledger and other state."""
         return Path(self.state_dir or platformdirs.user_state_dir("scrimp")).expanduser()
+
+    @property
+    def control_path(self) -> Path:
+        """The file of keys, members and rules that are made while the gateway runs."""
+        return self.state_path / "control.sqlite"
 
     @property
     def ledger_path(self) -> Path:
@@ -191,12 +202,13 @@ class Settings(Section, frozen=True):
         return Path(path).expanduser() if path else self.state_path / "ledger.sqlite"
 
     @property
-    def control_path(self) -> Path:
-        """The file of keys, members and rules that are made while the gateway runs."""
-        return self.state_path / "control.sqlite"
-
-    @property
     def cache_path(self) -> Path:
         """The file of the exact cache, where it has one."""
         path = self.exact_cache.path
         return Path(path).expanduser() if path else self.state_path / "cache.sqlite"
+
+    @property
+    def budget_path(self) -> Path:
+        """The file of what budgets have used, where it has one."""
+        path = self.budget.path
+        return Path(path).expanduser() if path else self.state_path / "budgets.sqlite"

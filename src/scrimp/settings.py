@@ -16,12 +16,13 @@ from typing import Any, get_args
 import msgspec
 import platformdirs
 
+from scrimp.budgets.tables import SECTIONS, BudgetTable, TierTable, check_tables
 from scrimp.errors import ConfigError
 from scrimp.prices.own import PriceSettings, PriceTables, UnpricedSection
 from scrimp.providers import DEFAULT_PROVIDERS, SpokenDialect
 from scrimp.sections import (
-    AuthSettings,
     AdminSection,
+    AuthSettings,
     ExactCacheSection,
     KeySettings,
     LedgerSection,
@@ -169,6 +170,10 @@ def _check(settings: Settings, source: str) -> None:
         except ConfigError as error:
             raise ConfigError(f"{source}: exact_cache.ttl.{task}: {error}") from error
     _check_keys(settings.keys, source)
+    try:
+        check_tables(settings)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}") from error
 
 
 def _check_keys(keys: tuple[KeySettings, ...], source: str) -> None:
@@ -214,13 +219,16 @@ _NAMED: dict[str, Any] = {
     "prices": PriceTables,
     "aliases": str,
     "exact_cache.ttl": str,
+    "budgets": BudgetTable,
+    "limits": BudgetTable,
+    "tiers": TierTable,
 }
 _FIELDS = {
     field.name
     for section in (
         *(Settings, ServerSettings, AuthSettings, ProviderSettings, TimeoutSettings),
         *(ModelSettings, PriceSettings, ExactCacheSection, RetrySection, LedgerSection),
-        *(AdminSection, MetricsSection, KeySettings, UnpricedSection),
+        *(AdminSection, MetricsSection, KeySettings, UnpricedSection, *SECTIONS),
     )
     for field in msgspec.structs.fields(section)
 }
@@ -228,6 +236,7 @@ _NAME_RULE = "must be 1 to 64 letters, digits, dots, hyphens or underscores"
 _SHA256_RULE = "must be 64 hex digits in lower case (scrimp key NAME makes one)"
 _HINTS = {
     "engine": "one of memory, sqlite, redis",
+    "budget.engine": "one of auto, memory, sqlite",
     "mode": "one of keys, passthrough",
     "policy": "one of allow, refuse, assume",
     "weekdays": "any of mon, tue, wed, thu, fri, sat, sun",
@@ -259,7 +268,8 @@ def _reason(what: str, where: str) -> str:
         return _SHA256_RULE if field == "sha256" else _NAME_RULE
     if where.startswith("prices.") and "expected `str`" in said:
         return f'{said} (write it in quotes, so that it is exact: {field} = "0.15")'
-    return f"{said} ({_HINTS[field]})" if field in _HINTS and "enum" in what else said
+    hint = _HINTS.get(where) or _HINTS.get(field)
+    return f"{said} ({hint})" if hint and "enum" in what else said
 
 
 def _named(where: str, raw: Mapping[str, Any]) -> str:
