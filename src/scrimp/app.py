@@ -18,6 +18,7 @@ from scrimp.billing import book_of, places_of, price_names, pricer, trusts_of
 from scrimp.calls import Call, Reply
 from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
+from scrimp.encoders.learning import Learner, Remembered
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
 from scrimp.errors import InvalidRequest, PriceUnknown
 from scrimp.identity import ControlStore, KeyStore, VirtualKey
@@ -50,13 +51,15 @@ from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import resolve
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl_seconds
-from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
 from scrimp.stores.joined_keys import JoinedKeys
+from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
 from scrimp.stores.settings_keys import SettingsKeys
-from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.stores.sqlite_control import SqliteControl, was_ever_guarded
+from scrimp.stores.sqlite_ledger import SqliteLedger
+from scrimp.stores.sqlite_ledger_adjust import LedgerAdjuster
 from scrimp.stores.sqlite_ledger_attempts import AttemptReader
 from scrimp.stores.sqlite_ledger_read import LedgerReader
+from scrimp.stores.sqlite_ratios import SqliteRatios
 from scrimp.targets import ModelEntry, Provider, Targets
 from scrimp.upstreams.http import Endpoint, HttpUpstream, Timeouts
 
@@ -74,10 +77,11 @@ class Parts:
     replies: ReplyStore
     keys: KeyStore
     encoder: Encoder
+    control: ControlStore | None = None
     claims: Claims | None = None
     reach: Callable[[str, Endpoint], None] = lambda name, endpoint: None  # noqa: ARG005 (none)
+    around: Callable[[Next], Next] = lambda end: end
 
-    control: ControlStore | None = None
 
 class App:
     """One engine. Open it with `open_app`."""
@@ -87,11 +91,11 @@ class App:
         self.clock = parts.clock
         self.ledger = parts.ledger
         self.keys = parts.keys
+        self.control = parts.control
         self.encoder = parts.encoder
         self.book = book
         self.dialects = DIALECTS
         self.targets = targets_of(settings, book)
-        self.control = parts.control
         self.replies = parts.replies
         self._reach = parts.reach
         self._asked = {name for name, one in settings.providers.items() if one.ask_usage}
@@ -100,13 +104,14 @@ class App:
         self.outbox = SettlementOutbox(settler.settle, parts.ledger.append)
         self.priced = priced = pricer(book, names, places_of(settings), trusts_of(settings))
         self._refuses_unpriced = settings.unpriced.policy == "refuse"
-        end = UpstreamAttempt(
+        end: Next = UpstreamAttempt(
             parts.upstream,
             DIALECTS,
             parts.clock,
             priced,
             AttemptSettings(ask_usage=self._asked, timed_models=book.timed_models()),
         )
+        end = parts.around(end)
         self.background = Background()
         levers = _levers(settings, parts, self.outbox, priced, self.background)
         self.levers: Mapping[str, Lever] = levers
@@ -159,12 +164,12 @@ async def open_app(
     plan = cache_plan(loaded)
     if not settings.exact_cache.enabled:
         plan = replace(plan, engine="memory")
+    control = open_control(settings)
     cache = open_cache(plan, clock)
     ledger: Ledger = SqliteLedger.open(settings.ledger_path)
     if watch is not None:
         ledger = WatchedLedger(ledger, watch)
-    upstream = HttpUpstream(endpoints_of(loaded))
-    control = open_control(settings)
+    upstream, learner = HttpUpstream(endpoints_of(loaded)), Learner(_ratios(settings))
     parts = Parts(
         clock=clock,
         upstream=upstream,
@@ -175,11 +180,13 @@ async def open_app(
         encoder=learner.encoder,
         control=control,
         reach=upstream.add,
+        around=learner.around,
     )
     try:
         app = App(settings, parts, book)
         async with asyncio.TaskGroup() as group:
             group.create_task(app.outbox.run(), name="scrimp outbox")
+            group.create_task(learner.run(), name="scrimp learner")
             app.background.open(group)
             if cache.run is not None:
                 app.background(cache.run())
@@ -187,23 +194,16 @@ async def open_app(
                 yield app
             finally:
                 app.outbox.stop()
+                learner.stop()
                 await parts.replies.close()
     finally:
         await upstream.close()
         await parts.replies.close()  # again: what opened it may have failed before
         await parts.encoder.close()
+        await control.close()
         await ledger.close()
 
 
-def cache_plan(loaded: Loaded) -> CachePlan:
-    """Which engine remembers replies, and where."""
-    settings, section = loaded.settings, loaded.settings.exact_cache
-    return CachePlan(
-        engine=section.engine,
-        await control.close()
-        path=settings.cache_path,
-        max_bytes=section.max_bytes,
-        memory_bytes=section.memory_bytes,
 def open_control(settings: Settings) -> SqliteControl:
     """Keys, members and rules that are no part of the settings. Raises StoreError."""
     return SqliteControl.open(settings.control_path, SystemClock())
@@ -214,6 +214,14 @@ def stored_keys(settings: Settings) -> bool:
     return was_ever_guarded(settings.control_path)
 
 
+def cache_plan(loaded: Loaded) -> CachePlan:
+    """Which engine remembers replies, and where."""
+    settings, section = loaded.settings, loaded.settings.exact_cache
+    return CachePlan(
+        engine=section.engine,
+        path=settings.cache_path,
+        max_bytes=section.max_bytes,
+        memory_bytes=section.memory_bytes,
         url=loaded.cache_url,
         url_env=section.url_env,
         prefix=section.prefix,
@@ -241,14 +249,26 @@ def open_ledger_reader(settings: Settings) -> LedgerReader:
     return LedgerReader(settings.ledger_path)
 
 
+def open_ledger_adjuster(settings: Settings) -> LedgerAdjuster:
+    """Corrections of the ledger, for shells that make them. Nothing is opened yet."""
+    return LedgerAdjuster(settings.ledger_path)
+
+
 def open_attempt_reader(settings: Settings) -> AttemptReader:
     """The ledger's attempts, to be laid beside a bill. Nothing is opened yet."""
     return AttemptReader(settings.ledger_path)
 
 
-def open_encoder() -> TiktokenEncoder:
-    """The tokenizers, for shells that count without an engine. Nothing is loaded yet."""
-    return TiktokenEncoder()
+def open_encoder(settings: Settings | None = None) -> TiktokenEncoder:
+    """The tokenizers, for shells that count without an engine. Nothing is loaded yet.
+
+    With settings they know what engines have learned of models from real usage.
+    """
+    return TiktokenEncoder(Remembered(_ratios(settings)) if settings is not None else None)
+
+
+def _ratios(settings: Settings) -> SqliteRatios:
+    return SqliteRatios(settings.state_path / "ratios.sqlite")
 
 
 def targets_of(settings: Settings, book: PriceBook) -> Targets:
@@ -358,6 +378,11 @@ def _levers(
     return {lever.name: lever for lever in levers}
 
 
+def _keys(settings: Settings, control: KeyStore) -> KeyStore:
+    listed = [_virtual_key(key) for key in settings.keys]
+    return JoinedKeys(SettingsKeys(listed), [key.name for key in listed], control)
+
+
 def _virtual_key(key: KeySettings) -> VirtualKey:
     return VirtualKey(
         name=key.name,
@@ -367,12 +392,7 @@ def _virtual_key(key: KeySettings) -> VirtualKey:
         task=key.task,
         tags=key.tags,
         models=key.models,
-    )
-def _keys(settings: Settings, control: KeyStore) -> KeyStore:
-    listed = [_virtual_key(key) for key in settings.keys]
-    return JoinedKeys(SettingsKeys(listed), [key.name for key in listed], control)
-
-
         org=key.org,
         trusted=key.trusted,
         ends_at=key.expires,
+    )

@@ -12,6 +12,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol
 
 from scrimp.tokens.encodings import O200K, EncodingChoice
@@ -50,6 +51,13 @@ class Learned:
         return self.count >= MIN_OBSERVATIONS
 
     @property
+    def credible(self) -> bool:
+        """False for numbers that learning never makes."""
+        if not (math.isfinite(self.centre) and math.isfinite(self.variance)):
+            return False
+        return self.count > 0 and abs(self.centre) <= _SANE and 0 <= self.variance <= _SANE**2
+
+    @property
     def bounds(self) -> tuple[float, float, float]:
         """Low, likely and high ratio: three spreads and a bit, more while little was seen."""
         reach = _LEAST_SPREAD + 3 * math.sqrt(self.variance) * (1 + 4 / max(1, self.count))
@@ -69,11 +77,14 @@ class RatioStore(Protocol):
     """Keeps what was learned. Both block, so they run in a thread; several processes may write."""
 
     def load(self) -> Mapping[str, Learned]:
-        """What is known now; nothing when it cannot be read."""
+        """What is known now. Raises StoreError."""
         ...
 
     def add(self, observations: Sequence[Observation]) -> Mapping[str, Learned]:
-        """Learn from these, on top of what others have learned; all that is known then."""
+        """Learn from these, on top of what others have learned: all that is known then.
+
+        Raises StoreError.
+        """
         ...
 
 
@@ -81,6 +92,7 @@ Ratios = Callable[[str], Learned | None]
 """What is known of a model, by its name as a client writes it."""
 
 
+@lru_cache(maxsize=1024)
 def model_key(model: str) -> str:
     """One name for a model however it is routed, deployed or dated."""
     bare = _ROUTE.sub("", model.lower(), count=1)
