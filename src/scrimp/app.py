@@ -100,9 +100,10 @@ class App:
         self._reach = parts.reach
         self._asked = {name for name, one in settings.providers.items() if one.ask_usage}
         self._names = names = price_names(settings)
-        settler = Settler(parts.ledger, parts.encoder, DIALECTS, book, names)
+        places = places_of(settings)
+        settler = Settler(parts.ledger, parts.encoder, DIALECTS, book, names, places=places)
         self.outbox = SettlementOutbox(settler.settle, parts.ledger.append)
-        self.priced = priced = pricer(book, names, places_of(settings), trusts_of(settings))
+        self.priced = priced = pricer(book, names, places, trusts_of(settings))
         self._refuses_unpriced = settings.unpriced.policy == "refuse"
         end: Next = UpstreamAttempt(
             parts.upstream,

@@ -6,7 +6,7 @@ estimate), the output lies between what was seen and the most that the call allo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -16,8 +16,10 @@ from scrimp.errors import PriceUnknown
 from scrimp.ledger.booking import booked, needs_estimate
 from scrimp.ports import Count, Encoder, Entry, Ledger, Settlement
 from scrimp.prices.book import PriceBook
-from scrimp.prices.pricing import bounds, resolve
+from scrimp.prices.bound import ask_of
+from scrimp.prices.pricing import bounds, rates_in, resolve
 
+_NOWHERE: Mapping[str, str] = {}
 _NO_LIMIT_TOKENS = 131_072
 """The most that any model is assumed to write when neither call nor price book sets a limit."""
 _ABSURD_TOKENS = 1 << 26
@@ -26,7 +28,7 @@ fit into a row of the ledger."""
 
 
 class Settler:
-    """Completes entries and hands them to the ledger."""
+    """Completes entries and hands them to the ledger. `told` is shown the attempts with costs."""
 
     def __init__(
         self,
@@ -35,12 +37,15 @@ class Settler:
         dialects: Mapping[str, Dialect],
         book: PriceBook,
         price_names: Mapping[str, str],
+        *,
+        places: Mapping[str, str] = _NOWHERE,
     ) -> None:
         self._ledger = ledger
         self._encoder = encoder
         self._dialects = dialects
         self._book = book
         self._price_names = price_names
+        self._places = places
 
     async def settle(self, settlement: Settlement) -> None:
         """Estimate every attempt that needs it, then book the call."""
@@ -51,6 +56,7 @@ class Settler:
             else attempt
             for attempt in call.trace.attempts
         ]
+        self._told(call, attempts)
         self._ledger.append(_with_attempts(settlement.entry, attempts))
 
     async def _estimate(self, attempt: Attempt, call: Call) -> Cost:
@@ -68,7 +74,10 @@ class Settler:
                 model, call.request.fields, attempt.target.dialect
             )
             seen = await self._encoder.count(model, dialect.reply_texts(attempt.partial))
-            cost = bounds(inputs, self._outputs(call, attempt, seen), rates)
+            ask = ask_of(call.request, attempt.target.dialect, inputs)
+            place = ask.place or self._places.get(provider, "")
+            outputs = self._outputs(call, attempt, seen)
+            cost = replace(bounds(inputs, outputs, rates_in(place, rates)), place=place)
         except PriceUnknown:
             return attempt.cost
         page = attempt.outcome == "ok" and not attempt.reported_model and not seen.high

@@ -8,6 +8,7 @@ are certain without being listed, because providers bill so: reasoning tokens ar
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from operator import attrgetter
@@ -182,6 +183,11 @@ def plan_at(place: str, rates: Rates) -> tuple[Rate | None, ...]:
     return plan
 
 
+def rates_in(place: str, rates: Rates) -> Rates:
+    """The same rates where the model ran. Raises PriceUnknown."""
+    return dataclasses.replace(rates, plan=plan_at(place, rates)) if place else rates
+
+
 def _beside_tokens(terms: Terms, rates: Rates) -> Iterator[Line]:
     """What is billed by the request, by the hosted tool's call, and by the time."""
     per_request = rates.fees.get(PER_REQUEST)
@@ -205,8 +211,9 @@ def bounds(inputs: Count, outputs: Count, rates: Rates) -> Cost:
 
     The estimate takes `tokens` of both counts as fresh input and text output. Low reads the whole
     prompt from the provider's prefix cache, high writes it there at the dearest rate; outputs are
-    `outputs.low` and `outputs.high` (the caller's max_tokens, or the model's own limit). Raises
-    PriceUnknown when input has no rate, or output has none though there may be some.
+    `outputs.low` and `outputs.high` (the caller's max_tokens, or the model's own limit). What each
+    request costs is in all three. Raises PriceUnknown when input has no rate, or output has none
+    though there may be some.
     """
     lows, highs = [], []
     for what in ("input", "cache_read", "cache_write_5m", "cache_write_1h"):
@@ -226,6 +233,9 @@ def bounds(inputs: Count, outputs: Count, rates: Rates) -> Cost:
         low += line_nanousd(outputs.low, min(out[0] for out in outs))
         high += line_nanousd(outputs.high, max(out[1] for out in outs))
     high += _SPLIT_NANOUSD if high else 0
+    if (fee := rates.fees.get(PER_REQUEST)) is not None:
+        lines.append(Line(PER_REQUEST, 1, fee, line_nanousd(1, fee)))
+        low, high = low + lines[-1].nanousd, high + lines[-1].nanousd
     middle = sum(line.nanousd for line in lines)
     counted = (inputs.tokens, inputs.low, inputs.high, outputs.tokens, outputs.low, outputs.high)
     return Cost(middle, low, high, "estimate", rates.version, tuple(lines), counted=counted)

@@ -8,7 +8,7 @@ never more than the call allows; it is stated among what was assumed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -19,7 +19,7 @@ from scrimp.ports import Count
 from scrimp.prices.book import PriceBook
 from scrimp.prices.bound import Ask, Limits, rates_around, tiers_that_serve, upper_bound
 from scrimp.prices.forecast import USUAL_INPUT_SHARE
-from scrimp.prices.pricing import plan_at, resolve
+from scrimp.prices.pricing import rates_in, resolve
 from scrimp.prices.rates import PER_REQUEST, Rates, rate_at, span
 
 _CHEAPER = ("input", "cache_read", "cache_write_5m", "cache_write_1h", "input_image")
@@ -87,11 +87,11 @@ def estimate(
     tiers = tiers_that_serve(ask.service_tier, found)
     limits = Limits(found, ask, provider if found is None else found.provider)
     outputs, assumed = _outputs(ask, limits.output_tokens, output_tokens)
-    rates = _placed(ask, resolve(model, provider, at, book=book, service_tier=tiers[0]))
+    rates = rates_in(ask.place, resolve(model, provider, at, book=book, service_tier=tiers[0]))
     bound = upper_bound(ask, model, provider, at, book=book)
     lines = tuple(_expected(ask.inputs, outputs, rates))
     lows = [
-        _least(ask.inputs, _placed(ask, one))
+        _least(ask.inputs, rates_in(ask.place, one))
         for tier in tiers
         for one in rates_around(model, provider, at, tier, book)
     ]
@@ -128,10 +128,6 @@ def _outputs(ask: Ask, most: int, told: int | None) -> tuple[Count, list[str]]:
         return Count(min(told, most), 0, most, "as told"), cut
     usual = min(usual_output_tokens(ask.inputs.tokens) * max(ask.n, 1), most)
     return Count(usual, 0, most, "usual share"), [f"an output of {usual:,} tokens"]
-
-
-def _placed(ask: Ask, rates: Rates) -> Rates:
-    return replace(rates, plan=plan_at(ask.place, rates)) if ask.place else rates
 
 
 def _expected(inputs: Count, outputs: Count, rates: Rates) -> Iterable[Line]:

@@ -13,8 +13,9 @@ from scrimp.ledger.booking import Ending, booked, entry_of
 from scrimp.money import line_nanousd
 from scrimp.pipeline.settle import Settler
 from scrimp.ports import Entry, Settlement
-from scrimp.prices import load_book
+from scrimp.prices import PriceBook, PriceRow, load_book
 from scrimp.prices.pricing import resolve
+from scrimp.prices.rates import PER_REQUEST
 from tests.support.core import (
     NOON,
     LetterEncoder,
@@ -33,10 +34,14 @@ def unpriced(outcome: Outcome = "cut", **changes: Any) -> Attempt:
     return attempt_of(outcome=outcome, usage=None, cost=UNKNOWN_COST, **changes)
 
 
-async def settled(call: Call, *attempts: Attempt) -> Entry:
-    """The entry of a call with these attempts, settled."""
+async def settled(
+    call: Call, *attempts: Attempt, book: PriceBook | None = None, place: str = ""
+) -> Entry:
+    """The entry of a call with these attempts, settled; its endpoint keeps the work in a place."""
     ledger = ListLedger()
-    settler = Settler(ledger, LetterEncoder(), DIALECTS, load_book(), {"mine": "openai"})
+    places = {"openai": place} if place else {}
+    known = book or load_book()
+    settler = Settler(ledger, LetterEncoder(), DIALECTS, known, {"mine": "openai"}, places=places)
     call.trace.attempts.extend(attempts)
     call.trace.booked = booked(None, attempts, FREE_COST)
     entry = entry_of(call, Ending(None, None, 1.0), keep_content=False)
@@ -178,3 +183,25 @@ async def test_only_costs_change() -> None:
         )
     }
     assert replace(before, **money) == entry
+
+
+async def test_a_place_with_its_own_price_moves_the_bounds() -> None:
+    """Ten per cent more at a regional endpoint, broken or not; the entry says where it was."""
+    target = Target("openai", "gpt-5.4", "openai.chat")
+    call = call_of(chat_fields(max_tokens=1000))
+    here = bounds_of(await settled(call, unpriced(target=target)))
+    again = call_of(chat_fields(max_tokens=1000))
+    entry = await settled(again, unpriced(target=target), place="eu")
+    for plain, dear in zip(here, bounds_of(entry), strict=True):
+        assert plain * 11 // 10 - 1 <= dear <= plain * 11 // 10 + 4
+    assert entry.attempts[0].cost.place == "eu"
+
+
+async def test_what_each_request_costs_is_in_the_bounds() -> None:
+    """A fee is billed for a broken call as well."""
+    plain = PriceRow.usd({"input": "1", "output": "2"})
+    dear = PriceRow(plain.rates, fees={PER_REQUEST: 5_000_000})
+    model = call_of().target.model
+    books = [load_book().with_overrides({model: row}) for row in (plain, dear)]
+    found = [bounds_of(await settled(call_of(), unpriced(), book=book)) for book in books]
+    assert [b - a for a, b in zip(*found, strict=True)] == [5000, 5000, 5000]

@@ -176,7 +176,7 @@ def test_a_deployment_costs_what_its_model_costs() -> None:
         known.context_window,
         known.residency,
     )
-    assert resolve("mine", "azure", AT, book=book).source.startswith("as azure/gpt-5.4, ")
+    assert resolve("mine", "azure", AT, book=book).source.startswith("as openai/gpt-5.4, ")
     with pytest.raises(PriceUnknown):
         price(usage, "mine", "openai", AT, book=book)
 
