@@ -7,10 +7,11 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from scrimp.bookfile import base_book
 from scrimp.calls import Cost, Target, Usage
 from scrimp.errors import ConfigError, PriceUnknown
 from scrimp.ports import Pricer
-from scrimp.prices.book import Own, PriceBook, load_book
+from scrimp.prices.book import Own, PriceBook
 from scrimp.prices.own import PriceSettings, like_another, own_prices, own_row
 from scrimp.prices.pricing import at_place, price, untold
 from scrimp.settings import Settings
@@ -19,12 +20,12 @@ _NOBODY: Mapping[str, bool] = {}
 
 
 def book_of(settings: Settings, base: PriceBook | None = None) -> PriceBook:
-    """A price book (the one that ships) with the prices of the settings over it.
+    """A price book (the one in use) with the prices of the settings over it.
 
     Raises ConfigError.
     """
     own: dict[str, Own] = {}
-    book = base or load_book()
+    book = base or base_book(settings)
     for model, tables in settings.prices.items():
         try:
             own[model] = (

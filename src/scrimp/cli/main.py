@@ -39,6 +39,9 @@ COMMANDS: dict[str, Lazy] = {
     "cache": Lazy("scrimp.cli.cache:cache_command", "Look at remembered replies, or forget them."),
     "price": Lazy("scrimp.cli.price:price_command", "Show what a model costs."),
     "prices": Lazy("scrimp.cli.prices:prices_command", "Show, set and compare prices."),
+    "reprice": Lazy(
+        "scrimp.cli.reprice:reprice_command", "Show what past calls cost at other prices."
+    ),
     "estimate": Lazy(
         "scrimp.cli.estimate:estimate_command", "Say what a plan will cost in a month."
     ),

@@ -11,6 +11,7 @@ import hashlib
 import pkgutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from functools import lru_cache
 
 import msgspec
@@ -90,6 +91,11 @@ class PriceBook:
     def source(self) -> str:
         """Package, version and date that the book was compiled from."""
         return f"{self._data.source}, compiled {self._data.compiled_on}"
+
+    @property
+    def compiled_on(self) -> date:
+        """The day on which its prices were put together."""
+        return date.fromisoformat(self._data.compiled_on)
 
     def source_of(self, provider: str) -> str:
         """Where a provider's prices come from: the book's source and the provider's own page."""
@@ -217,22 +223,41 @@ class PriceBook:
 @lru_cache(maxsize=1)
 def load_book() -> PriceBook:
     """The book that ships with the package; read on the first call, then shared."""
+    return PriceBook(msgspec.json.decode(shipped_file(), type=_BookData))
+
+
+def shipped_file() -> bytes:
+    """The file of the book that ships."""
     raw = pkgutil.get_data("scrimp.prices", "book.json")
     if raw is None:  # pragma: no cover - the file is part of the package
         msg = "scrimp/prices/book.json is missing: the installation is damaged"
         raise FileNotFoundError(msg)
-    return PriceBook(msgspec.json.decode(raw, type=_BookData))
+    return raw
 
 
 def read_book(raw: bytes, *, source: str) -> PriceBook:
-    """A compiled book from its file. Raises ConfigError for what is none."""
+    """A compiled book from its file, all of it looked at. Raises ConfigError for what is none."""
     try:
         book = PriceBook(msgspec.json.decode(raw, type=_BookData))
+        date.fromisoformat(book._data.compiled_on)  # noqa: SLF001 - our own
         for provider in book.providers():
-            book.models(provider)
-    except msgspec.MsgspecError as error:
+            for model in book.of(provider):
+                _check_rates(f"{provider}/{model.id}", model)
+    except (msgspec.MsgspecError, ValueError) as error:
         raise ConfigError(f"{source}: not a price book: {error}") from error
     return book
+
+
+def _check_rates(name: str, model: ModelPrice) -> None:
+    """Raises ValueError for what is no price: below zero, or steps without their threshold."""
+    for row in (*model.rows, *(row for rows in model.tiers.values() for row in rows)):
+        for what, rate in row.rates.items():
+            steps = (rate,) if isinstance(rate, int) else rate
+            if len(steps) % 2 == 0 or min(steps) < 0:
+                raise ValueError(f"{name}: {what} is {rate}: a rate is >= 0, with one per step")
+        for what, fee in (*row.fees.items(), ("per_ms", row.per_ms or 0)):
+            if fee < 0:
+                raise ValueError(f"{name}: {what} is {fee}: a fee is >= 0")
 
 
 def differences(old: PriceBook, new: PriceBook) -> dict[str, tuple[str, ...]]:

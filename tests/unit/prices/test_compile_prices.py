@@ -7,7 +7,6 @@ import tomllib
 from datetime import date, time
 from decimal import Decimal
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,9 +15,11 @@ pytest.importorskip("genai_prices", reason="the source of the prices is a develo
 
 from genai_prices import types as source_types
 
-from tools import compile_prices
+from scrimp.errors import ConfigError
+from scrimp.prices import source as compile_prices
+from tools.compile_prices import PRICES
 
-BOOK = Path(compile_prices.PRICES) / "book.json"
+BOOK = PRICES / "book.json"
 OVERRIDE = {"provider": "openai", "model": "gone", "source": "x", "checked": "y"}
 RUN = compile_prices.Compiled(date(2026, 1, 1))
 
@@ -34,13 +35,13 @@ def test_compiling_again_gives_the_same_bytes() -> None:
     installed = f"genai-prices {version('genai-prices')}"
     if head["source"] != installed:
         pytest.skip(f"the book is from {head['source']}, installed is {installed}")
-    again = compile_prices.compile_book(date.fromisoformat(head["compiled_on"]))
+    again = compile_prices.compiled(date.fromisoformat(head["compiled_on"]))
     assert again == BOOK.read_bytes()
 
 
 def test_the_date_alone_does_not_change_the_version() -> None:
     """The version is a hash of prices: two days on which the same rows are in force share it."""
-    first, second = (json.loads(compile_prices.compile_book(date(2040, 1, day))) for day in (1, 2))
+    first, second = (json.loads(compile_prices.compiled(date(2040, 1, day))) for day in (1, 2))
     assert first["version"] == second["version"]
     assert first["compiled_on"] != second["compiled_on"]
 
@@ -86,15 +87,33 @@ def test_an_override_that_meets_nothing_is_an_error() -> None:
     book: dict[str, dict[str, Any]] = {"openai": {"models": []}}
     gone: dict[str, Any] = {"replace": [OVERRIDE | {"row": []}]}
     with pytest.raises(LookupError, match="gone"):
-        compile_prices.apply_overrides(book, gone)
+        compile_prices.apply_overrides(book, gone, RUN)
     lost = {"unpriced": [{"provider": "openai", "model": "gone", "why": "x"}]}
     with pytest.raises(LookupError, match="gone"):
-        compile_prices.apply_overrides(book, lost)
+        compile_prices.apply_overrides(book, lost, RUN)
     away = {"residency": [{"provider": "openai", "models": ["gone"], "places": {"us": "1.1"}}]}
     with pytest.raises(LookupError, match="gone"):
-        compile_prices.apply_overrides(book, away)
+        compile_prices.apply_overrides(book, away, RUN)
     with pytest.raises(LookupError, match="gone"):
-        compile_prices.apply_limits(book, {"openai": {"gone": 1}})
+        compile_prices.apply_limits(book, {"openai": {"gone": 1}}, RUN)
+
+
+def test_an_update_remarks_on_an_override_that_meets_nothing() -> None:
+    """A user cannot mend it, and the rest of a newer source is worth having."""
+    run = compile_prices.Compiled(date(2026, 1, 1), strict=False)
+    book: dict[str, dict[str, Any]] = {"openai": {"models": []}}
+    overrides = {"replace": [OVERRIDE | {"row": []}], "unpriced": [OVERRIDE | {"why": "x"}]}
+    compile_prices.apply_overrides(book, overrides, run)
+    compile_prices.apply_limits(book, {"openai": {"gone": 1}, "nobody": {"gone": 1}}, run)
+    assert len(run.notes) == 4
+    assert all("gone" in note for note in run.notes)
+
+
+def test_data_that_is_none_of_the_sources_is_refused() -> None:
+    """In one line, with the name of the file."""
+    for data in (b"nonsense", b"[1]", b'[{"id": "x"}]', b'{"a": 1}'):
+        with pytest.raises(ConfigError, match=r"^data\.json: no data of genai-prices: "):
+            compile_prices.providers_of(data, "data.json")
 
 
 def test_every_override_says_its_source_and_when_it_was_checked() -> None:

@@ -16,7 +16,7 @@ from genai_prices.data import providers as source_providers
 
 from scrimp.errors import PriceUnknown
 from scrimp.prices import Rates, load_book, resolve
-from tools.compile_prices import BUCKET_OF
+from scrimp.prices.source import BUCKET_OF
 
 BOOK = load_book()
 MOMENTS = (
