@@ -362,5 +362,5 @@ def falsified(calls: Sequence[Used], tokens: int = 1000) -> list[Used]:
 
 
 def noon(day: int) -> datetime:
-    """Of a day in March 2026."""
-    return datetime(2026, 3, day, 12, tzinfo=UTC)
+    """Of a day in November 2026."""
+    return datetime(2026, 11, day, 12, tzinfo=UTC)

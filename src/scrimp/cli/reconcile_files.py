@@ -42,8 +42,8 @@ def _document(file: BinaryIO, encoding: str, name: str) -> bytes:
 
 def _lines(file: BinaryIO, encoding: str, name: str) -> Iterator[str]:
     """Lines of bounded length; letters of another encoding only spoil names that are not read."""
-    text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
-    while line := text.readline(_MOST_LINE_CHARS):
-        if len(line) >= _MOST_LINE_CHARS:
-            raise ConfigError(f"{name} has a line of more than {_MOST_LINE_CHARS:,} characters")
-        yield line
+    with io.TextIOWrapper(file, encoding, errors="replace", newline="") as text:
+        while line := text.readline(_MOST_LINE_CHARS):
+            if len(line) >= _MOST_LINE_CHARS:
+                raise ConfigError(f"{name} has a line of more than {_MOST_LINE_CHARS:,} characters")
+            yield line
