@@ -12,15 +12,53 @@ from scrimp.cli.options import config_option, examples, json_option
 @click.command(
     name="doctor",
     short_help="Check that everything is in order.",
-    epilog=examples("scrimp doctor", "scrimp doctor --config prod.toml --json"),
+    epilog=examples(
+        "scrimp doctor",
+        "scrimp doctor --config prod.toml --json",
+        "scrimp doctor --conformance http://127.0.0.1:4141 --listen 127.0.0.1:9999",
+    ),
 )
 @config_option
+@click.option(
+    "--conformance",
+    "url",
+    metavar="URL",
+    help="Play recorded shapes of every provider through the gateway at URL instead.",
+)
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    default="127.0.0.1:9999",
+    show_default=True,
+    help="Where the replaying provider listens, to which the gateway sends its calls.",
+)
+@click.option(
+    "--provider",
+    "providers",
+    metavar="NAME",
+    multiple=True,
+    help="Only cases of this provider, which must then be served; may be repeated.",
+)
 @json_option
-def doctor_command(config: Path | None, *, as_json: bool) -> None:
+def doctor_command(
+    config: Path | None, url: str | None, listen: str, providers: tuple[str, ...], *, as_json: bool
+) -> int:
     """Check settings, providers, ledger, cache, port, prices and vocabularies.
 
     Nothing is sent to a provider, and nothing is changed. Exit code 1 when something fails.
+
+    With --conformance, a provider that replays known answers listens on this machine, and a client
+    asks for them through any gateway whose providers point to it: what arrives, and what it is said
+    to cost, must be right. A key that the gateway wants is taken from SCRIMP_KEY.
     """
+    if url is not None:
+        from scrimp.cli.doctor_conformance import Wanted, perform
+
+        return perform(Wanted(config, url, listen, providers, as_json))
+    return _checkup(config, as_json=as_json)
+
+
+def _checkup(config: Path | None, *, as_json: bool) -> int:
     from dataclasses import asdict
 
     from rich.text import Text
@@ -52,5 +90,4 @@ def doctor_command(config: Path | None, *, as_json: bool) -> None:
         console.print(f"\n{failed} failed, {warned} to look at.")
     else:
         console.print("\nEverything is in order.")
-    if failed:
-        raise click.exceptions.Exit(1)
+    return 1 if failed else 0

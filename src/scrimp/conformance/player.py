@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from scrimp.conformance.replay import ReplayProvider, marked
 from scrimp.conformance.verdict import Check, Verdict, status_of
 from scrimp.dialects.json_body import parse_object
 from scrimp.dialects.usage_readers import Shape, read_reply
+from scrimp.errors import ConfigError
 from scrimp.prices.book import PriceBook
 
 PATHS: Mapping[Shape, str] = {
@@ -53,11 +54,6 @@ def playable(case: Case) -> bool:
     return case.shape in PATHS
 
 
-def in_order(cases: Sequence[Case]) -> list[Case]:
-    """Good answers first: some gateways avoid a provider for a while after it has failed."""
-    return sorted(cases, key=lambda case: (case.reply.status >= 400, not case.expected.complete))
-
-
 class Player:
     """Plays cases through one gateway."""
 
@@ -65,22 +61,62 @@ class Player:
         self._gateway = gateway
         self._provider = provider
         self._book = book
+        self._served: set[tuple[str, str]] = set()
+        self._refused: dict[tuple[str, str], str] = {}
 
     async def play(self, cases: Sequence[Case], done: Callable[[Verdict], None]) -> None:
-        """Play all; `done` is told of each. What fails after good answers is played after them."""
+        """Play all; `done` is told of each. Raises ConfigError when nobody answers.
+
+        One case of each provider and API goes first. When it does not arrive, the rest stays here:
+        a gateway that sends it elsewhere would spend money there.
+        """
         timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
         async with aiohttp.ClientSession(timeout=timeout) as session:
+            await self._knock(session)
             slots = asyncio.Semaphore(_AT_ONCE)
-
-            async def one(case: Case) -> None:
-                async with slots:
-                    done(await self._verdict(session, case))
-
-            good = [case for case in cases if case.expected.complete]
-            for group in (good, [case for case in in_order(cases) if case not in good]):
+            for wanted in _groups(cases):
                 async with asyncio.TaskGroup() as tasks:
-                    for case in group:
-                        tasks.create_task(one(case))
+                    for group in wanted:
+                        tasks.create_task(self._group(session, group, slots, done))
+
+    async def _group(
+        self,
+        session: aiohttp.ClientSession,
+        group: Sequence[Case],
+        slots: asyncio.Semaphore,
+        done: Callable[[Verdict], None],
+    ) -> None:
+        """Cases of one provider and API, the first one alone."""
+
+        async def one(case: Case) -> Verdict:
+            async with slots:
+                verdict = await self._verdict(session, case)
+            done(verdict)
+            return verdict
+
+        kind, others = _kind(group[0]), list(group)
+        if kind not in self._served and kind not in self._refused:
+            probe = await one(others.pop(0))
+            if probe.status == "not served":
+                self._refused[kind] = probe.note
+            else:
+                self._served.add(kind)
+        if kind in self._refused:
+            for case in others:
+                done(_not_served(case, self._refused[kind]))
+            return
+        async with asyncio.TaskGroup() as tasks:
+            for case in others:
+                tasks.create_task(one(case))
+
+    async def _knock(self, session: aiohttp.ClientSession) -> None:
+        try:
+            async with session.get(self._gateway.at("/")):
+                return
+        except (aiohttp.ClientError, aiohttp.InvalidURL, TimeoutError, OSError) as error:
+            why = str(error) or type(error).__name__
+            msg = f"no gateway answers at {self._gateway.url}: {why} (start it, or name another)"
+            raise ConfigError(msg) from error
 
     async def _verdict(self, session: aiohttp.ClientSession, case: Case) -> Verdict:
         call = secrets.token_hex(4)
@@ -92,7 +128,7 @@ class Player:
             return _verdict(case, (wrong,))
         heard = self._provider.heard.get(call, [])
         if not heard:
-            return _not_served(case, got)
+            return _not_served(case, _why_unserved(case, got))
         sent = parse_object(marked(case, call)) or {}
         checks = [sent_checks(sent, heard[0])]
         asked = bool((case.request.get("stream_options") or {}).get("include_usage"))
@@ -139,7 +175,25 @@ def _verdict(
     return Verdict(case.id, case.provider, case.shape, "gateway", status, checks, expected, told)
 
 
-def _not_served(case: Case, got: Got) -> Verdict:
-    why = read_reply(case.shape, got.body).error or "no word why"
-    note = f"{got.status}: {why}"
+def _kind(case: Case) -> tuple[str, str]:
+    return case.provider, case.shape
+
+
+def _groups(cases: Sequence[Case]) -> Iterator[list[list[Case]]]:
+    """Good answers first: some gateways avoid a provider for a while after it has failed."""
+    for good in (True, False):
+        found: dict[tuple[str, str], list[Case]] = {}
+        for case in cases:
+            if case.expected.complete is good:
+                found.setdefault(_kind(case), []).append(case)
+        yield list(found.values())
+
+
+def _why_unserved(case: Case, got: Got) -> str:
+    if got.status < 400:
+        return f"answered with {got.status}, but not from here: the gateway sends it elsewhere"
+    return f"{got.status}: {read_reply(case.shape, got.body).error or 'no word why'}"
+
+
+def _not_served(case: Case, note: str) -> Verdict:
     return Verdict(case.id, case.provider, case.shape, "gateway", "not served", note=note)
