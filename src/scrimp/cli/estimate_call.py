@@ -45,7 +45,7 @@ def estimates_of(bodies: list[bytes], settings: Settings, hints: Hints) -> list[
     from scrimp.billing import book_of
     from scrimp.shell.quoting import Quoter
 
-    quoter, encoder = Quoter(settings, book_of(settings)), open_encoder()
+    quoter, encoder = Quoter(settings, book_of(settings)), open_encoder(settings)
     found = []
     for body in bodies:
         prepared = quoter.prepare(body, hints, datetime.now(UTC))
