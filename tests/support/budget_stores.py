@@ -10,10 +10,11 @@ from typing import cast
 from scrimp.limits import Amounts, BudgetStore, Limit, Scope, ScopeKind, Unit, Window, WindowKind
 from scrimp.ports import Clock
 from scrimp.stores.memory_budgets import MemoryBudgets
+from scrimp.stores.sqlite_budgets import BudgetsOptions, SqliteBudgets
 
 LEASE_S = 60.0
-ENGINES = ("memory", "journal")
-RESTARTING = ("journal",)
+ENGINES = ("memory", "journal", "sqlite")
+RESTARTING = ("journal", "sqlite")
 
 
 def quiet(_: str) -> None:
@@ -28,9 +29,15 @@ async def open_store(
     tell: Callable[[str], None] = quiet,
 ) -> BudgetStore:
     """A store that the stack closes; the same folder is the same store."""
-    assert engine in ENGINES
-    journal = folder / "budgets.journal" if engine == "journal" else None
-    store: BudgetStore = MemoryBudgets.open(clock, journal, tell=tell)
+    store: BudgetStore
+    if engine == "sqlite":
+        # Without fsync: what a loss of power takes is no matter of these tests.
+        options = BudgetsOptions(synchronous="NORMAL")
+        store = SqliteBudgets.open(folder / "budgets.db", clock, options, tell=tell)
+    else:
+        assert engine in ENGINES
+        journal = folder / "budgets.journal" if engine == "journal" else None
+        store = MemoryBudgets.open(clock, journal, tell=tell)
     stack.push_async_callback(store.close)
     return store
 

@@ -142,6 +142,12 @@ class Counter:
             self.used += cell[0] - before
             self.held += held
 
+    def until_us(self, start_us: int) -> int:
+        """When a cell of this window counts for nothing any more."""
+        if self.cells is None:
+            return self.roll_us
+        return start_us + (BUCKETS + 1) * bucket_us(self.window)
+
     def clear(self) -> None:
         """Count what is used from 0 again; what is held stays held."""
         self.used = 0
@@ -169,6 +175,11 @@ class Line(NamedTuple):
     unit: int
     hard: bool
     limit: Limit
+
+    @classmethod
+    def of(cls, limit: Limit, counter: Counter) -> Line:
+        """A limit beside its counter."""
+        return cls(counter, min(limit.amount, MAX), counter.unit, limit.hard, limit)
 
 
 class Plan:

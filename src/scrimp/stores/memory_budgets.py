@@ -124,7 +124,7 @@ class MemoryBudgets:
         needs, lease_us = needs_of(worst), lease_us_of(lease_s)
         now_us = self._turn()
         plan = self._plan(limits, now_us)
-        if self._knows(hold_id):
+        if not limits or self._knows(hold_id):
             return Verdict(standings(plan))
         if (line := decide(plan, needs, over_soft=over_soft)) is not None:
             return Verdict(standings(plan), standing(line), needs[line.unit])
@@ -228,7 +228,7 @@ class MemoryBudgets:
         counter = self._counters.get(key)
         if counter is None:
             counter = self._counters[key] = Counter(key)
-        return Line(counter, limit.amount, counter.unit, limit.hard, limit)
+        return Line.of(limit, counter)
 
     def _keep(self, hold_id: str, held: Held) -> None:
         self._open[hold_id] = held
