@@ -50,12 +50,20 @@ def read_usage(
     if "inputTokens" in reported:
         return Told(usage_bedrock.read_usage(reported), _tier(reply))
     if "prompt_tokens" in reported:
-        return Told(openai_usage.read_usage(reported), _tier(reply))
+        return Told(openai_usage.read_usage(_with_output(reported)), _tier(reply))
     if _is_messages(reported, provider, flavor):
         tier = anthropic_usage.read_tier(reported)
         return Told(anthropic_usage.read_usage(reported), tier or _tier(reply))
     calls, tools = hosted_calls(reply.get("output")), reply.get("tool_usage")
     return Told(openai_responses_usage.read_usage(reported, tools, calls), _tier(reply))
+
+
+def _with_output(reported: dict[str, Any]) -> dict[str, Any]:
+    """Embeddings have none, and their usage says so by its total alone."""
+    told = "completion_tokens" in reported or reported.get("total_tokens") is None
+    if told or reported["total_tokens"] != reported["prompt_tokens"]:
+        return reported
+    return {**reported, "completion_tokens": 0}
 
 
 def _is_messages(reported: Mapping[str, Any], provider: str, flavor: str) -> bool:

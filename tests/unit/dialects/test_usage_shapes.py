@@ -186,3 +186,10 @@ def test_hosted_searches_in_the_output() -> None:
     assert usage.terms.tool_calls == (("file_search", 1),)
     told = {"output": output, "tool_usage": {"web_search": {"num_requests": 5}}}
     assert _read(reported, reply=told).web_search_requests == 5
+
+
+def test_usage_of_embeddings_has_no_output() -> None:
+    """Their total is their prompt; a chat that leaves its output out is not readable."""
+    assert _read({"prompt_tokens": 8, "total_tokens": 8}) == Usage(input_tokens=8)
+    for odd in ({"prompt_tokens": 8}, {"prompt_tokens": 8, "total_tokens": 9}):
+        assert read_usage(odd).usage is None
