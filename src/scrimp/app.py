@@ -7,10 +7,10 @@ give it calls, and close it; closing drains what is pending.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 import uuid_utils
 
@@ -20,19 +20,17 @@ from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.learning import Learner, Remembered
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
-from scrimp.errors import InvalidRequest, PriceUnknown
+from scrimp.errors import ConfigError, InvalidRequest, PriceUnknown
 from scrimp.identity import ControlStore, KeyStore, VirtualKey
-from scrimp.levers.coalesce import Coalesce, CoalesceSettings
-from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.levers.order import ORDER
-from scrimp.levers.record import Record
-from scrimp.levers.retry import Retry, RetrySettings
+from scrimp.limits import BudgetStore
+from scrimp.lineup import Means, current_rules, levers_of
 from scrimp.pipeline.attempt import AttemptSettings, UpstreamAttempt
-from scrimp.pipeline.background import Background, Spawn
+from scrimp.pipeline.background import Background
 from scrimp.pipeline.chain import chain
+from scrimp.pipeline.open_holds import settle_open_holds
 from scrimp.pipeline.outbox import SettlementOutbox
 from scrimp.pipeline.settle import Settler
-from scrimp.pipeline.turns import Turns
 from scrimp.pipeline.watched import WatchedLedger
 from scrimp.ports import (
     Claims,
@@ -42,7 +40,6 @@ from scrimp.ports import (
     Ledger,
     Lever,
     Next,
-    Pricer,
     ReplyStore,
     StoreStats,
     Upstream,
@@ -50,8 +47,10 @@ from scrimp.ports import (
 from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import resolve
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
-from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, ttl_seconds
+from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings
 from scrimp.stores.joined_keys import JoinedKeys
+from scrimp.stores.memory_budgets import MemoryBudgets
+from scrimp.stores.opened_budgets import OpenedBudgets
 from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
 from scrimp.stores.settings_keys import SettingsKeys
 from scrimp.stores.sqlite_control import SqliteControl, was_ever_guarded
@@ -62,9 +61,6 @@ from scrimp.stores.sqlite_ledger_read import LedgerReader
 from scrimp.stores.sqlite_ratios import SqliteRatios
 from scrimp.targets import ModelEntry, Provider, Targets
 from scrimp.upstreams.http import Endpoint, HttpUpstream, Timeouts
-
-CLAIM_LEASE_S = 30.0
-"""How long a process that ended without a word keeps others from asking, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +75,7 @@ class Parts:
     encoder: Encoder
     control: ControlStore | None = None
     claims: Claims | None = None
+    budgets: BudgetStore | None = None
     reach: Callable[[str, Endpoint], None] = lambda name, endpoint: None  # noqa: ARG005 (none)
     around: Callable[[Next], Next] = lambda end: end
 
@@ -92,6 +89,7 @@ class App:
         self.ledger = parts.ledger
         self.keys = parts.keys
         self.control = parts.control
+        self.budgets = parts.budgets
         self.encoder = parts.encoder
         self.book = book
         self.dialects = DIALECTS
@@ -101,7 +99,10 @@ class App:
         self._asked = {name for name, one in settings.providers.items() if one.ask_usage}
         self._names = names = price_names(settings)
         places = places_of(settings)
-        settler = Settler(parts.ledger, parts.encoder, DIALECTS, book, names, places=places)
+        ledger = parts.ledger
+        if parts.budgets is not None:
+            ledger = WatchedLedger(ledger, partial(settle_open_holds, parts.budgets))
+        settler = Settler(ledger, parts.encoder, DIALECTS, book, names, places=places)
         self.outbox = SettlementOutbox(settler.settle, parts.ledger.append)
         self.priced = priced = pricer(book, names, places, trusts_of(settings))
         self._refuses_unpriced = settings.unpriced.policy == "refuse"
@@ -114,10 +115,13 @@ class App:
         )
         end = parts.around(end)
         self.background = Background()
-        levers = _levers(settings, parts, self.outbox, priced, self.background)
+        self.rules = current_rules(settings, parts.control)
+        levers = levers_of(settings, self._means(parts))
         self.levers: Mapping[str, Lever] = levers
         self._full = chain([levers[place.name] for place in ORDER if place.name in levers], end)
-        self._guards = chain([levers[place.name] for place in ORDER if place.guard], end)
+        self._guards = chain(
+            [levers[place.name] for place in ORDER if place.guard and place.name in levers], end
+        )
 
     async def handle(self, call: Call) -> Reply:
         """The complete reply to a call; its live chunks have gone to `call.sink`.
@@ -134,6 +138,22 @@ class App:
         self._names[name] = provider.prices_as or name
         if provider.ask_usage:
             self._asked.add(name)
+
+    def _means(self, parts: Parts) -> Means:
+        return Means(
+            clock=parts.clock,
+            ledger=parts.ledger,
+            outbox=self.outbox,
+            replies=parts.replies,
+            encoder=parts.encoder,
+            book=self.book,
+            names=self._names,
+            priced=self.priced,
+            spawn=self.background,
+            rules=self.rules,
+            claims=parts.claims,
+            budgets=parts.budgets,
+        )
 
     def new_id(self) -> str:
         """A call id: UUIDv7 (RFC 9562), so that ids sort by time."""
@@ -166,7 +186,7 @@ async def open_app(
     if not settings.exact_cache.enabled:
         plan = replace(plan, engine="memory")
     control = open_control(settings)
-    cache = open_cache(plan, clock)
+    cache, budgets = open_cache(plan, clock), open_budgets(settings)
     ledger: Ledger = SqliteLedger.open(settings.ledger_path)
     if watch is not None:
         ledger = WatchedLedger(ledger, watch)
@@ -180,6 +200,7 @@ async def open_app(
         keys=_keys(settings, control),
         encoder=learner.encoder,
         control=control,
+        budgets=budgets,
         reach=upstream.add,
         around=learner.around,
     )
@@ -201,8 +222,20 @@ async def open_app(
         await upstream.close()
         await parts.replies.close()  # again: what opened it may have failed before
         await parts.encoder.close()
+        await budgets.close()
         await control.close()
         await ledger.close()
+
+
+def open_budgets(settings: Settings) -> OpenedBudgets:
+    """What budgets have used. Nothing is opened yet. Raises ConfigError."""
+    engine, path = settings.budget.engine, settings.budget_path
+    if engine == "memory" and settings.server.workers > 1:
+        raise ConfigError(
+            f"{settings.server.workers} workers cannot share budgets that each keeps in its own "
+            'memory ([budget] engine = "sqlite", or server.workers = 1)'
+        )
+    return OpenedBudgets(lambda: MemoryBudgets.open(SystemClock(), path.with_suffix(".journal")))
 
 
 def open_control(settings: Settings) -> SqliteControl:
@@ -339,44 +372,6 @@ def _headers_of(provider: ProviderSettings, secret: str) -> tuple[tuple[str, str
     if secret and any(dialect.startswith("openai.") for dialect in provider.dialects):
         own.append(("authorization", f"Bearer {secret}"))
     return tuple(own)
-
-
-def _levers(
-    settings: Settings, parts: Parts, outbox: SettlementOutbox, priced: Pricer, spawn: Spawn
-) -> dict[str, Lever]:
-    """Every lever that the settings switch on, by name."""
-    keep = settings.ledger.keep_content
-    section, retry = settings.exact_cache, settings.retry
-    levers: list[Lever] = [
-        Record(parts.ledger, outbox, parts.clock, priced, keep_content=keep),
-        Retry(
-            parts.clock,
-            random.random,
-            RetrySettings(
-                attempts=retry.attempts,
-                base_s=retry.base_s,
-                max_wait_s=retry.max_wait_s,
-                max_retry_after_s=retry.max_retry_after_s,
-            ),
-        ),
-    ]
-    ttl_s = {task: ttl_seconds(text) for task, text in section.ttl.items()}
-    said = settings.coalesce.enabled
-    if section.enabled if said == "auto" else said:
-        shared = CoalesceSettings(settings.coalesce.max_bytes, ttl_s, section.max_temperature)
-        levers.append(Coalesce(spawn, parts.clock, DIALECTS, shared))
-    if section.enabled:
-        cache = ExactCacheSettings(
-            ttl_s=ttl_s,
-            max_reply_bytes=section.max_reply_bytes,
-            max_temperature=section.max_temperature,
-        )
-        turns = None
-        if parts.claims is not None and section.wait_s:
-            wait_s, lease_s = section.wait_s, CLAIM_LEASE_S
-            turns = Turns(parts.claims, parts.clock, wait_s=wait_s, lease_s=lease_s)
-        levers.append(ExactCache(parts.replies, parts.clock, DIALECTS, cache, turns))
-    return {lever.name: lever for lever in levers}
 
 
 def _keys(settings: Settings, control: KeyStore) -> KeyStore:

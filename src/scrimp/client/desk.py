@@ -46,8 +46,7 @@ class Outlet:
     async def start(self, status: int, headers: Headers) -> None:
         """Hand over status and headers of a live reply, with what is known of the call so far."""
         self.begun = True
-        theirs = [pair for pair in headers if not pair[0].startswith(wire.OURS)]
-        self._mailbox.put(Head(status, (*theirs, *self._extra()), None))
+        self._mailbox.put(Head(status, wire.beside(headers, self._extra()), None))
 
     async def write(self, chunk: bytes) -> None:
         """Hand over a piece of the body; waits while the caller does not read."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from scrimp.calls import Headers
 from scrimp.gateway.eager import Started
-from scrimp.shell.wire import OURS
+from scrimp.shell.wire import beside
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Coroutine[Any, Any, None]]
@@ -37,8 +37,7 @@ class HttpSink:
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send status and headers of a live reply, with what is known of the call so far."""
-        theirs = [pair for pair in headers if not pair[0].startswith(OURS)]
-        await self._start(status, (*theirs, *self._extra()))
+        await self._start(status, beside(headers, self._extra()))
 
     async def write(self, chunk: bytes) -> None:
         """Send a piece of the body."""

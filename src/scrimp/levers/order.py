@@ -21,5 +21,6 @@ ORDER: tuple[Place, ...] = (
     Place("record", "sees everything, books the call whatever happens below", guard=True),
     Place("exact_cache", "a free answer before anything costs"),
     Place("coalesce", "equal calls in the air share one flight; what is remembered needs none"),
-    Place("retry", "same target again, so that each attempt below is accounted", guard=True),
+    Place("retry", "same target again, above the budget, so that each try is held", guard=True),
+    Place("budget", "innermost: every paid attempt holds its worst case, then settles", guard=True),
 )

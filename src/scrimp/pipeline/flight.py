@@ -206,6 +206,7 @@ class Flight:
         """What the levers below have said since the seat was told last."""
         lines = self.trace.lines
         seat.trace.lines += lines[seat.told :]
+        seat.trace.headers |= self.trace.headers
         seat.told = len(lines)
 
     async def _hand_on(self, seat: Seat, sink: Sink) -> None:

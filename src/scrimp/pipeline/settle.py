@@ -6,7 +6,7 @@ estimate), the output lies between what was seen and the most that the call allo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -56,7 +56,6 @@ class Settler:
             else attempt
             for attempt in call.trace.attempts
         ]
-        self._told(call, attempts)
         self._ledger.append(_with_attempts(settlement.entry, attempts))
 
     async def _estimate(self, attempt: Attempt, call: Call) -> Cost:

@@ -58,7 +58,8 @@ async def deliver(sink: Way, dialect: Dialect, reply: Reply, call: Call) -> None
         return
     content, body = present(dialect, reply, call)
     extra = wire.trace_headers(call.id, call.trace, reply)
-    await sink.whole(reply.status, (*wire.returned(reply.headers), *content, *extra), body)
+    ours = (*content, *extra)
+    await sink.whole(reply.status, wire.beside(wire.returned(reply.headers), ours), body)
 
 
 async def refuse(sink: Way, dialect: Dialect, refusal: Refusal, headers: Headers) -> None:
@@ -69,7 +70,9 @@ async def refuse(sink: Way, dialect: Dialect, refusal: Refusal, headers: Headers
 
 async def pass_on(sink: Way, dialect: Dialect, error: UpstreamError, call: Call) -> None:
     """The provider's error as it came, or in our words when it gave none."""
-    theirs, extra = wire.returned(error.headers), wire.trace_headers(call.id, call.trace)
+    extra = wire.trace_headers(call.id, call.trace)
+    limits = call.trace.headers
+    theirs = tuple(pair for pair in wire.returned(error.headers) if pair[0] not in limits)
     if len(call.trace.attempts) > 1:
         # the retry lever has tried: an SDK that repeats on top would multiply paid attempts
         theirs = tuple(pair for pair in theirs if pair[0] != "x-should-retry")

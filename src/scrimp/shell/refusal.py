@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from scrimp.calls import Headers
 from scrimp.dialects.base import ErrorKind
 from scrimp.errors import (
+    Breach,
     BudgetExceeded,
     InvalidRequest,
     RateLimited,
     Rejected,
     Unauthenticated,
+    Unavailable,
     UnknownModel,
 )
+from scrimp.money import decimal_usd
+
+_NEVER: Headers = (("x-should-retry", "false"),)
+_SOON_S = 60.0
+_STORE_BACK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +32,7 @@ class Refusal:
     status: int
     kind: ErrorKind
     message: str
-    headers: Headers = (("x-should-retry", "false"),)
+    headers: Headers = _NEVER
 
 
 def refusal_of(error: Rejected) -> Refusal:
@@ -37,14 +45,43 @@ def refusal_of(error: Rejected) -> Refusal:
             kind = "unauthenticated"
         case UnknownModel():
             kind = "not_found"
-        case BudgetExceeded():
-            kind = "budget_exceeded"
-        case RateLimited(retry_after_s=wait_s):
-            headers = (("x-should-retry", "false"), ("retry-after", str(max(1, math.ceil(wait_s)))))
-            return Refusal(error.status, "rate_limited", str(error), headers)
+        case BudgetExceeded(breach=breach):
+            return Refusal(error.status, "budget_exceeded", str(error), _numbers(breach))
+        case RateLimited(retry_after_s=wait_s, headers=told):
+            return Refusal(error.status, "rate_limited", str(error), (*_again(wait_s), *told))
+        case Unavailable():
+            return Refusal(error.status, "upstream", str(error), _again(_STORE_BACK_S))
         case _:
             kind = "invalid_request"
     return Refusal(error.status, kind, str(error))
+
+
+def _again(wait_s: float) -> Headers:
+    """SDKs wait as long as they are told and try again, where that is not long (60 s)."""
+    soon = wait_s <= _SOON_S
+    retry = ("x-should-retry", "true" if soon else "false")
+    return (retry, ("retry-after", str(max(1, math.ceil(wait_s)))))
+
+
+def _numbers(breach: Breach) -> Headers:
+    """What a program wants to know of the limit in its way. SDKs do not repeat such a call."""
+    if not breach.limit:
+        return _NEVER
+    unit = breach.unit
+    found = [
+        *_NEVER,
+        ("x-scrimp-budget", quote(breach.budget)),
+        (f"x-scrimp-budget-limit-{unit}", _amount(unit, breach.limit)),
+        (f"x-scrimp-budget-remaining-{unit}", _amount(unit, breach.remaining)),
+        (f"x-scrimp-budget-needed-{unit}", _amount(unit, breach.needed)),
+    ]
+    if breach.resets_at is not None:
+        found.append(("x-scrimp-budget-resets-at", f"{breach.resets_at:%Y-%m-%dT%H:%M:%SZ}"))
+    return tuple(found)
+
+
+def _amount(unit: str, amount: int) -> str:
+    return decimal_usd(amount) if unit == "usd" else str(amount)
 
 
 def too_large(size: int | None, limit: int) -> Refusal:

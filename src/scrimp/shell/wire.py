@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -202,7 +202,15 @@ def trace_headers(call_id: str, trace: Trace, reply: Reply | None = None) -> Hea
         saved = decimal_usd(sum(nanousd for _, nanousd in booked.saved))
         known = booked.baseline_nanousd is not None
         found.append(("x-scrimp-saved-usd", saved if known else "unknown"))
+    found += trace.headers.items()
     return tuple(found)
+
+
+def beside(theirs: Iterable[tuple[str, str]], ours: Headers) -> Headers:
+    """The provider's headers and ours: of two with one name ours is the one that holds here."""
+    names = {name for name, _ in ours}
+    kept = (pair for pair in theirs if pair[0] not in names and not pair[0].startswith(OURS))
+    return (*kept, *ours)
 
 
 def unread_headers(call_id: str, trace: Trace) -> Headers:

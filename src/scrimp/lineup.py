@@ -1,0 +1,133 @@
+"""Which levers the settings switch on, and how each is set. Knows levers and ports, no adapters."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from scrimp.billing import places_of
+from scrimp.budgets.resolve import CurrentRules
+from scrimp.budgets.tables import nanousd_of, rules_of
+from scrimp.budgets.worst import WorstCase
+from scrimp.dialects import DIALECTS
+from scrimp.levers.budget import Budget, BudgetSettings, Measure
+from scrimp.levers.coalesce import Coalesce, CoalesceSettings
+from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
+from scrimp.levers.record import Record
+from scrimp.levers.retry import Retry, RetrySettings
+from scrimp.limits import BudgetStore, RuleStore
+from scrimp.pipeline.background import Spawn
+from scrimp.pipeline.turns import Turns
+from scrimp.ports import Claims, Clock, Encoder, Ledger, Lever, Outbox, Pricer, ReplyStore
+from scrimp.prices.book import PriceBook
+from scrimp.settings import Settings, ttl_seconds
+
+CLAIM_LEASE_S = 30.0
+"""How long a process that ended without a word keeps others from asking, at most."""
+_LEASE_MARGIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What levers work with. Without `budgets` nothing is held."""
+
+    clock: Clock
+    ledger: Ledger
+    outbox: Outbox
+    replies: ReplyStore
+    encoder: Encoder
+    book: PriceBook
+    names: dict[str, str]
+    priced: Pricer
+    spawn: Spawn
+    rules: CurrentRules
+    claims: Claims | None = None
+    budgets: BudgetStore | None = None
+
+
+def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
+    """Every lever that the settings switch on, by name."""
+    retry = settings.retry
+    found: list[Lever | None] = [
+        Record(
+            means.ledger,
+            means.outbox,
+            means.clock,
+            means.priced,
+            keep_content=settings.ledger.keep_content,
+        ),
+        _exact_cache(settings, means),
+        _coalesce(settings, means),
+        Retry(
+            means.clock,
+            random.random,
+            RetrySettings(
+                attempts=retry.attempts,
+                base_s=retry.base_s,
+                max_wait_s=retry.max_wait_s,
+                max_retry_after_s=retry.max_retry_after_s,
+            ),
+        ),
+        _budget(settings, means),
+    ]
+    return {lever.name: lever for lever in found if lever is not None}
+
+
+def current_rules(settings: Settings, store: RuleStore | None) -> CurrentRules:
+    """The rules of the settings over those of a store."""
+    return CurrentRules(rules_of(settings.budgets, settings.tiers, settings.limits), store)
+
+
+def _ttl_s(settings: Settings) -> dict[str, int]:
+    return {task: ttl_seconds(text) for task, text in settings.exact_cache.ttl.items()}
+
+
+def _coalesce(settings: Settings, means: Means) -> Lever | None:
+    section, said = settings.exact_cache, settings.coalesce.enabled
+    if not (section.enabled if said == "auto" else said):
+        return None
+    shared = CoalesceSettings(
+        settings.coalesce.max_bytes, _ttl_s(settings), section.max_temperature
+    )
+    return Coalesce(means.spawn, means.clock, DIALECTS, shared)
+
+
+def _exact_cache(settings: Settings, means: Means) -> Lever | None:
+    section = settings.exact_cache
+    if not section.enabled:
+        return None
+    cache = ExactCacheSettings(
+        ttl_s=_ttl_s(settings),
+        max_reply_bytes=section.max_reply_bytes,
+        max_temperature=section.max_temperature,
+    )
+    turns = None
+    if means.claims is not None and section.wait_s:
+        wait_s, lease_s = section.wait_s, CLAIM_LEASE_S
+        turns = Turns(means.claims, means.clock, wait_s=wait_s, lease_s=lease_s)
+    return ExactCache(means.replies, means.clock, DIALECTS, cache, turns)
+
+
+def lease_s(settings: Settings) -> float:
+    """Longer than any attempt: an attempt in the air is never charged as if it had been lost."""
+    longest = max((one.timeouts.total_s for one in settings.providers.values()), default=1800.0)
+    return longest + _LEASE_MARGIN_S
+
+
+def _budget(settings: Settings, means: Means) -> Lever | None:
+    if means.budgets is None:
+        return None
+    section = settings.budget
+    worst_case = WorstCase(means.book, means.names, places_of(settings))
+    return Budget(
+        means.rules,
+        means.budgets,
+        Measure(worst_case, means.encoder, means.clock),
+        BudgetSettings(
+            lease_s=lease_s(settings),
+            paths={path: nanousd_of(path, usd) for path, usd in section.paths.items()},
+            batches=section.batches == "allow",
+            soft_unpriced=section.soft_unpriced == "allow",
+            soft_store_down=section.soft_store_down == "allow",
+        ),
+    )

@@ -1,0 +1,68 @@
+"""The engine of budgets that the settings choose, opened when it is first asked.
+
+Where nobody has a budget no file is made and none is locked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scrimp.errors import StoreError
+from scrimp.limits import Amounts, BudgetStore, Limit, Standing, Verdict
+
+
+class OpenedBudgets:
+    """Implements `limits.BudgetStore` over one that `opened` opens. Raises what it raises."""
+
+    def __init__(self, opened: Callable[[], BudgetStore]) -> None:
+        self._opened = opened
+        self._store: BudgetStore | None = None
+        self._closed = False
+
+    async def hold(
+        self,
+        hold_id: str,
+        limits: tuple[Limit, ...],
+        worst: Amounts,
+        *,
+        lease_s: float,
+        over_soft: bool = False,
+    ) -> Verdict:
+        """Reserve the worst case in every limit, or in none."""
+        store = self._store or self._open()
+        return await store.hold(hold_id, limits, worst, lease_s=lease_s, over_soft=over_soft)
+
+    def settle(self, hold_id: str, actual: Amounts) -> None:
+        """Book what it was; before anything was opened nothing was held."""
+        if self._store is not None:
+            self._store.settle(hold_id, actual)
+
+    def release(self, hold_id: str) -> None:
+        """End a hold of an attempt that never left."""
+        if self._store is not None:
+            self._store.release(hold_id)
+
+    async def standing(self, limits: tuple[Limit, ...]) -> tuple[Standing, ...]:
+        """How these limits stand now."""
+        return await (self._store or self._open()).standing(limits)
+
+    async def reset(self, limits: tuple[Limit, ...]) -> None:
+        """Count these limits from 0 again."""
+        await (self._store or self._open()).reset(limits)
+
+    async def flush(self) -> None:
+        """Wait until every settlement so far is written."""
+        if self._store is not None:
+            await self._store.flush()
+
+    async def close(self) -> None:
+        """Write what is pending and let go of files; may be called twice."""
+        store, self._store, self._closed = self._store, None, True
+        if store is not None:
+            await store.close()
+
+    def _open(self) -> BudgetStore:
+        if self._closed:
+            raise StoreError("the store of budgets is closed")
+        store = self._store = self._opened()
+        return store
