@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import json
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from msgspec import convert
@@ -12,7 +18,14 @@ from scrimp.conformance.corpus import Case, load_cases
 from scrimp.conformance.replay import ReplayProvider
 from scrimp.conformance.verdict import Verdict
 from scrimp.errors import ConfigError
-from tests.support.conformance import CHAT_PROVIDERS, LIVE, careless, played, scrimp_before
+from tests.support.conformance import (
+    CHAT_PROVIDERS,
+    LIVE,
+    careless,
+    free_port,
+    played,
+    scrimp_before,
+)
 
 
 def cases(*ids: str) -> list[Case]:
@@ -207,3 +220,67 @@ async def test_nobody_at_the_gateways_address() -> None:
         with pytest.raises(ConfigError, match="--listen"):
             async with ReplayProvider(LIVE).listening("127.0.0.1", port):
                 pass
+
+
+@pytest.fixture(autouse=True)
+def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever settings there are on this machine, the command reads an empty file."""
+    (tmp_path / "empty.toml").touch()
+    monkeypatch.setenv("SCRIMP_CONFIG", str(tmp_path / "empty.toml"))
+
+
+def doctor(gateway_url: str, listen: str, *more: str) -> subprocess.CompletedProcess[str]:
+    """The command as a process of its own, as a person runs it."""
+    words = ("-m", "scrimp", "doctor", "--conformance", gateway_url, "--listen", listen, *more)
+    return subprocess.run(
+        [sys.executable, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+async def test_the_command_as_a_new_user_types_it() -> None:
+    """Settings from its own first lines, then exit code 0 and nothing on stderr."""
+    place = f"127.0.0.1:{free_port()}"
+    async with scrimp_before(f"http://{place}", providers=["openai", "anthropic"]) as running:
+        done = await asyncio.to_thread(doctor, running.url, place)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f'base_url = "http://{place}/v1"' in done.stdout
+    assert "0 failed" in done.stdout
+    assert "not served: deepseek openai.chat (9 cases)" in done.stdout
+
+
+async def test_the_command_says_what_a_wrong_gateway_does() -> None:
+    """JSON alone on standard output, exit code 1, the case and both sides of the check."""
+    port = free_port()
+    async with careless(
+        f"http://127.0.0.1:{port}", change=lambda body: body.replace(b'"length"', b'"stop"')
+    ) as gateway:
+        done = await asyncio.to_thread(
+            doctor, gateway, f"127.0.0.1:{port}", "--provider", "openai", "--json"
+        )
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["ok"]) == (1, False)
+    failed = {one["case"]: one["checks"] for one in told["cases"] if one["status"] == "fail"}
+    checks = [check for check in failed["openai-chat-stream-length"] if not check["good"]]
+    assert [(check["what"], check["found"]) for check in checks] == [("finish", "complete")]
+
+
+async def test_the_command_shows_a_key_that_the_gateway_wants(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """From SCRIMP_KEY; without it the gateway's refusal is said, and the exit code is 1."""
+    place = f"127.0.0.1:{free_port()}"
+    key = "sk-scrimp-conformance"
+    table = f'[[keys]]\nname = "c"\nsha256 = "{hashlib.sha256(key.encode()).hexdigest()}"\n'
+    only = ("--provider", "anthropic")
+    async with scrimp_before(f"http://{place}", more=table, providers=["anthropic"]) as running:
+        without = await asyncio.to_thread(doctor, running.url, place, *only)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SCRIMP_KEY", key)
+        done = await asyncio.to_thread(doctor, running.url, place, *only)
+    assert (without.returncode, done.returncode) == (1, 0)
+    assert "401" in without.stdout
+    assert key not in without.stdout + done.stdout

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import aiohttp
@@ -20,6 +21,12 @@ CHAT_PROVIDERS = ("openai", "azure", "deepseek", "mistral", "x-ai", "openrouter"
 LIVE = [case for case in load_cases() if playable(case)]
 
 Change = Callable[[bytes], bytes]
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 def pointed_at(url: str, providers: Sequence[str] = (*CHAT_PROVIDERS, "anthropic")) -> str:

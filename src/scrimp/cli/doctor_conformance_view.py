@@ -19,6 +19,7 @@ _SPEAKS = {
     "anthropic": '"anthropic.messages"',
 }
 _CHAT = '"openai.chat"'
+_MOST_SHOWN = 400
 _STATES = ("pass", "fail", "not served")
 
 
@@ -83,7 +84,7 @@ def _counts(title: str, verdicts: Sequence[Verdict]) -> Table:
         table.add_column(name, justify="right")
     for provider, shape in dict.fromkeys((one.provider, one.shape) for one in verdicts):
         group = [one for one in verdicts if (one.provider, one.shape) == (provider, shape)]
-        counts = [sum(one.status == state for one in group) for state in _STATES]
+        counts = _tally(group)
         style = "red" if counts[1] else "dim" if counts[2] else ""
         cells = (*(f"{count or ''}" for count in counts), *_costs(group))
         table.add_row(provider, shape, *cells, style=style)
@@ -92,21 +93,21 @@ def _counts(title: str, verdicts: Sequence[Verdict]) -> Table:
 
 def _costs(group: Sequence[Verdict]) -> tuple[str, str]:
     """Both sums, of the cases whose cost is certain and was told."""
-    both = [
-        one for one in group if one.expected_nanousd is not None and one.told_nanousd is not None
-    ]
+    costs = [(one.expected_nanousd, one.told_nanousd) for one in group]
+    both = [(right, told) for right, told in costs if right is not None and told is not None]
     if not both:
         return "", ""
-    right = sum(one.expected_nanousd or 0 for one in both)
-    told = sum(one.told_nanousd or 0 for one in both)
-    return f"${decimal_usd(right)}", f"${decimal_usd(told)}"
+    right, told = (decimal_usd(sum(side)) for side in zip(*both, strict=True))
+    return f"${right}", f"${told}"
 
 
 def _failure(verdict: Verdict) -> Text:
     where = "" if verdict.where == "gateway" else " (readers)"
     text = Text.assemble(("fail ", "bold red"), verdict.case, where)
     for wrong in verdict.wrong:
-        text.append(f"\n     {wrong.what}: expected {wrong.expected}, got {wrong.found}")
+        text.append(
+            f"\n     {wrong.what}: expected {_shown(wrong.expected)}, got {_shown(wrong.found)}"
+        )
     return text
 
 
@@ -117,8 +118,8 @@ def _unserved(heard: Heard) -> Iterator[Text]:
             notes.setdefault(one.note, []).append(one)
     for note, found in notes.items():
         what = ", ".join(dict.fromkeys(f"{one.provider} {one.shape}" for one in found))
-        text = Text.assemble((f"not served: {what} ({len(found)} cases)", "yellow"))
-        yield text.append(f"\n     the gateway said: {note}")
+        text = Text.assemble((f"not served: {what} ({_cases(len(found))})", "yellow"))
+        yield text.append(f"\n     the gateway said: {_shown(note)}")
     missing = sorted({one.provider for found in notes.values() for one in found})
     if missing:
         example = "\n".join(_settings(missing[0], heard.listen))
@@ -128,10 +129,10 @@ def _unserved(heard: Heard) -> Iterator[Text]:
 
 def _last_word(heard: Heard) -> Text:
     every = (*heard.gateway, *heard.readers)
-    passed, failed, unserved = (sum(one.status == state for one in every) for state in _STATES)
+    passed, failed, unserved = _tally(every)
     played = {one.case for one in heard.gateway}
     alone = len([one for one in heard.readers if one.case not in played])
-    about = f"{alone} cases are of APIs that no gateway serves here: read by Scrimp alone."
+    about = f"{_cases(alone)} of APIs that go through no gateway: read by Scrimp alone."
     counts = f"{passed} passed, {failed} failed, {unserved} not served."
     return Text(f"{about if alone else ''}\n{counts}".strip(), "bold red" if not heard.good else "")
 
@@ -139,13 +140,30 @@ def _last_word(heard: Heard) -> Text:
 def document(heard: Heard) -> dict[str, Any]:
     """The same for machines: every case with every check."""
     every = (*heard.gateway, *heard.readers)
-    counts = {
-        state.replace(" ", "_"): sum(one.status == state for one in every) for state in _STATES
-    }
+    passed, failed, unserved = _tally(every)
     return {
         "ok": heard.good,
         "gateway": heard.url,
         "provider": heard.listen,
-        **counts,
+        "passed": passed,
+        "failed": failed,
+        "not_served": unserved,
         "cases": [asdict(one) for one in every],
     }
+
+
+def _tally(verdicts: Sequence[Verdict]) -> tuple[int, int, int]:
+    passed, failed, unserved = (
+        sum(one.status == state for one in verdicts) for state in ("pass", "fail", "not served")
+    )
+    return passed, failed, unserved
+
+
+def _shown(text: str) -> str:
+    """Words from the wire, safe for a terminal, and not endless."""
+    safe = "".join(one if one.isprintable() else "�" for one in text[:_MOST_SHOWN])
+    return safe + "…" if len(text) > _MOST_SHOWN else safe
+
+
+def _cases(count: int) -> str:
+    return "1 case" if count == 1 else f"{count} cases"
