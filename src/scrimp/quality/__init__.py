@@ -1,0 +1,1 @@
+"""The engine that keeps an error bound: features and verdicts in, decisions out. Pure."""
