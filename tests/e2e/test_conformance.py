@@ -277,9 +277,9 @@ async def test_the_command_shows_a_key_that_the_gateway_wants(
     table = f'[[keys]]\nname = "c"\nsha256 = "{hashlib.sha256(key.encode()).hexdigest()}"\n'
     only = ("--provider", "anthropic")
     async with scrimp_before(f"http://{place}", more=table, providers=["anthropic"]) as running:
+        monkeypatch.delenv("SCRIMP_KEY", raising=False)
         without = await asyncio.to_thread(doctor, running.url, place, *only)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("SCRIMP_KEY", key)
+        monkeypatch.setenv("SCRIMP_KEY", key)
         done = await asyncio.to_thread(doctor, running.url, place, *only)
     assert (without.returncode, done.returncode) == (1, 0)
     assert "401" in without.stdout
