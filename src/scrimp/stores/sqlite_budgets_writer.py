@@ -31,6 +31,8 @@ from scrimp.stores.sqlite_rest import Gate
 _TRANSACTION = 512
 _BEHIND_US = 60 * 1_000_000
 _MANY = 4
+_PAUSE_S = 0.0005
+_PAUSES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,7 @@ class Writer:
         if isinstance(first, tuple) and not self._stopping:
             first = self._for_company(first, group)
         elif self._many:
-            time.sleep(0.0005)  # who was answered a moment ago is about to ask again
+            self._for_more()
         self._take(first, group)
         while len(group) < _TRANSACTION and not self.queue.empty():
             self._take(self.queue.get_nowait(), group)
@@ -155,6 +157,15 @@ class Writer:
             except Empty:
                 return group.pop()
         return first
+
+    def _for_more(self) -> None:
+        """Those who were answered a moment ago ask again, one by one: wait while they do."""
+        seen = -1
+        for _ in range(_PAUSES):
+            if (waiting := self.queue.qsize()) == seen or waiting >= _TRANSACTION:
+                return
+            seen = waiting
+            time.sleep(_PAUSE_S)
 
     def _take(self, item: Ask | End | None, group: list[Ask | End]) -> None:
         if item is None:
