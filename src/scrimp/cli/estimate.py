@@ -227,7 +227,10 @@ def _measured(options: EstimateOptions, settings: Settings) -> Basis:
         where = short_path(settings.ledger_path)
         raise click.UsageError(f"no calls in the last {_MEASURED_DAYS} days in {where}")
     per_month = Fraction(options["days"], days)
-    source = f"{total.calls:,} calls on {days} days with calls, in the ledger"
+    source = (
+        f"{total.calls:,} calls on {days} days with calls, in the ledger "
+        f"({total.input_tokens:,} input and {total.output_tokens:,} output tokens paid for)"
+    )
     return Basis(
         -(-total.baseline_nanousd * per_month.numerator // per_month.denominator),
         source,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 from rich.table import Table
 
 from scrimp.cli.console import dim, heading, out, print_json
@@ -26,17 +27,22 @@ def read_file(path: Path) -> bytes:
     return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
 
 
-def with_model(body: bytes, model: str, source: Path) -> bytes:
-    """The body for this model; as it is when none is named. Raises click.ClickException."""
+def with_model(body: bytes, model: str, source: Path) -> tuple[bytes, str]:
+    """The body for this model, and the dialect that it is written in.
+
+    Raises click.ClickException.
+    """
     import msgspec
 
+    from scrimp.dialects.detect import dialect_of
     from scrimp.dialects.json_body import read_object
 
     try:
         fields = read_object(body)
+        dialect = dialect_of(fields)
     except ScrimpError as error:
         raise click.ClickException(f"{source}: {error}") from error
-    return msgspec.json.encode({**fields, "model": model}) if model else body
+    return msgspec.json.encode({**fields, "model": model}) if model else body, dialect
 
 
 def estimates_of(bodies: list[bytes], settings: Settings, hints: Hints) -> list[Estimate]:
@@ -59,8 +65,8 @@ def show_call(path: Path, settings: Settings, hints: Hints, model: str, *, as_js
     """Estimate the call of a file and print it."""
     from scrimp.shell.quoting import shown_estimate
 
-    body = with_model(read_file(path), model, path)
-    (found,) = estimates_of([body], settings, hints)
+    body, dialect = with_model(read_file(path), model, path)
+    (found,) = estimates_of([body], settings, replace(hints, dialect=dialect))
     if as_json:
         print_json(shown_estimate(found))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -21,7 +22,8 @@ from scrimp.prices.forecast import (
     tokens_of,
 )
 
-_NO_DISCOUNT = Fraction(0)
+_USUAL_DISCOUNT = Fraction(94, 100)
+"""What the table of scenarios takes where nobody said: GPT-4o mini beside GPT-4o."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,22 @@ def document(basis: Basis, plan: Plan) -> dict[str, Any]:
         **{f"{name}_usd": decimal_usd(nanousd) for name, nanousd in amounts.items()},
         **{f"{name}_nanousd": nanousd for name, nanousd in amounts.items()},
         "saving_percent": float(_percent(found.saving_share)),
+        "scenarios": list(_scenarios(basis, plan.cheap_discount or _USUAL_DISCOUNT)),
     }
+
+
+def _scenarios(basis: Basis, discount: Fraction) -> Iterator[dict[str, Any]]:
+    """The table of other hit rates and shares, a row for each month."""
+    rows = scenarios(basis.baseline_nanousd, discount)
+    for hits, row in zip(HIT_RATES, rows, strict=True):
+        for share, one in zip(CHEAP_SHARES, row, strict=True):
+            yield {
+                "hit_rate": float(hits),
+                "cheap_share": float(share),
+                "cheap_discount": float(discount),
+                "month_usd": decimal_usd(one.after_tiering_nanousd),
+                "month_nanousd": one.after_tiering_nanousd,
+            }
 
 
 def show(basis: Basis, plan: Plan) -> None:
@@ -83,20 +100,23 @@ def show(basis: Basis, plan: Plan) -> None:
         (
             "after tiering",
             found.after_tiering_nanousd,
-            f"{_share(plan.cheap_share)} of the rest {_share(plan.cheap_discount)} cheaper",
+            f"{_share(plan.cheap_share)} of the rest {_share(plan.cheap_discount)} cheaper"
+            if plan.cheap_share
+            else "all on this model",
         ),
         ("saving", found.saving_nanousd, f"{_percent(found.saving_share)} %"),
     ):
         table.add_row(name, format_usd(nanousd, places=2), why)
     console.print(table)
-    if plan.cheap_discount != _NO_DISCOUNT:
-        console.print()
-        console.print(_grid(basis, plan.cheap_discount))
+    console.print()
+    console.print(_grid(basis, plan.cheap_discount or _USUAL_DISCOUNT))
+    if not plan.cheap_discount:
+        console.print(dim("--cheap-discount says how much cheaper the other model is."))
 
 
 def _grid(basis: Basis, discount: Fraction) -> Table:
     table = Table(
-        title=f"the month by hit rate and share of calls on a model {_share(discount)} cheaper",
+        title=f"the month by hits and share of calls on a {_share(discount)} cheaper model",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
+from msgspec.structs import replace
 from rich import box
 from rich.table import Table
 
 from scrimp.cli.console import dim, heading, out, print_json
 from scrimp.cli.estimate_call import estimates_of, read_file
+from scrimp.dialects.detect import dialect_of
 from scrimp.money import format_usd
 from scrimp.prices.quote import usual_output_tokens
 
@@ -45,12 +48,12 @@ def compare(models: str, path: Path, settings: Settings, hints: Hints) -> Compar
     if not names:
         raise click.UsageError("--compare takes models with commas between (gpt-4o,gpt-4o-mini)")
     fields, what = _prompt(read_file(path), path)
+    # as it is written, not as each model's own vendor would want it
+    hints = replace(hints, dialect=dialect_of(fields))
     bodies = [_body(fields, name) for name in names]
     told = hints.output_tokens is not None
     if not told:
         # tokens of a text differ by model, and so would two thirds of them: one number for all
-        from msgspec.structs import replace
-
         (first,) = estimates_of(bodies[:1], settings, hints)
         usual = min(usual_output_tokens(first.input.tokens), first.output.high)
         hints = replace(hints, output_tokens=usual)
@@ -76,8 +79,6 @@ def _prompt(data: bytes, path: Path) -> tuple[dict[str, Any], str]:
 
 
 def _body(fields: dict[str, Any], model: str) -> bytes:
-    import msgspec
-
     return msgspec.json.encode({**fields, "model": model})
 
 

@@ -191,7 +191,7 @@ class Scrimp:
 
     @cached_property
     def _quotes(self) -> Quotes:
-        return Quotes(self._loaded.settings)
+        return Quotes.of(self._loaded.settings)
 
     def _model(self, asked: str) -> str:
         if name := asked or self._default_model:

@@ -1,7 +1,8 @@
 """`scrimp.count`, `scrimp.estimate`, `scrimp.price`: without an engine, a server, a file or a key.
 
 They know the price book that ships with the package. The methods of `Scrimp` by the same names also
-know the prices, models and providers of its settings.
+know the prices, models and providers of its settings, an updated book, and what was learned of
+models' tokens.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, TypedDict, Unpack
+from typing import Any, Protocol, Self, TypedDict, Unpack
 
 import msgspec
 
@@ -18,9 +19,22 @@ from scrimp.billing import book_of
 from scrimp.calls import Cost
 from scrimp.errors import InvalidRequest
 from scrimp.ports import Count
+from scrimp.prices.book import load_book
 from scrimp.prices.quote import Estimate
 from scrimp.settings import Settings
 from scrimp.shell.quoting import Hints, Quoter, usage_from
+
+
+class NowEncoder(Protocol):
+    """Tokenizers that count in the calling thread."""
+
+    def count_now(self, model: str, text: str) -> Count:
+        """Tokens of a text."""
+        ...
+
+    def request_now(self, model: str, fields: Mapping[str, Any], dialect: str) -> Count:
+        """Prompt tokens of a whole request body."""
+        ...
 
 
 class EstimateOptions(TypedDict, total=False):
@@ -36,19 +50,25 @@ class EstimateOptions(TypedDict, total=False):
 class Quotes:
     """Counts and prices in the calling thread."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._quoter = Quoter(settings, book_of(settings))
+    def __init__(self, quoter: Quoter, encoder: NowEncoder) -> None:
+        self._quoter = quoter
+        self._encoder = encoder
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """With all that settings say and engines have learned. Raises ConfigError."""
+        return cls(Quoter(settings, book_of(settings)), open_encoder(settings))
 
     def count(self, text: str, model: str) -> Count:
         """As `scrimp.count`."""
-        return _encoder().count_now(self._quoter.model_of(model), text)
+        return self._encoder.count_now(self._quoter.model_of(model), text)
 
     def estimate(self, call: Mapping[str, Any], options: EstimateOptions) -> Estimate:
         """As `scrimp.estimate`."""
         prepared = self._quoter.prepare(_body(call), _hints(options), datetime.now(UTC))
         seller = prepared.seller
         fields = prepared.request.fields
-        inputs = _encoder().request_now(seller.model, fields, seller.dialect)
+        inputs = self._encoder.request_now(seller.model, fields, seller.dialect)
         return self._quoter.estimate(prepared, inputs)
 
     def price(
@@ -100,10 +120,7 @@ def price(
 
 @lru_cache(maxsize=1)
 def _shipped() -> Quotes:
-    return Quotes(Settings())
-
-
-_encoder = lru_cache(maxsize=1)(open_encoder)
+    return Quotes(Quoter(Settings(), load_book()), open_encoder())
 
 
 def _hints(options: EstimateOptions) -> Hints:

@@ -47,6 +47,18 @@ def test_a_plan_is_priced_exactly(tmp_path: Path) -> None:
         assert amount in told
 
 
+def test_other_hit_rates_and_shares_stand_beside(tmp_path: Path) -> None:
+    """A table of months; without a discount of one's own it says which one it took."""
+    found = document(tmp_path, *USERS, *PRICES, "--cheap-discount", "0.94")
+    months = {(one["hit_rate"], one["cheap_share"]): one for one in found["scenarios"]}
+    assert months[0.4, 0.5]["month_usd"] == "3935.25"
+    assert months[0, 0]["month_usd"] == found["baseline_usd"]
+    assert len(months) == 16
+    told = asked(tmp_path, *USERS, *PRICES).stdout
+    assert "on a 94 % cheaper model" in told
+    assert "--cheap-discount says how much" in told
+
+
 def test_a_model_brings_its_prices(tmp_path: Path) -> None:
     """Those of today, with the version of the book; gpt-4o has cost $2.50 and $10 since 2024."""
     found = document(tmp_path, *USERS, "--model", "gpt-4o")
@@ -67,6 +79,7 @@ def test_the_ledger_tells_what_is_measured(tmp_path: Path) -> None:
     assert found["plan"]["hit_rate"] == 0.25
     assert found["after_caching_nanousd"] == 15 * 3 * 3_775_000 * 3 // 4
     assert found["unpriced_calls"] == 1
+    assert "output tokens paid for)" in found["source"]
     assert "calls without a known price, not in it: 1" in asked(state, "--from-ledger").stdout
 
 
@@ -81,6 +94,9 @@ def test_the_ledger_tells_what_is_measured(tmp_path: Path) -> None:
         ((*USERS, *PRICES, "--cheap-share", "-1"), "'-1' is not a number of 0 or more"),
         ((*USERS, "--input-price", "1e9", "--output-price", "1"), "'1e9' is not a number"),
         (("--from-ledger", "--users", "3"), "--from-ledger measures what --users would assume"),
+        (("--from-ledger", "--input-share", "0.5"), "measures what --input-share would assume"),
+        ((*USERS, *PRICES, "--output", "3"), "--output is for the call of a FILE"),
+        (("call.json", "--days", "3"), "--days is for a month; a FILE is one call"),
     ],
 )
 def test_what_is_missing_or_odd_is_said_in_one_line(
