@@ -20,11 +20,11 @@ from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.learning import Learner, Remembered
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
-from scrimp.errors import ConfigError, InvalidRequest, PriceUnknown
+from scrimp.errors import InvalidRequest, PriceUnknown
 from scrimp.identity import ControlStore, KeyStore, VirtualKey
 from scrimp.levers.order import ORDER
 from scrimp.limits import BudgetStore
-from scrimp.lineup import Means, current_rules, levers_of
+from scrimp.lineup import Means, check_engine, current_rules, levers_of
 from scrimp.pipeline.attempt import AttemptSettings, UpstreamAttempt
 from scrimp.pipeline.background import Background
 from scrimp.pipeline.chain import chain
@@ -49,8 +49,7 @@ from scrimp.prices.pricing import resolve
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings
 from scrimp.stores.joined_keys import JoinedKeys
-from scrimp.stores.memory_budgets import MemoryBudgets
-from scrimp.stores.opened_budgets import OpenedBudgets
+from scrimp.stores.opened_budgets import open_budgets, open_rates
 from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
 from scrimp.stores.settings_keys import SettingsKeys
 from scrimp.stores.sqlite_control import SqliteControl, was_ever_guarded
@@ -76,6 +75,7 @@ class Parts:
     control: ControlStore | None = None
     claims: Claims | None = None
     budgets: BudgetStore | None = None
+    rates: BudgetStore | None = None
     reach: Callable[[str, Endpoint], None] = lambda name, endpoint: None  # noqa: ARG005 (none)
     around: Callable[[Next], Next] = lambda end: end
 
@@ -153,6 +153,7 @@ class App:
             rules=self.rules,
             claims=parts.claims,
             budgets=parts.budgets,
+            rates=parts.rates,
         )
 
     def new_id(self) -> str:
@@ -186,7 +187,10 @@ async def open_app(
     if not settings.exact_cache.enabled:
         plan = replace(plan, engine="memory")
     control = open_control(settings)
-    cache, budgets = open_cache(plan, clock), open_budgets(settings)
+    check_engine(settings)
+    cache, path = open_cache(plan, clock), settings.budget_path
+    budgets = open_budgets(settings.budget.engine, path, clock)
+    rates = open_rates(settings.server.workers, path, clock)
     ledger: Ledger = SqliteLedger.open(settings.ledger_path)
     if watch is not None:
         ledger = WatchedLedger(ledger, watch)
@@ -201,6 +205,7 @@ async def open_app(
         encoder=learner.encoder,
         control=control,
         budgets=budgets,
+        rates=rates,
         reach=upstream.add,
         around=learner.around,
     )
@@ -223,19 +228,9 @@ async def open_app(
         await parts.replies.close()  # again: what opened it may have failed before
         await parts.encoder.close()
         await budgets.close()
+        await rates.close()
         await control.close()
         await ledger.close()
-
-
-def open_budgets(settings: Settings) -> OpenedBudgets:
-    """What budgets have used. Nothing is opened yet. Raises ConfigError."""
-    engine, path = settings.budget.engine, settings.budget_path
-    if engine == "memory" and settings.server.workers > 1:
-        raise ConfigError(
-            f"{settings.server.workers} workers cannot share budgets that each keeps in its own "
-            'memory ([budget] engine = "sqlite", or server.workers = 1)'
-        )
-    return OpenedBudgets(lambda: MemoryBudgets.open(SystemClock(), path.with_suffix(".journal")))
 
 
 def open_control(settings: Settings) -> SqliteControl:

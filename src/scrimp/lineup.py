@@ -10,9 +10,11 @@ from scrimp.budgets.resolve import CurrentRules
 from scrimp.budgets.tables import nanousd_of, rules_of
 from scrimp.budgets.worst import WorstCase
 from scrimp.dialects import DIALECTS
+from scrimp.errors import ConfigError
 from scrimp.levers.budget import Budget, BudgetSettings, Measure
 from scrimp.levers.coalesce import Coalesce, CoalesceSettings
 from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
+from scrimp.levers.rate_limit import RateLimit
 from scrimp.levers.record import Record
 from scrimp.levers.retry import Retry, RetrySettings
 from scrimp.limits import BudgetStore, RuleStore
@@ -43,6 +45,7 @@ class Means:
     rules: CurrentRules
     claims: Claims | None = None
     budgets: BudgetStore | None = None
+    rates: BudgetStore | None = None
 
 
 def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
@@ -56,6 +59,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
             means.priced,
             keep_content=settings.ledger.keep_content,
         ),
+        _rate_limit(settings, means),
         _exact_cache(settings, means),
         _coalesce(settings, means),
         Retry(
@@ -76,6 +80,16 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
 def current_rules(settings: Settings, store: RuleStore | None) -> CurrentRules:
     """The rules of the settings over those of a store."""
     return CurrentRules(rules_of(settings.budgets, settings.tiers, settings.limits), store)
+
+
+def check_engine(settings: Settings) -> None:
+    """Raises ConfigError where several workers would each count for themselves."""
+    workers = settings.server.workers
+    if settings.budget.engine == "memory" and workers > 1:
+        raise ConfigError(
+            f"{workers} workers cannot share budgets that each keeps in its own memory "
+            '([budget] engine = "sqlite", or server.workers = 1)'
+        )
 
 
 def _ttl_s(settings: Settings) -> dict[str, int]:
@@ -112,6 +126,12 @@ def lease_s(settings: Settings) -> float:
     """Longer than any attempt: an attempt in the air is never charged as if it had been lost."""
     longest = max((one.timeouts.total_s for one in settings.providers.values()), default=1800.0)
     return longest + _LEASE_MARGIN_S
+
+
+def _rate_limit(settings: Settings, means: Means) -> Lever | None:
+    if means.rates is None:
+        return None
+    return RateLimit(means.rules, means.rates, means.clock, lease_s=lease_s(settings))
 
 
 def _budget(settings: Settings, means: Means) -> Lever | None:

@@ -119,3 +119,19 @@ def over_cap(cap: Cap, unit: Unit, needed: int, *, fixed: bool) -> BudgetExceede
             window="call",
         ),
     )
+
+
+def limited(standing: Standing, needed: int, *, fixed: bool) -> str:
+    """The refusal of a call that comes too soon."""
+    limit = standing.limit
+    amount = amount_text(limit.unit, limit.amount)
+    left = amount_text(limit.unit, standing.remaining)
+    why = f"has {left} left of {amount}; this call needs {amount_text(limit.unit, needed)}"
+    if needed > limit.amount:
+        why = f"allows {amount}, and this call alone needs {amount_text(limit.unit, needed)}"
+    resets = resets_text(standing)
+    raised = "in scrimp.toml" if fixed else f"scrimp budget set {limit.name} …"
+    return (
+        f"limit '{limit.name}' ({scope_text(limit.scope)}, {window_text(limit.window)}) {why}"
+        f"{f'; {resets}' if resets else ''} (raise it: {raised})"
+    )

@@ -19,6 +19,7 @@ class Place:
 
 ORDER: tuple[Place, ...] = (
     Place("record", "sees everything, books the call whatever happens below", guard=True),
+    Place("rate_limit", "refuse before any work, what is remembered included", guard=True),
     Place("exact_cache", "a free answer before anything costs"),
     Place("coalesce", "equal calls in the air share one flight; what is remembered needs none"),
     Place("retry", "same target again, above the budget, so that each try is held", guard=True),

@@ -6,9 +6,29 @@ Where nobody has a budget no file is made and none is locked.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from scrimp.errors import StoreError
 from scrimp.limits import Amounts, BudgetStore, Limit, Standing, Verdict
+from scrimp.ports import Clock
+from scrimp.stores.memory_budgets import MemoryBudgets
+from scrimp.stores.sqlite_budgets import SqliteBudgets
+from scrimp.stores.sqlite_budgets_writer import BudgetsOptions
+
+
+def open_budgets(engine: str, path: Path, clock: Clock) -> OpenedBudgets:
+    """What budgets have used: in a file that processes share, unless `memory` is asked for."""
+    if engine == "memory":
+        return OpenedBudgets(lambda: MemoryBudgets.open(clock, path.with_suffix(".journal")))
+    return OpenedBudgets(lambda: SqliteBudgets.open(path, clock))
+
+
+def open_rates(workers: int, path: Path, clock: Clock) -> OpenedBudgets:
+    """What limits have used: in memory, or for several workers in a file that they share."""
+    if workers == 1:
+        return OpenedBudgets(lambda: MemoryBudgets.open(clock))
+    shared, quickly = path.with_name("rates.sqlite"), BudgetsOptions(synchronous="NORMAL")
+    return OpenedBudgets(lambda: SqliteBudgets.open(shared, clock, quickly))
 
 
 class OpenedBudgets:

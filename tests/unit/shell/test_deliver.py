@@ -10,11 +10,13 @@ import pytest
 from scrimp.calls import Call, Headers, ReplyFacts
 from scrimp.dialects import DIALECTS
 from scrimp.errors import (
+    Breach,
     BudgetExceeded,
     InvalidRequest,
     RateLimited,
     Rejected,
     Unauthenticated,
+    Unavailable,
     UnknownModel,
     UpstreamError,
 )
@@ -23,6 +25,7 @@ from scrimp.shell.deliver import break_off, deliver, pass_on, present, refuse
 from scrimp.shell.refusal import Refusal, refusal_of, wrong_method
 from tests.support.core import (
     JSON_HEADERS,
+    NOON,
     SSE_HEADERS,
     answer_fields,
     attempt_of,
@@ -182,7 +185,7 @@ async def test_an_error_after_the_first_byte_goes_into_the_stream() -> None:
         (Unauthenticated("why"), 401, "unauthenticated"),
         (UnknownModel("why"), 404, "not_found"),
         (BudgetExceeded("why"), 429, "budget_exceeded"),
-        (RateLimited("why", retry_after_s=0.2), 429, "rate_limited"),
+        (RateLimited("why", retry_after_s=61.0), 429, "rate_limited"),
     ],
 )
 def test_our_own_refusals(error: Rejected, status: int, kind: str) -> None:
@@ -190,6 +193,26 @@ def test_our_own_refusals(error: Rejected, status: int, kind: str) -> None:
     refused = refusal_of(error)
     assert (refused.status, refused.kind, refused.message) == (status, kind, "why")
     assert ("x-should-retry", "false") in refused.headers
+
+
+def test_who_is_only_too_fast_may_come_again() -> None:
+    """After a wait that an SDK is ready to make, the call may be repeated; a budget's may not."""
+    for error in (RateLimited("why", retry_after_s=2.0), Unavailable("why")):
+        assert ("x-should-retry", "true") in refusal_of(error).headers
+
+
+def test_a_refusal_has_its_numbers_in_headers() -> None:
+    """For programs: limit, rest and need as decimals, when it resets, and whose budget it is."""
+    breach = Breach("ci", "usd", 5 * 10**9, 4 * 10**9, 880_000_000, 400_000_000, resets_at=NOON)
+    headers = dict(refusal_of(BudgetExceeded("why", breach=breach)).headers)
+    assert headers == {
+        "x-should-retry": "false",
+        "x-scrimp-budget": "ci",
+        "x-scrimp-budget-limit-usd": "5",
+        "x-scrimp-budget-remaining-usd": "0.12",
+        "x-scrimp-budget-needed-usd": "0.4",
+        "x-scrimp-budget-resets-at": "2026-05-06T12:00:00Z",
+    }
 
 
 @pytest.mark.parametrize(("wait_s", "said"), [(0.2, "1"), (1.4, "2"), (30.0, "30")])
