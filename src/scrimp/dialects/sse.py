@@ -32,6 +32,8 @@ class EventSplitter:
             # The usual piece is one whole event: hand on the very same bytes.
             if data.find(b"\n\n") == len(data) - 2 >= 0 and b"\r" not in data:
                 return [data]
+            if data.find(b"\r\n\r\n") == len(data) - 4 >= 0 and _plain_lines(data):
+                return [data]
             events, rest = _cut(data, 0)
             buffer += data[rest:] if rest else data
         else:
@@ -52,6 +54,11 @@ class EventSplitter:
         self._buffer.clear()
         self._searched = 0
         return rest
+
+
+def _plain_lines(data: bytes) -> bool:
+    """True when every end of line is the same two bytes."""
+    return data.count(b"\r\n") == data.count(b"\r") == data.count(b"\n")
 
 
 def _cut(data: bytes | bytearray, search_from: int) -> tuple[list[bytes], int]:

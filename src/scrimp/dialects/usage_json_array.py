@@ -6,9 +6,9 @@ import re
 
 from scrimp.dialects.sse import MAX_EVENT_BYTES
 
-_OUTSIDE = re.compile(rb'["{}\]]')
-_INSIDE = re.compile(rb'["\\]')
-_QUOTE, _BACKSLASH, _OPEN, _CLOSE = b'"\\{}'
+_REST_OF_STRING = re.compile(rb'(?:[^"\\]++|\\.)*+("?)', re.DOTALL)
+_MARK = re.compile(rb'"(?:[^"\\]++|\\.)*+("?)|[{}\]]', re.DOTALL)
+_QUOTE, _OPEN, _CLOSE, _END = b'"{}]'
 
 
 class ObjectSplitter:
@@ -32,33 +32,32 @@ class ObjectSplitter:
         self._buffer += data
         buffer = self._buffer
         found: list[bytes] = []
-        while (
-            match := (_INSIDE if self._string else _OUTSIDE).search(buffer, self._at)
-        ) is not None:
-            mark = buffer[match.start()]
-            if mark == _BACKSLASH and match.end() == len(buffer):
-                self._at = match.start()  # what it escapes is not here yet
-                break
-            self._at = match.end() + (mark == _BACKSLASH)
-            self._take(mark, match.start(), found)
-        else:
-            self._at = len(buffer)
+        if self._string and (rest := _REST_OF_STRING.match(buffer, self._at)) is not None:
+            self._at, self._string = rest.end(), not rest[1]
+        if not self._string:
+            end = len(buffer)
+            for mark in _MARK.finditer(buffer, self._at):
+                kind = buffer[mark.start()]
+                if kind == _QUOTE:
+                    if not mark[1]:
+                        self._string, end = True, mark.end()  # what it escapes may not be here yet
+                elif kind == _END:
+                    self.closed = self.closed or not self._depth
+                else:
+                    self._count(kind, mark.start(), found)
+            self._at = end
         self._forget()
         return found
 
-    def _take(self, mark: int, place: int, found: list[bytes]) -> None:
-        if mark == _QUOTE:
-            self._string = not self._string
-        elif mark == _OPEN:
+    def _count(self, kind: int, place: int, found: list[bytes]) -> None:
+        if kind == _OPEN:
             if not self._depth:
                 self._start = place
             self._depth += 1
-        elif mark == _CLOSE and self._depth:
+        elif kind == _CLOSE and self._depth:
             self._depth -= 1
             if not self._depth:
-                found.append(bytes(self._buffer[self._start : self._at]))
-        elif mark not in (_CLOSE, _BACKSLASH) and not self._depth:
-            self.closed = True
+                found.append(bytes(self._buffer[self._start : place + 1]))
 
     def _forget(self) -> None:
         """Keep the unfinished object only."""

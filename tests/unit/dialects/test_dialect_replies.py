@@ -169,12 +169,15 @@ def test_nothing_counts_after_the_end() -> None:
 
 
 def test_the_last_usage_counts_and_is_never_added() -> None:
-    """Providers repeat a growing usage in every chunk."""
+    """Providers repeat a growing usage in every chunk; it is the bill once the answer has ended."""
     reader = OPENAI.stream_reader(hide_usage=False)
     for spoken in (1, 5, 9):
         usage = {"prompt_tokens": 3, "completion_tokens": spoken}
         chunk = {"choices": [{"index": 0, "delta": {}}], "usage": usage}
         reader.feed(b"data: " + dump(chunk) + b"\n\n")
+    assert reader.facts.usage is None
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": None}
+    reader.feed(b"data: " + dump(end) + b"\n\n")
     reader.feed(b'data: {"choices":[],"usage":null}\n\n')
     assert reader.facts.usage is not None
     assert reader.facts.usage.total_output_tokens == 9
