@@ -124,6 +124,10 @@ class Directory(Protocol):
         """Take it away; False when it is not there. Conflict while anything belongs to it."""
         ...
 
+    async def note(self, action: str, kind: str, name: str, *, by: str) -> None:
+        """A line for a change that was made elsewhere, such as a counter that was reset."""
+        ...
+
     async def audit(self, *, before: int = 0, limit: int = 100) -> tuple[AuditLine, ...]:
         """Changes, newest first; with `before` those older than that id."""
         ...

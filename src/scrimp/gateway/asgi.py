@@ -17,6 +17,8 @@ from scrimp.app import App
 from scrimp.calls import Call, Reply, Trace
 from scrimp.dialects.base import Dialect
 from scrimp.errors import Rejected, ScrimpError, UpstreamError, kind_and_place
+from scrimp.gateway.admin import Admin, Knock
+from scrimp.gateway.admin_words import PREFIX as ADMIN
 from scrimp.gateway.body import ClientGoneError, read_body
 from scrimp.gateway.leaving import EXTENSION, Leaving
 from scrimp.gateway.metrics import Metrics
@@ -44,6 +46,7 @@ class _Shared:
     app: App
     intake: Intake
     views: Views
+    admin: Admin
     desks: Mapping[str, Records | Counts | Estimates]
     allowed_hosts: frozenset[str]
     max_body_bytes: int
@@ -62,6 +65,7 @@ class Gateway:
             app=app,
             intake=intake,
             views=Views(app, intake, standing or Standing(Metrics())),
+            admin=Admin(app),
             desks={RECORDS: Records(app, intake), **desks(app, intake)},
             allowed_hosts=frozenset(host.lower() for host in server.allowed_hosts),
             max_body_bytes=server.max_body_bytes,
@@ -131,18 +135,25 @@ class _One:
         path: str = scope["path"]
         if reason := refusal(self._headers, shared.allowed_hosts):
             return Refusal(403, "forbidden", reason)
+        if path.startswith(ADMIN) and path[len(ADMIN) :][:1] in ("", "/"):
+            await self._administer(receive)
+            return None
         if (view := shared.views.find(method, path)) is not None:
             return await self._show(view)
+        if (refused := self._misfit(method, path)) is not None:
+            return refused
+        desk = shared.desks.get(path)
+        return await (self._serve_call(receive) if desk is None else self._tell(desk, receive))
+
+    def _misfit(self, method: str, path: str) -> Refusal | None:
+        """Why a request is neither a call nor one that is passed on."""
         # the raw path: an encoded slash would join what follows to a provider's host name
-        if not scope["raw_path"].startswith(b"/v1/"):
+        if not self._scope["raw_path"].startswith(b"/v1/"):
             text = f"nothing is served at {path[:80]} (the API is under /v1/)"
             return Refusal(404, "not_found", text)
         if self._route.method and method != self._route.method:
             return wrong_method(method, path, self._route.method)
-        if not self._route.method and (refused := unfit(method, path)) is not None:
-            return refused
-        desk = shared.desks.get(path)
-        return await (self._serve_call(receive) if desk is None else self._tell(desk, receive))
+        return None if self._route.method else unfit(method, path)
 
     async def _show(self, view: View) -> Refusal | None:
         try:
@@ -152,6 +163,26 @@ class _One:
         headers = (("content-type", shown.content_type), *wire.id_headers(self.id))
         await self.sink.whole(shown.status, headers, shown.body)
         return None
+
+    async def _administer(self, receive: Receive) -> None:
+        """Whatever it is, it is answered here and never passed on."""
+        scope = self._scope
+
+        async def read(limit: int) -> bytes | Refusal:
+            return await read_body(receive, limit, self._declared())
+
+        client = scope.get("client") or ("", 0)
+        knock = Knock(
+            method=scope["method"],
+            raw_path=scope["raw_path"],
+            query=scope["query_string"],
+            headers=self._headers,
+            peer=client[0],
+        )
+        told = await self._shared.admin.answer(knock, read)
+        kind = deliver.JSON if told.body else ()
+        headers = (*kind, *told.headers, ("cache-control", "no-store"), *wire.id_headers(self.id))
+        await self.sink.whole(told.status, headers, told.body)
 
     async def _tell(self, desk: Records | Counts | Estimates, receive: Receive) -> Refusal | None:
         """What is asked of Scrimp itself; the id of a record in the answer is that call's."""

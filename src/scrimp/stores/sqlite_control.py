@@ -24,10 +24,10 @@ from scrimp.limits import Budget, Rules, Tier
 from scrimp.ports import Clock
 from scrimp.stores import sqlite_control_changes as changes
 from scrimp.stores import sqlite_control_rows as rows
+from scrimp.stores.private_file import Identity, identity
 from scrimp.stores.sqlite_control_changes import Pen
 from scrimp.stores.sqlite_control_file import open_control
 from scrimp.stores.sqlite_control_rows import Snapshot
-from scrimp.stores.sqlite_ledger_file import Identity, identity
 
 LOOK_S = 0.4
 """A snapshot of this age is looked after, beside the calls."""
@@ -196,6 +196,10 @@ class SqliteControl:
     async def delete_member(self, kind: MemberKind, name: str, *, by: str) -> bool:
         """Take it away. Raises Conflict."""
         return await self._write(by, lambda pen: changes.delete_member(pen, kind, name))
+
+    async def note(self, action: str, kind: str, name: str, *, by: str) -> None:
+        """A line for a change that was made elsewhere."""
+        await self._write(by, lambda pen: pen.note(action, kind, name))
 
     async def audit(self, *, before: int = 0, limit: int = 100) -> tuple[AuditLine, ...]:
         """Changes, newest first."""

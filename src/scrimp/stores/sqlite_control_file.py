@@ -7,7 +7,7 @@ import sqlite3
 from pathlib import Path
 
 from scrimp.errors import StoreError
-from scrimp.stores.sqlite_ledger_file import identity, make_folder, open_private
+from scrimp.stores.private_file import identity, make_folder, open_private
 from scrimp.stores.sqlite_schema import Schema
 
 APPLICATION_ID = 0x5343524B
