@@ -157,8 +157,9 @@ def rough_count(text: str) -> Count:
     The bounds are those of any tokenizer that falls back to bytes: one token, one byte for each.
     """
     most = len(text.encode("utf-8", "surrogatepass"))
+    least = min(1, most)
     guess = -(-len(text.split()) * 13 // 10)
-    return Count(min(guess, most), 1 if most else 0, most, "words x 1.3 (rough)")
+    return Count(max(least, min(guess, most)), least, most, "words x 1.3 (rough)")
 
 
 def shown_count(model: str, count: Count) -> dict[str, Any]:
