@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from scrimp.cli.main import cli
 from tests.support.exports import ANTHROPIC_EXPORTS, OPENAI_EXPORTS, Export, Used, falsified, used
-from tests.support.sdk import clients
+from tests.support.sdk import VENDORS, Vendor, clients
 from tests.support.stage import Stage, staged
 
 LONG = "Tell me everything about the invoice. " * 300
@@ -25,7 +25,7 @@ def stage() -> Iterator[Stage]:
     """Calls of both vendors: whole and streamed, answered from a cache, retried, prefix-cached."""
     with staged() as running:
         with clients(running.url) as sdk:
-            for vendor in ("openai", "responses", "anthropic"):
+            for vendor in VENDORS:
                 for text in ("hello", "hello", LONG, LONG + "again"):
                     sdk.ask(vendor, text, stream=text == LONG)
         running.sim.fault("503", count=2)
@@ -69,3 +69,21 @@ def test_a_falsified_export_does_not(stage: Stage, tmp_path: Path, vendor: str, 
     (one,) = json.loads(told.stdout)["vendors"]
     (row,) = (row for row in one["rows"] if row["verdict"] == "differs")
     assert row["causes"][0]["code"] == "outside"
+
+
+@pytest.mark.parametrize("vendor", ["openai", "anthropic"])
+def test_broken_streams_agree_within_their_bounds(tmp_path: Path, vendor: Vendor) -> None:
+    """The provider bills a stream that it broke; the ledger said between what."""
+    with staged() as running, clients(running.url) as sdk:
+        sdk.ask(vendor, "before", stream=True)
+        running.sim.fault("early-end", count=2)
+        for text in ("one of two", "two of two"):
+            sdk.ask(vendor, text, stream=True)
+        running.gateway.settle()
+        exports = OPENAI_EXPORTS if vendor == "openai" else ANTHROPIC_EXPORTS
+        for name in ("costs.json", "usage.json"):
+            told = reconciled(running, tmp_path, exports[name], billed(running, vendor))
+            assert told.exit_code == 0, told.output
+            (row,) = json.loads(told.stdout)["vendors"][0]["rows"]
+            if name == "usage.json" or row["verdict"] == "within":  # an estimate may be exact
+                assert (row["verdict"], row["causes"][0]["code"]) == ("within", "estimate")

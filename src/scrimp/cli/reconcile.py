@@ -102,7 +102,7 @@ def reconcile_command(
     """
     from scrimp.billing import book_of
     from scrimp.cli.console import note, print_json
-    from scrimp.cli.reconcile_view import show
+    from scrimp.cli.reconcile_view import show, waiting
     from scrimp.reconcile.names import Names
     from scrimp.reconcile.result import reconcile, to_json
 
@@ -111,11 +111,13 @@ def reconcile_command(
     book = book_of(settings)
     names = Names(book)
     period = _period(options["since"], options["until"])
-    bills = _bills(files, names, set(vendors.values()), options["provider"])
+    with waiting("reading the exports"):
+        bills = _bills(files, names, set(vendors.values()), options["provider"])
     if not bills:
         raise click.UsageError("the exports hold no rows")
-    ledger = _ledger(settings, names, vendors, _widest(bills, period))
-    found = [reconcile(bill, ledger, period, book, options["tolerance"]) for bill in bills]
+    with waiting("reading the ledger"):
+        ledger = _ledger(settings, names, vendors, _widest(bills, period))
+        found = [reconcile(bill, ledger, period, book, options["tolerance"]) for bill in bills]
     for line in _remarks(found):
         note(line)
     if options["as_json"]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +20,11 @@ _MARKS: dict[Verdict, str] = {"equal": "=", "within": "~", "differs": "!"}
 _STYLES: dict[Verdict, str] = {"equal": "green", "within": "yellow", "differs": "bold red"}
 _NONE = "-"
 _WIDE = 100
+
+
+def waiting(what: str) -> AbstractContextManager[object]:
+    """A sign of life on stderr while something takes long; nothing in a pipe."""
+    return Console(stderr=True).status(f"{what} ...")
 
 
 def show(found: Sequence[Reconciliation], *, only_differences: bool) -> None:

@@ -13,10 +13,10 @@ from scrimp.reconcile.names import Names
 from scrimp.reconcile.words import (
     ALL_MODELS,
     ATTO_PER_USD,
-    NO_TOKENS,
-    NOTHING_BILLED,
+    KINDS,
     Billed,
     BilledRow,
+    Tokens,
     Vendor,
 )
 
@@ -74,7 +74,8 @@ class _OneVendor:
         self._vendor = vendor
         self._names = names
         self._shapes: dict[str, Shape] = {}
-        self._sums: dict[str, dict[Cell, Billed]] = {"tokens": {}, "dollars": {}}
+        self._empty: dict[str, Shape] = {}  # of buckets without rows: their shape is a guess
+        self._sums: dict[str, dict[Cell, _Counts]] = {"tokens": {}, "dollars": {}}
         self._seen: set[tuple[str, int]] = set()
         self._written: defaultdict[str, set[str]] = defaultdict(set)
         self._spans: list[datetime] = []
@@ -92,6 +93,7 @@ class _OneVendor:
         if span is not None:
             self._cover(*span)
         if row is None:
+            self._empty = self._empty or {found.shape.tells: found.shape}
             return
         self._check_shape(found.shape, source)
         self._decimals = max(self._decimals, found.decimals)
@@ -102,8 +104,8 @@ class _OneVendor:
         self._twice += again
         if len(self._seen) < _MOST_IDENTITIES:
             self._seen.add(identity)
-        cell, sums = (row.starts.date(), key), self._sums[found.shape.tells]
-        sums[cell] = sums.get(cell, NOTHING_BILLED).plus(_billed(row, again=again))
+        cells = self._sums[found.shape.tells]
+        _add(cells.setdefault((row.starts.date(), key), _Counts()), row, again=again)
 
     def _check_shape(self, shape: Shape, source: str) -> None:
         known = self._shapes.setdefault(shape.tells, shape)
@@ -121,16 +123,20 @@ class _OneVendor:
             self._shift = starts - _midnight(starts)
 
     def bill(self) -> Bill:
+        shapes = self._shapes or self._empty
         tokens, dollars = (
-            self._sums[tells] if tells in self._shapes else None for tells in ("tokens", "dollars")
+            {cell: counts.billed() for cell, counts in self._sums[tells].items()}
+            if tells in shapes
+            else None
+            for tells in ("tokens", "dollars")
         )
-        rounded = any(shape.rounded for shape in self._shapes.values())
+        rounded = any(shape.rounded for shape in shapes.values())
         written = self._decimals if rounded else _EXACT_DECIMALS
         slack = ATTO_PER_USD // 10**written // 2 if written < _EXACT_DECIMALS else 0
         first, end = self._spans or [_NEVER, _NEVER]
         return Bill(
             self._vendor,
-            tuple(self._shapes.values()),
+            tuple(shapes.values()),
             first,
             end,
             tokens,
@@ -146,20 +152,42 @@ class _OneVendor:
 _NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def _billed(row: BilledRow, *, again: bool) -> Billed:
-    tokens, atto = row.tokens or NO_TOKENS, row.atto_usd or 0
-    return Billed(
-        rows=1,
-        tokens=tokens,
-        atto_usd=atto,
-        requests=row.requests,
-        deferred=tokens if row.deferred else NO_TOKENS,
-        deferred_atto=atto if row.deferred else 0,
-        credit_atto=min(atto, 0),
-        twice=int(again),
-        twice_tokens=tokens if again else NO_TOKENS,
-        twice_atto=atto if again else 0,
-    )
+def _add(counts: _Counts, row: BilledRow, *, again: bool) -> None:
+    numbers, atto = counts.numbers, row.atto_usd or 0
+    numbers["rows"] += 1
+    numbers["atto_usd"] += atto
+    numbers["requests"] += row.requests
+    numbers["credit_atto"] += min(atto, 0)
+    numbers["twice"] += again
+    if row.deferred:
+        numbers["deferred_atto"] += atto
+    if again:
+        numbers["twice_atto"] += atto
+    if row.tokens is None:
+        return
+    for kind, quantity in zip(KINDS, row.tokens.each, strict=True):
+        if quantity:
+            counts.tokens["tokens", kind] += quantity
+            if row.deferred:
+                counts.tokens["deferred", kind] += quantity
+            if again:
+                counts.tokens["twice_tokens", kind] += quantity
+
+
+class _Counts:
+    """Sums in the making: an export may have millions of rows."""
+
+    def __init__(self) -> None:
+        self.numbers: defaultdict[str, int] = defaultdict(int)
+        self.tokens: defaultdict[tuple[str, str], int] = defaultdict(int)
+
+    def billed(self) -> Billed:
+        """As a value."""
+        whole, deferred, twice = (
+            Tokens(*(self.tokens[name, kind] for kind in KINDS))
+            for name in ("tokens", "deferred", "twice_tokens")
+        )
+        return Billed(tokens=whole, deferred=deferred, twice_tokens=twice, **self.numbers)
 
 
 def by_model(sums: Mapping[Cell, Billed] | None) -> bool:

@@ -14,6 +14,7 @@ from scrimp.errors import ConfigError
 _MOST_COUNT = 10**15
 _MOST_USD = 10**12
 _MOST_DIGITS = 60
+_PLAIN_DIGITS = 15
 _OLDEST_YEAR, _NEWEST_YEAR = 2015, 2200
 _SHOWN = 60
 
@@ -21,6 +22,8 @@ _SHOWN = 60
 def shown(value: Any) -> str:
     """A value for people: short, and without anything that a terminal would obey."""
     text = value if isinstance(value, str) else repr(value)
+    if len(text) <= _SHOWN and text.isprintable():
+        return text
     safe = "".join(one if one.isprintable() else "?" for one in text[:_SHOWN])
     return safe + ("…" if len(text) > _SHOWN else "")
 
@@ -29,6 +32,8 @@ def count(value: Any, where: str) -> int:
     """A whole number, such as `59200` or `59200.0`; nothing (null, an empty cell) is 0."""
     if value is None or value == "":
         return 0
+    if type(value) is str and len(value) <= _PLAIN_DIGITS and value.isdecimal():
+        return int(value)  # a table may have millions of them
     number = _decimal(value, where)
     if abs(number) > _MOST_COUNT or number != number.to_integral_value():
         raise ConfigError(f"{where}: {shown(value)!r} is no number of tokens or requests")

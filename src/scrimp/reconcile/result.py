@@ -86,15 +86,16 @@ def _vendor(found: Reconciliation) -> dict[str, Any]:
         "since": found.since.isoformat(),
         "until": found.until.isoformat(),
         "reconciled": found.reconciled,
-        "rows": [_judged(one) for one in found.rows],
+        "rows": [_judged(one, found.bill) for one in found.rows],
         "total": None if found.total is None else _numbers(found.total),
     }
 
 
-def _judged(one: Judged) -> dict[str, Any]:
+def _judged(one: Judged, bill: Bill) -> dict[str, Any]:
     return {
         "day": one.row.day.isoformat(),
         "model": one.row.model,
+        "billed_as": list(bill.names.get(one.row.model, ())),
         "verdict": one.verdict,
         **_numbers(one.row),
         "causes": [asdict(cause) for cause in one.causes],

@@ -219,6 +219,14 @@ def test_days_on_which_nothing_was_used_are_covered() -> None:
     assert [row.verdict for row in found.rows] == ["equal", "differs"]
 
 
+def test_an_export_of_nothing_is_no_agreement() -> None:
+    """Empty buckets say that nothing was used, which a ledger with calls contradicts."""
+    page = json.loads(openai_usage([gpt()]))
+    page["data"][0]["results"] = []
+    assert not laid({"u": json.dumps(page)}, booked(gpt())).reconciled
+    assert laid({"u": json.dumps(page)}, []).reconciled
+
+
 def test_hours_and_minutes_are_summed_by_day() -> None:
     """Buckets of an hour add up to the UTC day."""
     page = json.loads(openai_usage([gpt()]))
