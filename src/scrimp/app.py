@@ -20,7 +20,7 @@ from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.learning import Learner, Remembered
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
-from scrimp.errors import InvalidRequest, PriceUnknown
+from scrimp.errors import ConfigError, InvalidRequest, PriceUnknown
 from scrimp.identity import ControlStore, KeyStore, VirtualKey
 from scrimp.levers.order import ORDER
 from scrimp.limits import BudgetStore
@@ -151,6 +151,7 @@ class App:
             priced=self.priced,
             spawn=self.background,
             rules=self.rules,
+            targets=self.targets,
             claims=parts.claims,
             budgets=parts.budgets,
             rates=parts.rates,
@@ -236,6 +237,22 @@ async def open_app(
 def open_control(settings: Settings) -> SqliteControl:
     """Keys, members and rules that are no part of the settings. Raises StoreError."""
     return SqliteControl.open(settings.control_path, SystemClock())
+
+
+def open_counters(settings: Settings) -> BudgetStore:
+    """What budgets have used, in the file that a gateway shares. Raises ConfigError."""
+    if settings.budget.engine == "memory":
+        raise ConfigError(
+            "what budgets have used is in the memory of the gateway: ask it "
+            "(GET /v1/scrimp/admin/budgets/NAME/standing), or keep it in a file "
+            '([budget] engine = "sqlite")'
+        )
+    return open_budgets(settings.budget.engine, settings.budget_path, SystemClock())
+
+
+def system_clock() -> Clock:
+    """The machine's own, for shells that work without an engine."""
+    return SystemClock()
 
 
 def stored_keys(settings: Settings) -> bool:

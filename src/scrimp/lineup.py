@@ -6,23 +6,27 @@ import random
 from dataclasses import dataclass
 
 from scrimp.billing import places_of
+from scrimp.budgets.cheaper import Cheaper
 from scrimp.budgets.resolve import CurrentRules
-from scrimp.budgets.tables import nanousd_of, rules_of
+from scrimp.budgets.tables import nanousd_of, older_s, rules_of
 from scrimp.budgets.worst import WorstCase
+from scrimp.calls import Call
 from scrimp.dialects import DIALECTS
 from scrimp.errors import ConfigError
 from scrimp.levers.budget import Budget, BudgetSettings, Measure
 from scrimp.levers.coalesce import Coalesce, CoalesceSettings
+from scrimp.levers.degrade import NOTICE, Degrade, DegradeSettings
 from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.levers.rate_limit import RateLimit
 from scrimp.levers.record import Record
 from scrimp.levers.retry import Retry, RetrySettings
-from scrimp.limits import BudgetStore, RuleStore
+from scrimp.limits import BudgetStore, Limit, RuleStore
 from scrimp.pipeline.background import Spawn
 from scrimp.pipeline.turns import Turns
 from scrimp.ports import Claims, Clock, Encoder, Ledger, Lever, Outbox, Pricer, ReplyStore
 from scrimp.prices.book import PriceBook
 from scrimp.settings import Settings, ttl_seconds
+from scrimp.targets import Targets
 
 CLAIM_LEASE_S = 30.0
 """How long a process that ended without a word keeps others from asking, at most."""
@@ -43,6 +47,7 @@ class Means:
     priced: Pricer
     spawn: Spawn
     rules: CurrentRules
+    targets: Targets
     claims: Claims | None = None
     budgets: BudgetStore | None = None
     rates: BudgetStore | None = None
@@ -51,6 +56,7 @@ class Means:
 def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
     """Every lever that the settings switch on, by name."""
     retry = settings.retry
+    worst_case = WorstCase(means.book, means.names, places_of(settings))
     found: list[Lever | None] = [
         Record(
             means.ledger,
@@ -62,6 +68,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
         _rate_limit(settings, means),
         _exact_cache(settings, means),
         _coalesce(settings, means),
+        _degrade(settings, means, worst_case),
         Retry(
             means.clock,
             random.random,
@@ -72,7 +79,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
                 max_retry_after_s=retry.max_retry_after_s,
             ),
         ),
-        _budget(settings, means),
+        _budget(settings, means, worst_case),
     ]
     return {lever.name: lever for lever in found if lever is not None}
 
@@ -103,7 +110,11 @@ def _coalesce(settings: Settings, means: Means) -> Lever | None:
     shared = CoalesceSettings(
         settings.coalesce.max_bytes, _ttl_s(settings), section.max_temperature
     )
-    return Coalesce(means.spawn, means.clock, DIALECTS, shared)
+
+    def budgets(call: Call) -> tuple[Limit, ...]:
+        return means.rules.now.met(call.caller, call.target).limits
+
+    return Coalesce(means.spawn, means.clock, DIALECTS, shared, budgets=budgets)
 
 
 def _exact_cache(settings: Settings, means: Means) -> Lever | None:
@@ -114,6 +125,7 @@ def _exact_cache(settings: Settings, means: Means) -> Lever | None:
         ttl_s=_ttl_s(settings),
         max_reply_bytes=section.max_reply_bytes,
         max_temperature=section.max_temperature,
+        older_s=older_s(settings),
     )
     turns = None
     if means.claims is not None and section.wait_s:
@@ -134,11 +146,30 @@ def _rate_limit(settings: Settings, means: Means) -> Lever | None:
     return RateLimit(means.rules, means.rates, means.clock, lease_s=lease_s(settings))
 
 
-def _budget(settings: Settings, means: Means) -> Lever | None:
+def _degrade(settings: Settings, means: Means, worst_case: WorstCase) -> Lever | None:
+    section = settings.degrade
+    if means.budgets is None or not section.enabled:
+        return None
+    return Degrade(
+        means.replies,
+        DIALECTS,
+        Cheaper(section.models, means.targets, worst_case, means.clock),
+        DegradeSettings(
+            ladder=section.ladder,
+            only=section.only,
+            keeps_older=settings.exact_cache.enabled and older_s(settings) > 0,
+            cheaper_until_percent=section.cheaper_until_percent,
+            shorter_until_percent=section.shorter_until_percent,
+            max_output_tokens=section.max_output_tokens,
+            notice=section.notice or NOTICE,
+        ),
+    )
+
+
+def _budget(settings: Settings, means: Means, worst_case: WorstCase) -> Lever | None:
     if means.budgets is None:
         return None
     section = settings.budget
-    worst_case = WorstCase(means.book, means.names, places_of(settings))
     return Budget(
         means.rules,
         means.budgets,

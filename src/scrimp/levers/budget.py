@@ -21,6 +21,7 @@ from scrimp.errors import BudgetExceeded, InvalidRequest, PriceUnknown, StoreErr
 from scrimp.ledger.booking import needs_estimate
 from scrimp.limits import Amounts, BudgetStore, Unit, Verdict
 from scrimp.ports import Clock, Count, Encoder, Next
+from scrimp.prices.bound import NO_LIMIT_TOKENS, Ask
 
 log = logging.getLogger(__name__)
 
@@ -191,28 +192,28 @@ class Budget:
         if not (met.usd or met.tokens):
             return _ONE
         ask = asked(call.request, call.target.dialect, count)
-        most = ask.max_output_tokens
-        expected = replace(
-            ask, max_output_tokens=min(EXPECTED_OUTPUT_TOKENS, most or EXPECTED_OUTPUT_TOKENS)
-        )
+        most = min(EXPECTED_OUTPUT_TOKENS, ask.max_output_tokens or EXPECTED_OUTPUT_TOKENS)
+        inputs = Count(count.tokens, count.tokens, count.tokens, count.method)
+        expected = replace(ask, inputs=inputs, max_output_tokens=most)
+        nanousd, tokens = 0, count.tokens + most * ask.n
+        price, target, now = self._worst_case, call.target, self._clock.now()
         try:
-            sure = self._worst_case(
-                ask if "hard" in (met.usd, met.tokens) else expected,
-                call.target,
-                self._clock.now(),
-            )
+            if "hard" in (met.usd, met.tokens):
+                worst = price(ask, target, now)
+                nanousd = worst.nanousd
+                if met.tokens == "hard":
+                    tokens = worst.input_tokens + worst.output_tokens
+            if met.usd == "soft":
+                nanousd = price(expected, target, now).nanousd
         except PriceUnknown as error:
-            self._refuse_unpriced(met, error)
-            tokens = count.high + (most or EXPECTED_OUTPUT_TOKENS) * call.request.n
-            return Amounts(0, tokens, 1)
-        if met.tokens == "hard":
-            tokens = sure.input_tokens + sure.output_tokens
-        else:
-            tokens = count.tokens + (expected.max_output_tokens or 0)
-        return Amounts(sure.nanousd, tokens, 1)
+            self._refuse_unpriced(met, ask, error)
+            if met.tokens == "hard":
+                tokens = count.high + (ask.max_output_tokens or NO_LIMIT_TOKENS) * ask.n
+        return Amounts(nanousd, tokens, 1)
 
-    def _refuse_unpriced(self, met: Met, error: PriceUnknown) -> None:
-        if met.usd == "hard" or (met.usd and not self._settings.soft_unpriced):
+    def _refuse_unpriced(self, met: Met, ask: Ask, error: PriceUnknown) -> None:
+        unbound = met.tokens == "hard" and (ask.uses or ask.unseen_input)
+        if met.usd == "hard" or unbound or (met.usd and not self._settings.soft_unpriced):
             raise InvalidRequest(
                 f"{error}; budget '{_named(met)}' cannot hold what has no price (give the model "
                 'one, or state one for all such models: [unpriced] policy = "assume")'
@@ -331,7 +332,7 @@ def _left(verdict: Verdict) -> tuple[tuple[Unit, int], ...]:
     """What is left of the tightest limit of each unit."""
     left: dict[Unit, int] = {}
     for one in verdict.standings:
-        unit, remaining = one.limit.unit, one.remaining
+        unit, remaining = one.limit.unit, one.limit.amount - one.used - one.held
         if unit not in left or remaining < left[unit]:
             left[unit] = remaining
     return tuple(left.items())
@@ -344,12 +345,11 @@ def _tell(call: Call, left: Iterable[tuple[Unit, int]]) -> None:
 
 
 def _named(met: Met) -> str:
-    """The budget that a refusal names."""
-    limits = [limit for limit in met.limits if limit.unit == "usd"]
-    hard = next((limit for limit in limits if limit.hard), None)
+    """The budget that a refusal names: a hard one, if there is one."""
+    hard = next((limit for limit in met.limits if limit.hard), None)
     if hard is not None:
         return hard.name
-    return met.caps[0].name if met.caps else limits[0].name
+    return met.caps[0].name if met.caps else met.limits[0].name
 
 
 def _cannot_tell(what: str) -> Unavailable:

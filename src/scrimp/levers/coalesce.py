@@ -1,14 +1,14 @@
 """Let equal calls that are in the air at the same time share one flight.
 
 Equal is stricter than for the exact cache: the same body byte for byte, the same form of delivery,
-and the same paying key, so that one key's refusal never reaches another. What the exact cache may
-not answer from memory is not shared either.
+and the same paying key and budgets, so that no refusal reaches anybody else. What the exact cache
+may not answer from memory is not shared either.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
@@ -39,7 +39,10 @@ class CoalesceSettings:
 
 
 class Coalesce:
-    """Boards a call on the flight of an equal one, or begins a flight for it."""
+    """Boards a call on the flight of an equal one, or begins a flight for it.
+
+    `budgets` gives what pays for a call: those who share a flight must have it in common.
+    """
 
     name: ClassVar[str] = "coalesce"
     fail_closed: ClassVar[bool] = False
@@ -50,7 +53,10 @@ class Coalesce:
         clock: Clock,
         dialects: Mapping[str, Dialect],
         settings: CoalesceSettings,
+        *,
+        budgets: Callable[[Call], Hashable] = lambda call: None,  # noqa: ARG005 (everybody's alike)
     ) -> None:
+        self._budgets = budgets
         self._spawn = spawn
         self._clock = clock
         self._dialects = dialects
@@ -73,7 +79,7 @@ class Coalesce:
         if reason := self._why_alone(call):
             call.trace.note(self.name, "bypass", {"reason": reason})
             return await next(call)
-        key = flight_key(call, self._dialects[call.target.dialect])
+        key = (self._budgets(call), *flight_key(call, self._dialects[call.target.dialect]))
         flight = self._flights.get(key)
         if flight is None:
             flight = self._depart(key, call, next)

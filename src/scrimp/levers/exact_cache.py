@@ -30,12 +30,14 @@ _WORTH_TELLING_MS = 2  # less is the look-up itself
 class ExactCacheSettings:
     """`ttl_s` overrides the time to live by task type; 0 never remembers.
 
-    A call that asks for more variety than `max_temperature` wants a new answer each time.
+    A call that asks for more variety than `max_temperature` wants a new answer each time. Answers
+    stay in the store for `older_s` beyond their time, for a lever that may serve older ones.
     """
 
     ttl_s: Mapping[str, int] = field(default_factory=dict)
     max_reply_bytes: int = 1024 * 1024
     max_temperature: float = 1.0
+    older_s: int = 0
 
 
 class ExactCache:
@@ -71,7 +73,7 @@ class ExactCache:
         key = fingerprint(call, self._dialects[call.target.dialect])
         scope = CacheScope(call.caller.tenant, call.task.name)
         if call.cache.mode != "refresh":
-            stored = await self._find(call, key, scope)
+            stored = await self._find(call, key, scope, self._max_age_s(call, ttl_s))
             if stored is not None:
                 return self._hit(call, key, stored, {})
         if self._turns is not None and call.cache.mode == "default":
@@ -85,7 +87,7 @@ class ExactCache:
         """Ask, unless another process does and its answer comes in time."""
         assert self._turns is not None  # noqa: S101 - told to the type checker
         since_s = self._clock.monotonic()
-        turn = await self._turns.enter(key, partial(self._peek, key, call.cache.ttl_s))
+        turn = await self._turns.enter(key, partial(self._peek, key, self._max_age_s(call, ttl_s)))
         waited_ms = int((self._clock.monotonic() - since_s) * 1000)
         more = {"waited_ms": waited_ms} if waited_ms >= _WORTH_TELLING_MS else {}
         if isinstance(turn, StoredReply):
@@ -107,9 +109,15 @@ class ExactCache:
         call.trace.note(self.name, "hit", {"key": key.hex()[:12], "age_s": age_s, **more})
         return stored.reply
 
-    async def _find(self, call: Call, key: bytes, scope: CacheScope) -> StoredReply | None:
+    def _max_age_s(self, call: Call, ttl_s: int) -> int | None:
+        """None where the store itself drops what is past its time."""
+        return ttl_s if self._settings.older_s else call.cache.ttl_s
+
+    async def _find(
+        self, call: Call, key: bytes, scope: CacheScope, max_age_s: int | None
+    ) -> StoredReply | None:
         try:
-            return await self._store.get(key, scope, max_age_s=call.cache.ttl_s)
+            return await self._store.get(key, scope, max_age_s=max_age_s)
         except StoreError as error:
             if call.cache.mode == "only":  # skipping this lever would pay for an answer after all
                 msg = (
@@ -140,7 +148,8 @@ class ExactCache:
         scope = CacheScope(call.caller.tenant, call.task.name)
         headers = _remembered_headers(reply)
         kept = replace(reply, headers=headers, served_by=self.name, cacheable=False)
-        stored = StoredReply(kept, now, now + timedelta(seconds=ttl_s), scope)
+        kept_s = ttl_s + self._settings.older_s
+        stored = StoredReply(kept, now, now + timedelta(seconds=kept_s), scope)
         if not await self._store.put(key, stored):
             call.trace.note(self.name, "too_large", {"bytes": size})
             return False

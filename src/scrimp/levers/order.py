@@ -22,6 +22,7 @@ ORDER: tuple[Place, ...] = (
     Place("rate_limit", "refuse before any work, what is remembered included", guard=True),
     Place("exact_cache", "a free answer before anything costs"),
     Place("coalesce", "equal calls in the air share one flight; what is remembered needs none"),
+    Place("degrade", "over a soft budget: catches the refusal from below and walks the ladder"),
     Place("retry", "same target again, above the budget, so that each try is held", guard=True),
     Place("budget", "innermost: every paid attempt holds its worst case, then settles", guard=True),
 )

@@ -168,6 +168,7 @@ def caller(headers: Mapping[bytes, bytes], key: VirtualKey | None, body_user: st
         org=key.org,
         end_user=named if key.trusted else "",
         reported_user=named,
+        models=key.models,
     )
 
 

@@ -1,0 +1,69 @@
+"""The cheapest model of a list that a call may be sent to instead of its own. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from scrimp.budgets.worst import WorstCase, asked
+from scrimp.calls import Call, Target
+from scrimp.errors import PriceUnknown, Rejected
+from scrimp.ports import Clock, Count
+
+_BYTES_PER_TOKEN = 4
+
+
+class Places(Protocol):
+    """Which provider serves which model."""
+
+    def resolve(self, model: str, dialect: str) -> Target:
+        """Where a model is served. Raises UnknownModel, or InvalidRequest for another dialect."""
+        ...
+
+
+class Cheaper:
+    """Called with a call: the target, or None where none of the list is cheaper and allowed.
+
+    A model must speak the call's dialect, and a key's own list must have it. A provider's key that
+    a client brings goes to that provider only.
+    """
+
+    def __init__(
+        self, models: Sequence[str], places: Places, worst_case: WorstCase, clock: Clock
+    ) -> None:
+        self._models = models
+        self._places = places
+        self._worst_case = worst_case
+        self._clock = clock
+
+    def __call__(self, call: Call) -> Target | None:
+        """The cheapest by what the call may cost there at most."""
+        own = self._most(call, call.target)
+        found = [
+            (most, target)
+            for name in self._models
+            if (target := self._target(name, call)) is not None
+            and (most := self._most(call, target)) is not None
+            and (own is None or most < own)
+        ]
+        return min(found, key=lambda one: one[0])[1] if found else None
+
+    def _target(self, name: str, call: Call) -> Target | None:
+        caller = call.caller
+        try:
+            target = self._places.resolve(name, call.target.dialect)
+        except Rejected:
+            return None
+        if caller.models and not {name, target.model} & {*caller.models}:
+            return None
+        if caller.credential is not None and target.provider != call.target.provider:
+            return None
+        return target
+
+    def _most(self, call: Call, target: Target) -> int | None:
+        size = len(call.request.body) // _BYTES_PER_TOKEN
+        ask = asked(call.request, target.dialect, Count(size, size, size, "bytes"))
+        try:
+            return self._worst_case(ask, target, self._clock.now()).nanousd
+        except PriceUnknown:
+            return None
