@@ -95,7 +95,7 @@ class Case:
             return False
         if self.row.dollars is None:
             return any(self.tokens.each)
-        if nanousd is None or not nanousd:
+        if nanousd is None or not (nanousd or any(self.tokens.each)):
             return False
         return abs(self.gap - nanousd) <= self.row.rounding_nanousd + 1
 

@@ -66,8 +66,9 @@ class Shifts:
         )
 
     def _days(self) -> list[date]:
-        first = max(self._bill.since, self._period[0]).date()
-        end = min(self._bill.until, self._period[1]) - timedelta(microseconds=1)
+        shift = self._bill.shift
+        first = (max(self._bill.since, self._period[0]) - shift).date()
+        end = min(self._bill.until, self._period[1]) - shift - timedelta(microseconds=1)
         return [first + timedelta(days=step) for step in range((end.date() - first).days + 1)]
 
     def _equal(self, day: date, model: str, ours: Booked) -> bool:

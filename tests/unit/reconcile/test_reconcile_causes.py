@@ -101,6 +101,8 @@ def test_rows_that_stand_twice_are_found() -> None:
     found = laid({"a": text, "b": text}, booked(gpt()))
     assert (only(found).verdict, first_cause(only(found))) == ("differs", "duplicates")
     assert found.bill.twice == 1
+    with_costs = {"a": text, "b": text, "c": openai_costs([gpt()])}
+    assert first_cause(only(laid(with_costs, booked(gpt())))) == "duplicates"
 
 
 @pytest.mark.parametrize("shift_h", [-8, 7, 9])
@@ -113,6 +115,22 @@ def test_days_of_another_zone_are_found_by_trying(shift_h: int) -> None:
     assert differing
     assert {first_cause(row) for row in differing} == {"time_zone"}
     assert {f"{abs(shift_h)} h" in row.causes[0].text for row in differing} == {True}
+
+
+def test_buckets_that_begin_at_another_hour_are_days_of_another_zone() -> None:
+    """The export itself says so; calls after its end do not disturb."""
+    calls = [gpt(100 + hour, at=noon(2) + timedelta(hours=hour)) for hour in range(80)]
+    local = [changed(call, at=call.at - timedelta(hours=7)) for call in calls]
+    inside = [call for call in local if call.at.day in (3, 4)]
+    page = json.loads(openai_usage(inside))
+    for bucket in page["data"]:
+        bucket["start_time"] += 7 * 3600
+        bucket["end_time"] += 7 * 3600
+    found = laid({"u": json.dumps(page)}, booked(*calls))
+    differing = [row for row in found.rows if row.verdict == "differs"]
+    assert differing
+    assert {first_cause(row) for row in differing} == {"time_zone"}
+    assert "begin 7 h after midnight UTC" in differing[0].causes[0].text
 
 
 def test_a_call_that_passed_midnight_stands_on_both_days() -> None:
