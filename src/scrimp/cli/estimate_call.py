@@ -75,9 +75,8 @@ def show_call(path: Path, settings: Settings, hints: Hints, model: str, *, as_js
 
 def _show(found: Estimate) -> None:
     console = out()
-    console.print(
-        heading(f"{found.model} at {found.provider}, {found.dialect}, {found.service_tier} tier")
-    )
+    seller = f" at {found.provider}" if found.provider else ""
+    console.print(heading(f"{found.model}{seller}, {found.dialect}, {found.service_tier} tier"))
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     for title in ("expected", "at least", "at most"):

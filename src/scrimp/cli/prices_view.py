@@ -34,7 +34,9 @@ def model_document(model: str, provider: str, book: PriceBook) -> dict[str, Any]
         "max_output_tokens": found.max_output_tokens,
         "prices": [_row(row, standard) for row in found.rows],
         "tiers": tiers,
-        "residency": {place: f"{up}/{down}" for place, (up, down) in found.residency.items()},
+        "residency": {
+            place: f"{up}/{down}" for place, (up, down) in found.residency.items() if up != down
+        },
     }
 
 
@@ -74,7 +76,8 @@ def _when(row: PriceRow) -> Iterator[str]:
 def show_model(document: Mapping[str, Any]) -> None:
     """For people; the last line of prices that holds at a time is the one in force."""
     console = out()
-    console.print(heading(f"{document['model']} at {document['provider']}"))
+    seller = f" at {document['provider']}" if document["provider"] else ""
+    console.print(heading(f"{document['model']}{seller}"))
     for row in document["prices"]:
         _print_row(row, "")
     for tier, rows in document["tiers"].items():

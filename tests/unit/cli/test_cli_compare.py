@@ -148,3 +148,15 @@ def test_the_rough_rule_says_what_it_is() -> None:
     told = asked("count", "--rough", "one two three four five").stdout
     assert told == "about 7 tokens for any model, between 1 and 23 (words x 1.3 (rough))\n"
     assert document("count", "--rough", "")["tokens"] == 0
+
+
+def test_prices_of_ones_own_are_shown_without_a_seller(tmp_path: Path, body: str) -> None:
+    """Nobody sells a model of one's own; a factor of one is no news; time has no expected cost."""
+    config = tmp_path / "scrimp.toml"
+    config.write_text('[prices.box]\nper_second = "0.0004"\n')
+    shown = asked("prices", "show", "box", "--config", str(config)).stdout
+    assert shown.startswith("box\n")
+    assert "run in" not in shown
+    told = asked("estimate", body, "--model", "box", "--config", str(config)).stdout
+    assert told.startswith("box, openai.chat")
+    assert "nobody knows how long it will take" in told
