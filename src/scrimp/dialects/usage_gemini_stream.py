@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from scrimp.calls import Finish, ReplyFacts
-from scrimp.dialects.json_body import parse, parse_object
+from scrimp.dialects.json_body import encode, parse, parse_object
 from scrimp.dialects.openai_words import error_message
 from scrimp.dialects.sse import BOM, EventSplitter, event_fields
 from scrimp.dialects.usage_gemini import read_usage, searches_of
@@ -69,9 +69,11 @@ _decode = msgspec.json.Decoder(_Chunk).decode
 def read_reply(body: bytes) -> ReplyFacts:
     """Facts of a whole reply; of an array of objects, what they say together."""
     reader = GeminiReader()
-    for one in parsed if isinstance(parsed := parse(body), list) else ():
-        reader.take(msgspec.json.encode(one))
-    if isinstance(parsed, dict):
+    if body.lstrip(_BLANKS)[:1] == b"[":
+        listed = parse(body)
+        for one in listed if isinstance(listed, list) else ():
+            reader.take(encode(one))
+    else:
         reader.take(body)
     reader.closed = True
     return reader.facts
