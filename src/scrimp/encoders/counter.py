@@ -7,8 +7,6 @@ On the event loop a run may look at and count only so much; one that would take 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 
 from scrimp.encoders.memo import TextMemo
 from scrimp.encoders.pieces import OrdinaryEncoder, count_tokens
@@ -23,47 +21,72 @@ class TooLong(Exception):
     """The rest takes longer than the loop may wait."""
 
 
-@dataclass(frozen=True, slots=True)
 class Run:
-    """`count_text` gives a text's tokens; `doubts` say how many tokens off some of them may be."""
+    """Counts texts. `doubts` say how many tokens off some of them may be.
 
-    count_text: Callable[[str], int]
-    doubts: list[int]
+    With `on_loop` it raises TooLong when the rest takes longer than the loop may wait.
+    """
 
+    __slots__ = ("_chars", "_encoding", "_memo", "_new_chars", "doubts")
 
-def start_run(encoding: OrdinaryEncoder, memo: TextMemo, *, on_loop: bool) -> Run:
-    """A run that has counted nothing. On the loop its `count_text` raises TooLong."""
-    new_chars = ON_LOOP_NEW_CHARS if on_loop else sys.maxsize
-    chars = ON_LOOP_CHARS if on_loop else sys.maxsize
-    doubts: list[int] = []
+    def __init__(self, encoding: OrdinaryEncoder, memo: TextMemo, *, on_loop: bool) -> None:
+        self._encoding = encoding
+        self._memo = memo
+        self._new_chars = ON_LOOP_NEW_CHARS if on_loop else sys.maxsize
+        self._chars = ON_LOOP_CHARS if on_loop else sys.maxsize
+        self.doubts: list[int] = []
 
-    look_up = memo.young.get
+    def count_text(self, text: str) -> int:
+        """Its tokens."""
+        self._chars -= len(text)
+        if self._chars < 0:
+            raise TooLong
+        tokens = self._memo.young.get(hash(text))
+        return self._anew(text) if tokens is None else tokens
 
-    def anew(text: str) -> int:
+    def count_texts(self, texts: list[str]) -> int:
+        """The tokens of all of them; those that are known cost little more than their hashes."""
+        self._chars -= sum(map(len, texts))
+        if self._chars < 0:
+            raise TooLong
+        total, unknown = 0, 0
+        for tokens in map(self._memo.young.get, map(hash, texts)):
+            if tokens is None:
+                unknown += 1
+            else:
+                total += tokens
+        return total if not unknown else sum(map(self._count_one, texts))
+
+    def _count_one(self, text: str) -> int:
+        tokens = self._memo.young.get(hash(text))
+        return self._anew(text) if tokens is None else tokens
+
+    def _anew(self, text: str) -> int:
         """Of another generation, not exact, or never counted."""
-        nonlocal new_chars
+        memo = self._memo
         tokens = memo.find(text)
         if tokens is not None:
             return tokens
-        found = memo.unsure(text)
-        if found is None:
-            new_chars -= len(text)
-            if new_chars < 0:
+        if memo.unsure(text) is None:
+            self._new_chars -= len(text)
+            if self._new_chars < 0:
                 raise TooLong
-            found = count_tokens(encoding, text)
-            if not found[1]:
-                memo.keep(text, found[0])
-                return found[0]
+        tokens, doubt = count_one(self._encoding, memo, text)
+        if doubt:
+            self.doubts.append(doubt)
+        return tokens
+
+
+def count_one(encoding: OrdinaryEncoder, memo: TextMemo, text: str) -> tuple[int, int]:
+    """A run of one text, on a shorter way: its tokens, and how many tokens off they may be."""
+    tokens = memo.find(text)
+    if tokens is not None:
+        return tokens, 0
+    found = memo.unsure(text)
+    if found is None:
+        found = count_tokens(encoding, text)
+        if found[1]:
             memo.keep_unsure(text, *found)
-        doubts.append(found[1])
-        return found[0]
-
-    def count_text(text: str) -> int:
-        nonlocal chars
-        chars -= len(text)
-        if chars < 0:
-            raise TooLong
-        tokens = look_up(hash(text))
-        return anew(text) if tokens is None else tokens
-
-    return Run(count_text, doubts)
+        else:
+            memo.keep(text, found[0])
+    return found

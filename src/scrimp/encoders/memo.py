@@ -30,7 +30,7 @@ class TextMemo:
 
     def unsure(self, text: str) -> tuple[int, int] | None:
         """Tokens and doubt of a text whose count is not exact, or None."""
-        return self._unsure.get(hash(text))
+        return self._unsure.get(hash(text)) if self._unsure else None
 
     def keep_unsure(self, text: str, tokens: int, doubt: int) -> None:
         """Remember both; there are few such texts, all of them very long."""

@@ -16,15 +16,15 @@ from typing import Any, TypeVar
 import tiktoken
 from msgspec.structs import replace
 
-from scrimp.encoders.counter import Run, TooLong, start_run
+from scrimp.encoders.counter import Run, TooLong, count_one
 from scrimp.encoders.memo import TextMemo
 from scrimp.encoders.pieces import MAX_PIECE
 from scrimp.encoders.vocabulary import load_vocabulary
 from scrimp.ports import Count
-from scrimp.tokens import count_request, encoding_for, scale
+from scrimp.tokens import encoding_for, scale
 from scrimp.tokens.encodings import EncodingChoice
 from scrimp.tokens.ratios import Ratios, taught
-from scrimp.tokens.request import tally_request
+from scrimp.tokens.request import tally_request, total_request
 from scrimp.tokens.tally import Tally
 
 MEMO_BYTES = 8 * 1024 * 1024
@@ -79,7 +79,9 @@ class TiktokenEncoder:
 
     def count_now(self, model: str, text: str) -> Count:
         """Tokens of a text, in the calling thread, for the command line. Raises ConfigError."""
-        return _texts((text,), self._run(model), self._choice(model))
+        choice = self._choice(model)
+        loaded = self._loaded.get(choice.name) or self._load(choice.name)
+        return _bounded(*count_one(loaded.encoding, loaded.memo, text), choice)
 
     async def tally(self, model: str, fields: Mapping[str, Any], dialect: str) -> Tally | None:
         """A request's texts in raw tokens, apart from all else; None when a text is not exact.
@@ -88,7 +90,7 @@ class TiktokenEncoder:
         """
 
         def tallied(run: Run) -> Tally | None:
-            found = tally_request(fields, dialect, model, run.count_text)
+            found = tally_request(fields, dialect, model, run.count_text, run.count_texts)
             return None if run.doubts else found
 
         return await self._on_loop_or_off(model, tallied)
@@ -108,7 +110,7 @@ class TiktokenEncoder:
         loaded = self._loaded.get(encoding_for(model).name)
         if loaded is not None:
             try:
-                return work(start_run(loaded.encoding, loaded.memo, on_loop=True))
+                return work(Run(loaded.encoding, loaded.memo, on_loop=True))
             except TooLong:
                 pass  # what was counted so far is remembered
         if self._pool is None:
@@ -125,17 +127,23 @@ class TiktokenEncoder:
     def _run(self, model: str) -> Run:
         """A run that may take its time, over a vocabulary that is loaded if need be."""
         name = encoding_for(model).name
-        with self._guard:  # loaded at most once, whoever asks
+        loaded = self._loaded.get(name) or self._load(name)
+        return Run(loaded.encoding, loaded.memo, on_loop=False)
+
+    def _load(self, name: str) -> _Loaded:
+        """At most once, whoever asks."""
+        with self._guard:
             found = self._loaded.get(name)
             if found is None:
                 found = self._loaded[name] = _Loaded(load_vocabulary(name), self._memo_bytes)
-        return start_run(found.encoding, found.memo, on_loop=False)
+            return found
 
 
 def _request(
     model: str, fields: Mapping[str, Any], dialect: str, run: Run, choice: EncodingChoice
 ) -> Count:
-    count = count_request(fields, dialect, model, run.count_text, choice)
+    tally = tally_request(fields, dialect, model, run.count_text, run.count_texts)
+    count = total_request(tally, dialect, choice)
     if not run.doubts:
         return count
     doubt = scale(sum(run.doubts), choice).high
@@ -143,7 +151,11 @@ def _request(
 
 
 def _texts(texts: tuple[str, ...], run: Run, choice: EncodingChoice) -> Count:
-    tokens, doubt = sum(map(run.count_text, texts)), sum(run.doubts)
+    tokens = run.count_texts(list(texts))
+    return _bounded(tokens, sum(run.doubts), choice)
+
+
+def _bounded(tokens: int, doubt: int, choice: EncodingChoice) -> Count:
     if not doubt:
         return scale(tokens, choice)
     low, high = scale(max(0, tokens - doubt), choice), scale(tokens + doubt, choice)

@@ -71,12 +71,12 @@ def _add_answer_format(tally: Tally, fields: Mapping[str, Any]) -> None:
 
 def _add_content(tally: Tally, content: Any, model: str) -> None:
     if type(content) is str:
-        tally.raw += tally.count_text(content)
+        tally.texts.append(content)
         return
     for block in objects(content):
         text = block.get("text")
         if type(text) is str and block.get("type") == "text":
-            tally.raw += tally.count_text(text)
+            tally.texts.append(text)
         else:
             _add_block(tally, block, model)
 

@@ -65,15 +65,16 @@ def _add_messages(
     system: Mapping[str, Any] | None,
 ) -> None:
     """All messages; those of a role and a text only, which are most, on a short way."""
-    count_text, raw = tally.count_text, 0
-    roles = {role: count_text(role) for role in _ROLES}
+    later, raw = tally.texts.append, 0
+    roles = {role: tally.count_text(role) for role in _ROLES}
     for message in messages:
         content = message.get("content")
         if type(content) is str and len(message) == 2 and message is not system:
             role = message.get("role")
             of_role = roles.get(role) if type(role) is str else None
             if of_role is not None:
-                raw += count_text(content) + of_role
+                raw += of_role
+                later(content)
                 continue
         if message is system:
             _add_home(tally, message, model)
@@ -86,7 +87,7 @@ def _add_message(tally: Tally, message: Mapping[str, Any], model: str) -> None:
     for key, value in message.items():
         if type(value) is str:
             if key in _TEXTS and value:
-                tally.raw += tally.count_text(value)
+                tally.texts.append(value)
                 if key == "name":
                     tally.add(exactly(_NAME))
         elif key == "content":
@@ -103,7 +104,7 @@ def _add_parts(tally: Tally, content: Any, model: str) -> None:
     for part in objects(content):
         text = part.get("text")
         if type(text) is str and part.get("type") == "text":
-            tally.raw += tally.count_text(text)
+            tally.texts.append(text)
         else:
             _add_part(tally, part, model)
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from scrimp.encoders.counter import ON_LOOP_CHARS, ON_LOOP_NEW_CHARS, TooLong, start_run
+from scrimp.encoders.counter import ON_LOOP_CHARS, ON_LOOP_NEW_CHARS, Run, TooLong
 from scrimp.encoders.memo import ENTRY_BYTES, TextMemo
 
 
@@ -26,7 +26,7 @@ def test_a_text_is_counted_once() -> None:
     """The second time nothing is asked of the tokenizer."""
     spy, memo = _Spy(), TextMemo(100_000)
     for _ in range(3):
-        run = start_run(spy, memo, on_loop=False)
+        run = Run(spy, memo, on_loop=False)
         assert run.count_text("one two three") == 3
         assert run.count_text("one") == 1
         assert run.doubts == []
@@ -36,7 +36,7 @@ def test_a_text_is_counted_once() -> None:
 def test_a_doubt_is_remembered_with_its_count() -> None:
     """A text that had to be cut by force stays unsure."""
     spy, memo, long = _Spy(), TextMemo(100_000), "x" * 450_000
-    first, again = (start_run(spy, memo, on_loop=False) for _ in range(2))
+    first, again = (Run(spy, memo, on_loop=False) for _ in range(2))
     assert first.count_text(long) == again.count_text(long)
     assert first.doubts == again.doubts != []
     assert len(spy.asked) == 3
@@ -81,11 +81,11 @@ def test_the_loop_counts_only_so_much() -> None:
     """New text is counted up to a limit, known text is looked up to a larger one."""
     spy, memo = _Spy(), TextMemo(100_000)
     short, long = "x" * ON_LOOP_NEW_CHARS, "y" * (ON_LOOP_NEW_CHARS + 1)
-    assert start_run(spy, memo, on_loop=True).count_text(short) == 1
+    assert Run(spy, memo, on_loop=True).count_text(short) == 1
     with pytest.raises(TooLong):
-        start_run(spy, memo, on_loop=True).count_text(long)
-    assert start_run(spy, memo, on_loop=False).count_text(long) == 1
-    run = start_run(spy, memo, on_loop=True)
+        Run(spy, memo, on_loop=True).count_text(long)
+    assert Run(spy, memo, on_loop=False).count_text(long) == 1
+    run = Run(spy, memo, on_loop=True)
     for _ in range(ON_LOOP_CHARS // len(long)):
         assert run.count_text(long) == 1
     with pytest.raises(TooLong):
