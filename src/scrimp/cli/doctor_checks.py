@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Literal
 
 from scrimp import __version__
 from scrimp.app import open_encoder, open_ledger_reader, targets_of
 from scrimp.billing import book_of
+from scrimp.bookfile import base_book, book_path, updated_book
 from scrimp.cli.console import short_path
 from scrimp.cli.doctor_cache import cache
 from scrimp.cli.doctor_port import ask_ready, port_findings
@@ -22,6 +21,7 @@ from scrimp.cli.finding import Finding
 from scrimp.cli.options import load_settings
 from scrimp.errors import ConfigError, StoreError
 from scrimp.settings import Loaded, Settings
+from scrimp.prices.book import PriceBook, load_book
 
 __all__ = ["Finding", "all_findings"]
 
@@ -36,7 +36,7 @@ def all_findings(config: Path | None) -> Iterator[Finding]:
     yield Finding("ok", "scrimp", f"{__version__}, Python {sys.version.split()[0]}, {_loop()}")
     try:
         loaded = load_settings(config)
-        targets_of(loaded.settings, book_of(loaded.settings))
+        targets_of(loaded.settings, book_of(loaded.settings, _undamaged(loaded.settings)))
     except ConfigError as error:
         yield Finding("fail", "settings", str(error), "mend the file, or name another: --config")
         yield from prices(Settings())
@@ -135,13 +135,35 @@ def _file_findings(path: Path, shown: str) -> Iterator[Finding]:
 
 
 def prices(settings: Settings) -> Iterator[Finding]:
-    """The price book: which one, and how old."""
-    book = book_of(settings)
-    compiled = re.search(r"\d{4}-\d{2}-\d{2}", book.source.rpartition(",")[2])
-    age = (datetime.now(UTC).date() - date.fromisoformat(compiled[0])).days if compiled else 0
-    status: Literal["ok", "warn"] = "warn" if age > _OLD_PRICES_DAYS else "ok"
-    way_out = "upgrade scrimp, or check with scrimp price MODEL" if status == "warn" else ""
-    yield Finding(status, "prices", f"{book.source}, {max(age, 0)} days ago", way_out)
+    """The price book: which one is in use, its version, how old it is, whether it is whole."""
+    path = book_path(settings)
+    try:
+        updated = updated_book(settings)
+    except ConfigError as error:
+        said = str(error).partition(" (")[0]
+        way_out = f"scrimp prices update, or without your update: rm {short_path(path)}"
+        yield Finding("fail", "prices", said, way_out)
+        return
+    book = base_book(settings)
+    age = (datetime.now(UTC).date() - book.compiled_on).days
+    kept = f"updated, {short_path(path)}" if book is updated else "ships with scrimp"
+    said = f"{book.source}, {max(age, 0)} days ago ({kept}; version {book.version})"
+    if age > _OLD_PRICES_DAYS:
+        way_out = "upgrade scrimp, or scrimp prices update"
+        yield Finding("warn", "prices", said, way_out)
+    else:
+        yield Finding("ok", "prices", said)
+    if updated is not None and book is not updated:
+        older = f"{short_path(path)} is of {updated.compiled_on}, older than the book that ships"
+        yield Finding("ok", "prices", f"{older}: not used")
+
+
+def _undamaged(settings: Settings) -> PriceBook:
+    """The book in use; of a damaged one the check of prices tells."""
+    try:
+        return base_book(settings)
+    except ConfigError:
+        return load_book()
 
 
 def vocabularies() -> Iterator[Finding]:

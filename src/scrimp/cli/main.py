@@ -38,7 +38,7 @@ COMMANDS: dict[str, Lazy] = {
     "explain": Lazy("scrimp.cli.explain:explain_command", "Tell the story of one call."),
     "cache": Lazy("scrimp.cli.cache:cache_command", "Look at remembered replies, or forget them."),
     "price": Lazy("scrimp.cli.price:price_command", "Show what a model costs."),
-    "prices": Lazy("scrimp.cli.prices:prices_command", "Show, set and compare prices."),
+    "prices": Lazy("scrimp.cli.prices:prices_command", "Show, set, compare and update prices."),
     "reprice": Lazy(
         "scrimp.cli.reprice:reprice_command", "Show what past calls cost at other prices."
     ),

@@ -1,29 +1,29 @@
-"""`scrimp prices`: what the book knows of a model, prices of one's own, two books beside."""
+"""`scrimp prices`: what the book knows of a model, prices of one's own, two books, newer ones."""
 
 from __future__ import annotations
 
+import os
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
 from scrimp.cli.options import config_option, examples, json_option, load_settings
-
-if TYPE_CHECKING:
-    from scrimp.prices import PriceBook
+from scrimp.cli.prices_update import update_command
 
 
 @click.group(
     name="prices",
-    short_help="Show, set and compare prices.",
+    short_help="Show, set, compare and update prices.",
     epilog=examples(
         "scrimp prices show claude-opus-4-8",
         "scrimp prices set house-model input=0.10 output=0.40",
         "scrimp prices diff older/book.json",
+        "scrimp prices update --dry-run",
     ),
 )
 def prices_command() -> None:
-    """Show, set and compare prices. What usage costs is `scrimp price`."""
+    """Show, set, compare and update prices. What usage costs is `scrimp price`."""
 
 
 @prices_command.command(
@@ -72,13 +72,14 @@ def set_command(model: str, fields: tuple[str, ...], config: Path | None) -> Non
     from scrimp.billing import book_of
     from scrimp.cli.console import say
     from scrimp.cli.price_file import with_prices, write_text
-    from scrimp.settings import parse
+    from scrimp.settings import complete, parse
 
     path = config or _found()
     values = dict(_field(text) for text in fields)
     before = path.read_bytes().decode() if path.exists() else ""
     changed = with_prices(before, model, values)
-    book_of(parse(changed.encode(), source=str(path)))  # refuses what cannot be used
+    made = complete(parse(changed.encode(), source=str(path)), os.environ, source=str(path))
+    book_of(made.settings)  # refuses what cannot be used
     if changed == before:
         say(f"{path} says so already.")
         return
@@ -89,28 +90,34 @@ def set_command(model: str, fields: tuple[str, ...], config: Path | None) -> Non
 
 @prices_command.command(
     name="diff",
-    short_help="Compare the book with another one.",
-    epilog=examples("scrimp prices diff older/book.json"),
+    short_help="Compare the book in use with another one.",
+    epilog=examples("scrimp prices diff", "scrimp prices diff older/book.json"),
 )
-@click.argument("other", type=Path, metavar="BOOK")
+@click.argument("other", type=Path, metavar="[BOOK]", required=False)
+@config_option
 @json_option
-def diff_command(other: Path, *, as_json: bool) -> None:
-    """Compare the book that ships with another one: models that came, went, or changed price."""
-    from scrimp.cli.console import print_json
-    from scrimp.cli.prices_view import show_differences
-    from scrimp.prices.book import differences, load_book, read_book
+def diff_command(other: Path | None, config: Path | None, *, as_json: bool) -> None:
+    """Compare another book with the one in use: models that came or went, prices that changed.
 
-    theirs: PriceBook = read_book(other.read_bytes(), source=str(other))
-    found = differences(theirs, load_book())
+    Without BOOK the book that ships is compared with the one in use.
+    """
+    from scrimp.bookfile import base_book
+    from scrimp.cli.console import print_json
+    from scrimp.cli.prices_diff import document, show
+    from scrimp.prices.book import differences, load_book, read_book
+    from scrimp.prices.changes import changes
+
+    ours = base_book(load_settings(config).settings)
+    theirs = load_book() if other is None else read_book(other.read_bytes(), source=str(other))
+    found = differences(theirs, ours)
+    told = list(changes(theirs, ours, datetime.now(UTC).date()))
     if as_json:
-        document: dict[str, Any] = {
-            "from": theirs.version,
-            "to": load_book().version,
-            **{kind: list(names) for kind, names in found.items()},
-        }
-        print_json(document)
+        print_json(document(found, told, theirs, ours))
     else:
-        show_differences(found, theirs, load_book())
+        show(found, told, theirs, ours)
+
+
+prices_command.add_command(update_command)
 
 
 def _found() -> Path:

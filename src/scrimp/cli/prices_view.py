@@ -1,8 +1,8 @@
-"""How `scrimp prices` shows a model's dated prices, and the differences between two books."""
+"""How `scrimp prices` shows a model's dated prices."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from scrimp.cli.console import dim, heading, out
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from scrimp.prices import PriceBook, PriceRow
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MOST = 40
 
 
 def model_document(model: str, provider: str, book: PriceBook) -> dict[str, Any]:
@@ -113,17 +112,3 @@ def _steps(rate: Mapping[str, str]) -> str:
         f"${usd}" if step == "usd" else f"${usd} above {int(step.removeprefix('above_')):,}"
         for step, usd in rate.items()
     )
-
-
-def show_differences(
-    found: Mapping[str, Sequence[str]], theirs: PriceBook, ours: PriceBook
-) -> None:
-    """For people: how many, and their names."""
-    console = out()
-    console.print(f"{theirs.version} to {ours.version}")
-    for kind, names in found.items():
-        console.print(heading(f"{kind}: {len(names):,}"))
-        for name in names[:_MOST]:
-            console.print(f"  {name}", soft_wrap=True)
-        if len(names) > _MOST:
-            console.print(dim(f"  and {len(names) - _MOST:,} more (--json has all)"))

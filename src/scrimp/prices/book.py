@@ -274,10 +274,19 @@ def differences(old: PriceBook, new: PriceBook) -> dict[str, tuple[str, ...]]:
 
 def _prices_of(book: PriceBook) -> dict[str, object]:
     return {
-        f"{provider}/{model.id}": (model.rows, model.tiers, model.residency)
+        f"{provider}/{model.id}": (
+            _bare(model.rows),
+            {name: _bare(rows) for name, rows in model.tiers.items()},
+            model.residency,
+        )
         for provider in book.providers()
         for model in book.of(provider)
     }
+
+
+def _bare(rows: tuple[PriceRow, ...]) -> tuple[PriceRow, ...]:
+    """Rows without what is said of them beside their prices."""
+    return tuple(replace(row, source="", scheduled=False) for row in rows)
 
 
 def _own(given: PriceRow | tuple[PriceRow, ...] | Own) -> Own:

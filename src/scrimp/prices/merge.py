@@ -29,6 +29,7 @@ def merged(old: Book, new: Book, since: date) -> bytes:
     one had no price, the new one's holds at all times.
     """
     start = since.isoformat()
+    old = _signed(old)
     providers = {
         name: _provider(old["providers"].get(name, {}), told, start, new["compiled_on"])
         for name, told in new["providers"].items()
@@ -55,8 +56,31 @@ def _filled(value: Any) -> Any:
         return [_filled(one) for one in value]
     if not isinstance(value, dict):
         return value
-    told = {key: _filled(one) for key, one in value.items()}
+    told = {key: _filled(one) for key, one in value.items() if key != "source"}
     return {key: one for key, one in told.items() if one or one == 0 or key == "rates"}
+
+
+def _signed(book: Book) -> Book:
+    """The book with its source in each row: what is kept of it says where it is from."""
+    source = f"{book['source']}, compiled {book['compiled_on']}"
+
+    def rows(given: Sequence[Row]) -> list[Row]:
+        return [{**row, "source": row.get("source") or source} for row in given]
+
+    return book | {
+        "providers": {
+            name: told
+            | {
+                "models": [
+                    model
+                    | {"rows": rows(model["rows"])}
+                    | {"tiers": {at: rows(tier) for at, tier in model.get("tiers", {}).items()}}
+                    for model in told["models"]
+                ]
+            }
+            for name, told in book["providers"].items()
+        }
+    }
 
 
 def _provider(old: Mapping[str, Any], new: Book, start: str, compiled_on: str) -> Book:
@@ -108,10 +132,10 @@ def rows_of(old: Sequence[Row], new: Sequence[Row], start: str, *, whole: bool =
         unknown = not any("unpriced" not in json.loads(price) for price in was)
         turned = turned or (since or _EVER) >= start or (since in own and not unknown)
         takes.append(turned or unknown)
-    if True not in takes:
-        return [dict(row) for row in old]
     if False not in takes:
         return [dict(row) for row in new]
+    if True not in takes:
+        return [dict(row) for row in old]
     return list(_assembled(spans, takes, old, new))
 
 

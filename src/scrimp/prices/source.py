@@ -234,22 +234,23 @@ def apply_overrides(
         for model in (m for name in one["providers"] for m in _models(book, name)):
             if one["contains"] in model["id"]:
                 _one_hour(model, one["times_input"])
-    for one in overrides.get("replace", ()):
-        _replace(book, one, run)
+    stand = [_name(one) for one in overrides.get("replace", ()) if _replace(book, one, run)]
+    if stand and not run.strict:
+        run.notes.append(f"rows of our own stand in place of the source's: {', '.join(stand)}")
     for one in overrides.get("residency", ()):
         _reside(_models(book, one["provider"]), one, run)
     for one in overrides.get("unpriced", ()):
         _carve_out(book, one, run)
 
 
-def _replace(book: Mapping[str, dict[str, Any]], one: Mapping[str, Any], run: Compiled) -> None:
+def _replace(book: Mapping[str, dict[str, Any]], one: Mapping[str, Any], run: Compiled) -> bool:
+    """Whether there was something to replace."""
     said = f"{one['source']} (checked {one['checked']})"
     rows = [made for row in one["row"] for made in replacement(row, said)]
     if (model := _model(book, one, run)) is None:
-        return
+        return False
     model["rows"] = rows
-    if not run.strict:
-        run.notes.append(f"{_name(one)}: our own rows stand, checked {one['checked']}")
+    return True
 
 
 def _models(book: Mapping[str, dict[str, Any]], provider: str) -> list[dict[str, Any]]:
