@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from unittest import mock
 
 import pytest
+import tiktoken
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrimp.encoders import TiktokenEncoder
 from scrimp.encoders import pieces as module
 from scrimp.encoders.pieces import MAX_PIECE, count_tokens, pieces, whole_characters
+from scrimp.encoders.vocabulary import Ordinary
 from scrimp.tokens.encodings import CL100K, O200K
 from tests.support.hostile import HOSTILE
 from tests.support.vocabularies import shared_encoder, shared_vocabulary
@@ -43,7 +45,7 @@ def test_hostile_texts_count_as_plain_tiktoken_counts_them(kind: str, name: str)
 def test_long_hostile_texts_count_as_their_pieces(kind: str) -> None:
     """The sum over pieces, with a doubt of a few tokens for each cut that was forced."""
     text = HOSTILE[kind](MAX_PIECE + 60_000)
-    tokens, doubt = count_tokens(shared_vocabulary(O200K), text)
+    tokens, doubt = count_tokens(Ordinary(shared_vocabulary(O200K)), text)
     assert tokens == sum(_plain_pieces(O200K, text))
     assert doubt == 16 * sum(forced for _, forced in pieces(text))
 
@@ -128,3 +130,19 @@ def test_halves_of_characters_are_mended_as_tiktoken_mends_them(text: str) -> No
     for size in (1, 2, 3, 64):
         with mock.patch.object(module, "_CHUNK", size):
             assert whole_characters(text) == expected
+
+
+@settings(max_examples=60)
+@given(st.text(min_size=1, max_size=30), st.sampled_from(KINDS))
+def test_ids_that_are_only_counted_are_as_many(text: str, kind: str) -> None:
+    """Whichever way of tiktoken's is taken, for short texts and long ones."""
+    plain = shared_vocabulary(O200K)
+    long = text + HOSTILE[kind](1000) + text
+    whole = whole_characters(long)
+    assert len(Ordinary(plain).encode_ordinary(whole)) == len(plain.encode_ordinary(long))
+    with mock.patch.object(Ordinary, "__init__", _without_buffer):
+        assert len(Ordinary(plain).encode_ordinary(whole)) == len(plain.encode_ordinary(long))
+
+
+def _without_buffer(ordinary: Ordinary, encoding: tiktoken.Encoding) -> None:
+    ordinary._encoding, ordinary._to_buffer = encoding, None

@@ -7,7 +7,7 @@ unbroken run grows faster than the run.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from typing import Protocol
 
 MAX_PIECE = 200_000
@@ -32,7 +32,7 @@ _CHUNK = 16_384  # the interpreter's lock is free for others after each
 class OrdinaryEncoder(Protocol):
     """The part of tiktoken.Encoding that is used."""
 
-    def encode_ordinary(self, text: str) -> list[int]:
+    def encode_ordinary(self, text: str) -> Sized:
         """Token ids; special tokens in the text are ordinary text."""
         ...
 

@@ -13,13 +13,12 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-import tiktoken
 from msgspec.structs import replace
 
 from scrimp.encoders.counter import Run, TooLong, count_one
 from scrimp.encoders.memo import TextMemo
 from scrimp.encoders.pieces import MAX_PIECE
-from scrimp.encoders.vocabulary import load_vocabulary
+from scrimp.encoders.vocabulary import Ordinary, load_vocabulary
 from scrimp.ports import Count
 from scrimp.tokens import encoding_for, scale
 from scrimp.tokens.encodings import EncodingChoice
@@ -39,7 +38,7 @@ class _Loaded:
 
     __slots__ = ("encoding", "memo")
 
-    def __init__(self, encoding: tiktoken.Encoding, memo_bytes: int) -> None:
+    def __init__(self, encoding: Ordinary, memo_bytes: int) -> None:
         self.encoding = encoding
         self.memo = TextMemo(memo_bytes)
 
@@ -135,7 +134,8 @@ class TiktokenEncoder:
         with self._guard:
             found = self._loaded.get(name)
             if found is None:
-                found = self._loaded[name] = _Loaded(load_vocabulary(name), self._memo_bytes)
+                encoding = Ordinary(load_vocabulary(name))
+                found = self._loaded[name] = _Loaded(encoding, self._memo_bytes)
             return found
 
 

@@ -6,6 +6,7 @@ import binascii
 import gzip
 import hashlib
 import pkgutil
+from collections.abc import Sized
 from dataclasses import dataclass
 
 import tiktoken
@@ -81,3 +82,28 @@ def load_vocabulary(name: str) -> tiktoken.Encoding:
     return tiktoken.Encoding(
         name, pat_str=facts.pattern, mergeable_ranks=ranks, special_tokens=facts.special
     )
+
+
+_NO_SPECIAL: set[str] = set()
+_BUFFER_CHARS = 1000
+
+
+class Ordinary:
+    """Token ids to be counted, not read: of a long text without a Python object for each.
+
+    That is up to a tenth faster, and holds the interpreter's lock for no time. tiktoken offers it
+    in public only together with numpy, so it is used where this tiktoken has it.
+    """
+
+    __slots__ = ("_encoding", "_to_buffer")
+
+    def __init__(self, encoding: tiktoken.Encoding) -> None:
+        self._encoding = encoding
+        core = getattr(encoding, "_core_bpe", None)
+        self._to_buffer = getattr(core, "encode_to_tiktoken_buffer", None)
+
+    def encode_ordinary(self, text: str) -> Sized:
+        """Ids as many as `tiktoken.Encoding.encode_ordinary` gives; special tokens are text."""
+        if self._to_buffer is None or len(text) < _BUFFER_CHARS:
+            return self._encoding.encode_ordinary(text)
+        return memoryview(self._to_buffer(text, _NO_SPECIAL)).cast("B").cast("I")
