@@ -55,7 +55,6 @@ from scrimp.stores.settings_keys import SettingsKeys
 from scrimp.stores.sqlite_control import SqliteControl, was_ever_guarded
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.stores.sqlite_ledger_adjust import LedgerAdjuster
-from scrimp.stores.sqlite_ledger_attempts import AttemptReader
 from scrimp.stores.sqlite_ledger_read import LedgerReader
 from scrimp.stores.sqlite_ratios import SqliteRatios
 from scrimp.targets import ModelEntry, Provider, Targets
@@ -298,11 +297,6 @@ def open_ledger_reader(settings: Settings) -> LedgerReader:
 def open_ledger_adjuster(settings: Settings) -> LedgerAdjuster:
     """Corrections of the ledger, for shells that make them. Nothing is opened yet."""
     return LedgerAdjuster(settings.ledger_path)
-
-
-def open_attempt_reader(settings: Settings) -> AttemptReader:
-    """The ledger's attempts, to be laid beside a bill. Nothing is opened yet."""
-    return AttemptReader(settings.ledger_path)
 
 
 def open_encoder(settings: Settings | None = None) -> TiktokenEncoder:

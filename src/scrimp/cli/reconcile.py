@@ -187,7 +187,7 @@ def _ledger(
     settings: Settings, names: Names, vendors: dict[str, Vendor], period: tuple[datetime, datetime]
 ) -> Ledger:
     """What was booked in a period. Raises StoreError."""
-    from scrimp.app import open_attempt_reader
+    from scrimp.app import open_ledger_reader
     from scrimp.cli.console import note, short_path
     from scrimp.reconcile.books import Books
     from scrimp.reconcile.result import Ledger
@@ -196,7 +196,7 @@ def _ledger(
     if not settings.ledger_path.exists():
         note(f"no calls yet: there is no ledger at {short_path(settings.ledger_path)}")
         return Ledger({}, None)
-    reader = open_attempt_reader(settings)
+    reader = open_ledger_reader(settings).attempts
     for attempts in reader.between(*period):
         books.add(attempts)
     return Ledger(books.sums(), reader.first())

@@ -38,6 +38,7 @@ Code = Literal[
     "assumed",
     "unread",
     "suspect",
+    "usage",
     "price",
     "exports",
     "before_ledger",
@@ -269,6 +270,16 @@ def _suspect(case: Case) -> Cause | None:
     return _flagged("suspect", case.row.booked.suspect, words)
 
 
+def _usage(case: Case) -> Cause | None:
+    told = case.row.tokens
+    if told is None or not told.requests or told.requests != case.row.booked.billed:
+        return None
+    if case.row.same_tokens:
+        return None
+    how = f"as many requests on both sides ({told.requests:,})"
+    return Cause("usage", f"{how}: a call used other tokens than its reply told")
+
+
 def _price(case: Case) -> Cause | None:
     ours = case.row.booked
     if case.row.token_gap is None or not case.row.same_tokens or not case.gap:
@@ -298,6 +309,8 @@ def _before_ledger(case: Case) -> Cause | None:
 
 def _outside(case: Case) -> Cause | None:
     if not case.more or (case.first is None or case.first.date() > case.row.day):
+        return None
+    if _usage(case) is not None:
         return None
     if not case.row.booked.billed:
         return Cause("outside", "no call of this model in the ledger: made without the gateway")
@@ -367,6 +380,7 @@ _HINTS: tuple[Callable[[Case], Cause | None], ...] = (
     _suspect,
     _price,
     _exports,
+    _usage,
     _before_ledger,
     _outside,
     _incomplete,

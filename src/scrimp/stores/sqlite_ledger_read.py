@@ -28,6 +28,7 @@ from scrimp.ledger.rollups import COUNTERS, EPOCH, HOUR, SINGLE
 from scrimp.ports import Entry
 from scrimp.stores import sqlite_ledger_spill as spill
 from scrimp.stores.sqlite_ledger_adjust import adjustments_of
+from scrimp.stores.sqlite_ledger_attempts import AttemptReader
 from scrimp.stores.sqlite_ledger_file import migrations, open_reader
 from scrimp.stores.sqlite_ledger_rows import id_bytes, select, to_entry
 from scrimp.stores.sqlite_schema import schema_version
@@ -153,6 +154,11 @@ class LedgerReader:
             return next((e for e in spill.entries_in(self._path) if id_bytes(e.id) == key), None)
         except (OSError, ValueError) as error:
             raise StoreError(f"the spill file of {self._path} cannot be read") from error
+
+    @property
+    def attempts(self) -> AttemptReader:
+        """What was sent to providers, call by call, to be laid beside their bill."""
+        return AttemptReader(self._path)
 
     def recent(self, limit: int) -> list[Entry]:
         """The entries that were booked last, newest first."""

@@ -75,7 +75,7 @@ def test_a_false_number_ends_with_1_and_says_why(state: Path, tmp_path: Path) ->
     told = asked(state, put(tmp_path, "u.json", openai_usage(falsified(OPENAI))))
     assert told.exit_code == 1
     assert "output: billed 1,400, in the ledger 400" in told.stdout
-    assert "likely: calls made without the gateway" in told.stdout
+    assert "likely: as many requests on both sides (2)" in told.stdout
     assert "Not reconciled: 1 of 2 rows" in told.stdout
 
 

@@ -285,6 +285,12 @@ def test_usage_that_did_not_add_up_is_named() -> None:
     assert first_cause(found) == "suspect"
 
 
+def test_as_many_requests_with_other_tokens_are_named() -> None:
+    """Then no call is missing, on either side."""
+    for tokens in (990, 1010):
+        assert first_cause(only(laid({"u": openai_usage([gpt(tokens)])}, booked(gpt())))) == "usage"
+
+
 def test_another_price_for_the_same_tokens_is_named() -> None:
     """With how many times the ledger the bill is."""
     found = only(laid(costing(5_300_000 * 7 // 8, [gpt()]), booked(gpt())))
