@@ -25,6 +25,7 @@ from tests.support.conformance import (
     free_port,
     played,
     scrimp_before,
+    silent,
 )
 
 
@@ -208,6 +209,16 @@ async def test_a_gateway_that_asks_somebody_else_is_left_alone() -> None:
     assert {one.status for one in verdicts} == {"not served"}
     assert len(there.heard) == 1
     assert "sends it elsewhere" in verdicts[0].note
+
+
+async def test_a_gateway_that_does_not_answer_is_asked_once() -> None:
+    """The rest would only wait as long, one after the other."""
+    some = [case for case in LIVE if case.provider == "mistral"]
+    async with silent() as (url, asked):
+        verdicts = await played(url, ReplayProvider(some), some, timeout_s=0.2)
+    assert {one.status for one in verdicts} == {"not served"}
+    assert all("no answer: TimeoutError" in one.note for one in verdicts)
+    assert len(asked) == 1
 
 
 async def test_nobody_at_the_gateways_address() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import aiohttp
 from aiohttp import web
@@ -43,10 +43,13 @@ def pointed_at(url: str, providers: Sequence[str] = (*CHAT_PROVIDERS, "anthropic
     )
 
 
-async def played(url: str, provider: ReplayProvider, cases: Sequence[Case]) -> list[Verdict]:
+async def played(
+    url: str, provider: ReplayProvider, cases: Sequence[Case], *, timeout_s: float = 60.0
+) -> list[Verdict]:
     """How each case fared at this gateway."""
     verdicts: list[Verdict] = []
-    await Player(Gateway(url), provider, load_book()).play(cases, verdicts.append)
+    player = Player(Gateway(url, timeout_s=timeout_s), provider, load_book())
+    await player.play(cases, verdicts.append)
     return verdicts
 
 
@@ -86,6 +89,26 @@ async def careless(
         code = 502 if broken and status is None and b"data:" not in kept else code
         return web.Response(status=code, body=change(bytes(kept)), headers={"content-type": kind})
 
+    async with _served(answer) as url:
+        yield url
+
+
+@contextlib.asynccontextmanager
+async def silent() -> AsyncIterator[tuple[str, list[str]]]:
+    """A gateway that takes requests and never answers; gives its address and what it was asked."""
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        await asyncio.Event().wait()
+        return web.Response()
+
+    async with _served(answer) as url:
+        yield url, asked
+
+
+@contextlib.asynccontextmanager
+async def _served(answer: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
     application = web.Application()
     application.router.add_post("/{path:.*}", answer)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.5)

@@ -33,16 +33,19 @@ PATHS: Mapping[Shape, str] = {
 """Which cases a gateway serves, and where."""
 
 _AT_ONCE = 8
-_TIMEOUT_S = 120.0
 _ENTRY = "/v1/scrimp/calls/"
 
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
-    """The gateway under test. `key` is a client's key of it; empty where it wants none."""
+    """The gateway under test. `key` is a client's key of it; empty where it wants none.
+
+    `timeout_s` is how long one answer may take.
+    """
 
     url: str
     key: str = field(default="", repr=False)
+    timeout_s: float = 60.0
 
     def at(self, path: str) -> str:
         """A path's address, whether or not the URL ends in `/v1`."""
@@ -70,7 +73,7 @@ class Player:
         One case of each provider and API goes first. When it does not arrive, the rest stays here:
         a gateway that sends it elsewhere would spend money there.
         """
-        timeout = aiohttp.ClientTimeout(total=_TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=self._gateway.timeout_s)
         async with aiohttp.ClientSession(timeout=timeout) as session:
             await self._knock(session)
             slots = asyncio.Semaphore(_AT_ONCE)
@@ -122,10 +125,12 @@ class Player:
         call = secrets.token_hex(4)
         try:
             got = await self._ask(session, case, marked(case, call))
+            entry = await self._entry(session, got.headers.get("x-scrimp-id", ""))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            why = f"{type(error).__name__}: {error}"
-            wrong = Check("answer", f"status {case.reply.status}", why, good=False)
-            return _verdict(case, (wrong,))
+            why = f"no answer: {type(error).__name__} {error}".strip()
+            if call not in self._provider.heard:
+                return _not_served(case, why)
+            return _verdict(case, (Check("answer", f"{case.reply.status}", why, good=False),))
         heard = self._provider.heard.get(call, [])
         if not heard:
             return _not_served(case, _why_unserved(case, got))
@@ -133,7 +138,6 @@ class Player:
         checks = [sent_checks(sent, heard[0])]
         asked = bool((case.request.get("stream_options") or {}).get("include_usage"))
         checks += answer_checks(case, got, usage_asked=asked)
-        entry = await self._entry(session, got.headers.get("x-scrimp-id", ""))
         if entry is None:
             return _verdict(case, tuple(checks))
         found = entry_checks(case, entry, got, self._book)
@@ -142,7 +146,7 @@ class Player:
     async def _ask(self, session: aiohttp.ClientSession, case: Case, body: bytes) -> Got:
         headers = {"content-type": "application/json", **self._credential(case.shape)}
         url = self._gateway.at(PATHS[case.shape])
-        async with session.post(url, data=body, headers=headers) as answer:
+        async with session.post(url, data=body, headers=headers, allow_redirects=False) as answer:
             kept, broken = bytearray(), False
             try:
                 async for piece in answer.content.iter_any():
