@@ -89,6 +89,7 @@ class App:
         self.keys = parts.keys
         self.control = parts.control
         self.budgets = parts.budgets
+        self.rates = parts.rates
         self.encoder = parts.encoder
         self.book = book
         self.dialects = DIALECTS
@@ -115,7 +116,10 @@ class App:
         end = parts.around(end)
         self.background = Background()
         self.rules = current_rules(settings, parts.control)
-        levers = levers_of(settings, self._means(parts))
+        means = Means(
+            parts, self.outbox, book, names, priced, self.background, self.rules, self.targets
+        )
+        levers = levers_of(settings, means)
         self.levers: Mapping[str, Lever] = levers
         self._full = chain([levers[place.name] for place in ORDER if place.name in levers], end)
         self._guards = chain(
@@ -137,24 +141,6 @@ class App:
         self._names[name] = provider.prices_as or name
         if provider.ask_usage:
             self._asked.add(name)
-
-    def _means(self, parts: Parts) -> Means:
-        return Means(
-            clock=parts.clock,
-            ledger=parts.ledger,
-            outbox=self.outbox,
-            replies=parts.replies,
-            encoder=parts.encoder,
-            book=self.book,
-            names=self._names,
-            priced=self.priced,
-            spawn=self.background,
-            rules=self.rules,
-            targets=self.targets,
-            claims=parts.claims,
-            budgets=parts.budgets,
-            rates=parts.rates,
-        )
 
     def new_id(self) -> str:
         """A call id: UUIDv7 (RFC 9562), so that ids sort by time."""

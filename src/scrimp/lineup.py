@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from typing import Protocol
 
 from scrimp.billing import places_of
 from scrimp.budgets.cheaper import Cheaper
@@ -33,24 +34,37 @@ CLAIM_LEASE_S = 30.0
 _LEASE_MARGIN_S = 60.0
 
 
+class Adapters(Protocol):
+    """What levers need of the outside. Without `budgets` nothing is held."""
+
+    @property
+    def clock(self) -> Clock: ...  # noqa: D102 (each says what it is)
+    @property
+    def ledger(self) -> Ledger: ...  # noqa: D102
+    @property
+    def replies(self) -> ReplyStore: ...  # noqa: D102
+    @property
+    def encoder(self) -> Encoder: ...  # noqa: D102
+    @property
+    def claims(self) -> Claims | None: ...  # noqa: D102
+    @property
+    def budgets(self) -> BudgetStore | None: ...  # noqa: D102
+    @property
+    def rates(self) -> BudgetStore | None: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class Means:
-    """What levers work with. Without `budgets` nothing is held."""
+    """What levers work with. `names` are those of providers in the price book."""
 
-    clock: Clock
-    ledger: Ledger
+    parts: Adapters
     outbox: Outbox
-    replies: ReplyStore
-    encoder: Encoder
     book: PriceBook
     names: dict[str, str]
     priced: Pricer
     spawn: Spawn
     rules: CurrentRules
     targets: Targets
-    claims: Claims | None = None
-    budgets: BudgetStore | None = None
-    rates: BudgetStore | None = None
 
 
 def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
@@ -59,9 +73,9 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
     worst_case = WorstCase(means.book, means.names, places_of(settings))
     found: list[Lever | None] = [
         Record(
-            means.ledger,
+            means.parts.ledger,
             means.outbox,
-            means.clock,
+            means.parts.clock,
             means.priced,
             keep_content=settings.ledger.keep_content,
         ),
@@ -70,7 +84,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
         _coalesce(settings, means),
         _degrade(settings, means, worst_case),
         Retry(
-            means.clock,
+            means.parts.clock,
             random.random,
             RetrySettings(
                 attempts=retry.attempts,
@@ -114,7 +128,7 @@ def _coalesce(settings: Settings, means: Means) -> Lever | None:
     def budgets(call: Call) -> tuple[Limit, ...]:
         return means.rules.now.met(call.caller, call.target).limits
 
-    return Coalesce(means.spawn, means.clock, DIALECTS, shared, budgets=budgets)
+    return Coalesce(means.spawn, means.parts.clock, DIALECTS, shared, budgets=budgets)
 
 
 def _exact_cache(settings: Settings, means: Means) -> Lever | None:
@@ -128,10 +142,10 @@ def _exact_cache(settings: Settings, means: Means) -> Lever | None:
         older_s=older_s(settings),
     )
     turns = None
-    if means.claims is not None and section.wait_s:
+    if means.parts.claims is not None and section.wait_s:
         wait_s, lease_s = section.wait_s, CLAIM_LEASE_S
-        turns = Turns(means.claims, means.clock, wait_s=wait_s, lease_s=lease_s)
-    return ExactCache(means.replies, means.clock, DIALECTS, cache, turns)
+        turns = Turns(means.parts.claims, means.parts.clock, wait_s=wait_s, lease_s=lease_s)
+    return ExactCache(means.parts.replies, means.parts.clock, DIALECTS, cache, turns)
 
 
 def lease_s(settings: Settings) -> float:
@@ -141,19 +155,19 @@ def lease_s(settings: Settings) -> float:
 
 
 def _rate_limit(settings: Settings, means: Means) -> Lever | None:
-    if means.rates is None:
+    if means.parts.rates is None:
         return None
-    return RateLimit(means.rules, means.rates, means.clock, lease_s=lease_s(settings))
+    return RateLimit(means.rules, means.parts.rates, means.parts.clock, lease_s=lease_s(settings))
 
 
 def _degrade(settings: Settings, means: Means, worst_case: WorstCase) -> Lever | None:
     section = settings.degrade
-    if means.budgets is None or not section.enabled:
+    if means.parts.budgets is None or not section.enabled:
         return None
     return Degrade(
-        means.replies,
+        means.parts.replies,
         DIALECTS,
-        Cheaper(section.models, means.targets, worst_case, means.clock),
+        Cheaper(section.models, means.targets, worst_case, means.parts.clock),
         DegradeSettings(
             ladder=section.ladder,
             only=section.only,
@@ -167,13 +181,13 @@ def _degrade(settings: Settings, means: Means, worst_case: WorstCase) -> Lever |
 
 
 def _budget(settings: Settings, means: Means, worst_case: WorstCase) -> Lever | None:
-    if means.budgets is None:
+    if means.parts.budgets is None:
         return None
     section = settings.budget
     return Budget(
         means.rules,
-        means.budgets,
-        Measure(worst_case, means.encoder, means.clock),
+        means.parts.budgets,
+        Measure(worst_case, means.parts.encoder, means.parts.clock),
         BudgetSettings(
             lease_s=lease_s(settings),
             paths={path: nanousd_of(path, usd) for path, usd in section.paths.items()},

@@ -18,6 +18,7 @@ from operator import add, attrgetter
 from scrimp.app import App
 from scrimp.billing import price_names
 from scrimp.calls import Usage
+from scrimp.gateway.metrics_budgets import budget_counts
 from scrimp.gateway.metrics_text import BUCKETS_MS, Counts, bucket_names, series
 from scrimp.ledger.recorded import RECORDED
 from scrimp.ports import Entry, LedgerHealth
@@ -139,6 +140,7 @@ class Metrics:
         self._show_shared(found)
         if self._app is not None:
             _show_health(found, self._app.ledger.health(), self._app.outbox.pending)
+            found |= budget_counts(self._app.levers)
         return found
 
     def _row(self, kind: _Kind) -> _Row:

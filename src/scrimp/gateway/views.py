@@ -14,6 +14,7 @@ from scrimp.app import App
 from scrimp.calls import Attempt, Usage
 from scrimp.dialects.models_list import anthropic_list, anthropic_one, openai_list, openai_one
 from scrimp.errors import InvalidRequest, StoreError, Unauthenticated, UnknownModel
+from scrimp.gateway import budget_view
 from scrimp.gateway.metrics_text import CONTENT_TYPE, exposition
 from scrimp.gateway.standing import Standing
 from scrimp.ports import Entry, ReplyStore, StoreStats
@@ -56,6 +57,7 @@ class Views:
             "/readyz": self._ready,
             "/metrics": self._metrics,
             "/v1/models": self._models,
+            budget_view.PATH: self._budget,
         }
 
     def find(self, method: str, path: str) -> View | None:
@@ -103,6 +105,11 @@ class Views:
             body = {"error": {"type": "timeout", "message": "the other workers did not answer"}}
             return Shown(msgspec.json.encode(body), 503)
         return Shown(exposition(counts), content_type=CONTENT_TYPE)
+
+    async def _budget(self, headers: RequestHeaders) -> Shown:
+        """How the asker's own budgets and limits stand."""
+        identity = await self._intake.identify(headers)
+        return await _stored(budget_view.own_standing(self._app, identity, headers))
 
     async def _models(self, headers: RequestHeaders) -> Shown:
         await self._intake.identify(headers)
