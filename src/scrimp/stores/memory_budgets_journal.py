@@ -250,7 +250,8 @@ def _snapshot_lines(snapshot: Snapshot, numbers: dict[Counter, int]) -> Iterator
     for counter, number in numbers.items():
         yield _key_line(counter, number)
         for start_us in (counter.start_us,) if counter.cells is None else counter.cells:
-            if (cell := counter.cell(start_us)) is not None and cell[0]:
+            # A bucket in which something is only held must be there when the hold is read.
+            if (cell := counter.cell(start_us)) is not None and any(cell):
                 yield _encode(("c", at_us, number, start_us, cell[0])) + b"\n"
     for mark, holds in (("h", snapshot.held), ("g", snapshot.charged)):
         for hold in holds:
