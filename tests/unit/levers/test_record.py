@@ -74,6 +74,26 @@ async def test_a_hit_is_booked_with_what_it_saved() -> None:
     assert (entry.saved, entry.served_by) == ((("exact_cache", 13),), "exact_cache")
 
 
+async def test_a_hit_keeps_what_its_price_depends_on() -> None:
+    """Usage, tier, model and time of the attempt that was not made: to be priced again."""
+    desk = Desk(reply_of(served_by="exact_cache"))
+    call = call_of()
+    await desk.serve(call)
+    untouched = desk.entry().untouched
+    assert untouched is not None
+    assert untouched.usage == reply_of().facts.usage
+    assert untouched.target == call.target
+    assert untouched.started_at == call.started_at
+    assert (untouched.cost.nanousd, untouched.cost.lines) == (13, ())
+
+
+async def test_a_paid_call_stood_in_for_nothing() -> None:
+    """Its attempts say it all."""
+    desk = Desk(reply_of(), attempt_of())
+    await desk.serve(call_of())
+    assert desk.entry().untouched is None
+
+
 async def test_a_hit_without_a_price_saves_an_unknown_amount() -> None:
     """The trace says why; it is not booked as $0 saved."""
     facts = replace(reply_of().facts, model="unpriced")
