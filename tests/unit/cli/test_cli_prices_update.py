@@ -164,6 +164,28 @@ def test_the_installed_package_is_a_source() -> None:
     assert "stays in use" in result.stdout
 
 
+def test_data_of_the_package_is_a_source_too(tmp_path: Path, settings: Settings) -> None:
+    """Its published file, compiled here: steps, dates and rules as in the package itself."""
+    steps = {"base": 1, "tiers": [{"start": 200_000, "price": 2}]}
+    rows = [
+        {"prices": {"input_mtok": 1}},
+        {"constraint": {"start_date": "2026-11-01"}, "prices": {"input_mtok": steps}},
+    ]
+    model = {"id": "gpt-9", "match": {"equals": "gpt-9"}, "prices": rows}
+    provider = {"id": "openai", "name": "OpenAI", "api_pattern": "x", "models": [model]}
+    path = tmp_path / "data.json"
+    path.write_text(json.dumps([provider]))
+    result = asked("prices", "update", str(path), "--yes")
+    assert result.exit_code == 0, result.output
+    found = base_book(settings).find("gpt-9", "openai")
+    assert found is not None
+    assert [row.rates["input"] for row in found.rows] == [
+        1_000_000,
+        (1_000_000, 200_000, 2_000_000),
+    ]
+    assert base_book(settings).find("gpt-4o", "openai") is not None
+
+
 def test_an_older_package_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     """With both versions and the way out."""
     monkeypatch.setattr(prices_update, "version", lambda _: "0.0.9")
