@@ -7,7 +7,7 @@ import base64
 import pytest
 
 from scrimp.tokens.image_sizes import base64_size, data_url_size
-from scrimp.tokens.images import claude_image, openai_image, tiles
+from scrimp.tokens.images import claude_image, gemini_image, image, openai_image, tiles
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,38 @@ def test_empty_images_have_no_size(make: object) -> None:
     """A side of 0 is not believed."""
     assert callable(make)
     assert base64_size(base64.b64encode(make(0, 5)).decode()) is None
+
+
+def test_whose_model_it_is_decides() -> None:
+    """Whatever API an image came through, its model's rules count."""
+    size = (1024, 1024)
+    assert image("openai/gpt-4o", size, detail="high") == openai_image(
+        "gpt-4o", size, detail="high"
+    )
+    assert image("us.anthropic.claude-opus-5", size) == claude_image("claude-opus-5", size)
+    assert image("models/gemini-2.5-pro", size) == gemini_image("gemini-2.5-pro", size)
+
+
+def test_gemini_images() -> None:
+    """258 a tile before Gemini 3, both stated rules in the range; then one budget for all."""
+    assert gemini_image("gemini-2.5-flash", (384, 384)) == (258, 258, 258)
+    low, guess, high = gemini_image("gemini-2.5-flash", (960, 540))
+    assert (low, guess, high) == (258, 516, 6 * 258)
+    assert gemini_image("gemini-2.5-flash", None)[2] >= 16 * 258
+    for size in (None, (256, 256), (4032, 3024)):
+        low, _, high = gemini_image("gemini-3-pro-preview", size)
+        assert low <= 1065
+        assert high >= 1101
+
+
+@pytest.mark.parametrize(
+    "model", ["gpt-5.4", "gpt-5.2", "gpt-5.1-codex-mini", "gpt-6", "gpt-5-nano"]
+)
+@pytest.mark.parametrize("detail", ["low", "high", "auto"])
+def test_newer_models_have_bounds(model: str, detail: str) -> None:
+    """An image of unknown size may cost no more than the largest that is billed."""
+    low, guess, high = openai_image(model, None, detail=detail)
+    assert 0 < low <= guess <= high
+    for size in ((64, 64), (1024, 1024), (2048, 1536)):
+        low, guess, most = openai_image(model, size, detail=detail)
+        assert 0 < low <= guess <= most <= high
