@@ -172,7 +172,7 @@ class MemoryBudgets:
     async def close(self) -> None:
         """Let go of the journal. May be called twice."""
         if self._journal is not None:
-            self._journal.close()
+            self._journal.close(self._latest_us)
 
     def _turn(self) -> int:
         """Time, never backwards; holds whose lease has ended by now are charged."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -26,7 +27,7 @@ _BEHIND = 10_000
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(list[Any]).decode
 
-What = Literal["cell", "hold", "charged", "end", "reset", "ended"]
+What = Literal["cell", "hold", "charged", "end", "reset", "ended", "time"]
 _WHAT: dict[str, What] = {
     "c": "cell",
     "h": "hold",
@@ -34,6 +35,7 @@ _WHAT: dict[str, What] = {
     "e": "end",
     "r": "reset",
     "d": "ended",
+    "t": "time",
 }
 
 
@@ -174,9 +176,12 @@ class Journal:
         for counter, number in numbers.items():
             counter.number = number
 
-    def close(self) -> None:
-        """Let go of the file. May be called twice."""
+    def close(self, at_us: int = 0) -> None:
+        """Write what time it is, and let go of the file. May be called twice."""
         if self._descriptor >= 0:
+            if at_us:
+                with suppress(OSError):
+                    self._write(_encode(("t", at_us)) + b"\n")
             os.close(self._descriptor)
             self._descriptor = -1
 
@@ -239,6 +244,8 @@ def _records(words: list[Any], keys: dict[int, CounterKey]) -> Iterator[Record]:
             yield Record(what, at_us, rest[0], numbers=tuple(rest[1:]))
         case "reset":
             yield Record(what, at_us, keys=tuple(keys[number] for number in rest[0]))
+        case "time":
+            yield Record(what, at_us)
         case "ended":
             for hold_id in rest[0]:
                 yield Record(what, at_us, hold_id)

@@ -43,6 +43,7 @@ _DUE = 1000
 _PRUNED = 4000
 _PRUNE_HOLDS_US = 1_000_000
 _PRUNE_CELLS_US = 60 * 1_000_000
+_KEEP_TIME_US = 60 * 1_000_000
 _OPEN_UNTIL_US = ENDLESS_US - 1  # cells of open windows: gone when nothing is held
 
 _encode = msgspec.json.Encoder().encode
@@ -81,10 +82,16 @@ class Rows:
         if turn != self._turn or len(self._holds) + len(self._counters) > _REMEMBERED:
             self.forget()
         self._turn = turn
-        self._now_us = max(now_us, latest_us)
+        self._now_us = max(now_us, latest_us, self._now_us)
         self._prune()
         self._charge_due()
-        return max(0, latest_us - now_us)
+        if self._now_us - latest_us >= _KEEP_TIME_US:
+            self._turned()
+        return self._now_us - now_us
+
+    def keep_time(self) -> None:
+        """Write what time it is, though nothing else has changed."""
+        self._turned()
 
     def finish(self) -> None:
         """Write what has changed; the caller commits."""

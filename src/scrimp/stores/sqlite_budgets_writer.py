@@ -227,6 +227,8 @@ class Writer:
                 elif item.work is not None and not item.future.cancelled():
                     answers.append((item, _done(item.work, rows)))
             rows.finish()
+            if self._stopping:
+                rows.keep_time()
             rows.connection.execute("COMMIT")
         except BaseException:
             rows.forget()
