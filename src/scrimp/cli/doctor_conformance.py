@@ -67,15 +67,16 @@ async def _played(
         gateway = Gateway(wanted.url, os.environ.get(_KEY_ENV, ""))
         if gateway.at("") == url:
             raise ConfigError(f"{url} is the replaying provider itself: name a gateway's URL")
-        if not wanted.as_json:
-            say(*how_to_point(wanted.url, url, len(live)))
+        if live and not wanted.as_json:
+            say(*how_to_point(wanted.url, url, len(live), wanted.providers))
         with _progress(len(live), quiet=wanted.as_json) as advance:
 
             def done(verdict: Verdict) -> None:
                 verdicts.append(verdict)
                 advance()
 
-            await Player(gateway, provider, book).play(live, done)
+            if live:
+                await Player(gateway, provider, book).play(live, done)
     read = [verify(case, book) for case in cases]
     played = sorted(verdicts, key=lambda verdict: verdict.case)
     return Heard(wanted.url, url, tuple(played), tuple(read), must_serve=bool(wanted.providers))

@@ -43,12 +43,14 @@ class Heard:
         return not unserved or (unserved < len(self.gateway) and not self.must_serve)
 
 
-def how_to_point(gateway: str, provider: str, cases: int) -> Iterator[str]:
+def how_to_point(
+    gateway: str, provider: str, cases: int, names: Sequence[str] = ()
+) -> Iterator[str]:
     """What the gateway needs, before anything is sent."""
     yield f"A provider that replays {cases} cases listens at {provider}"
     yield f"The gateway at {gateway} must send its calls there. For Scrimp, in scrimp.toml:"
     yield ""
-    for name in ("openai", "anthropic"):
+    for name in names or ("openai", "anthropic"):
         yield from _settings(name, provider)
 
 
@@ -63,7 +65,8 @@ def _settings(name: str, url: str) -> Iterator[str]:
 def show(heard: Heard) -> None:
     """The tables and the last word."""
     console = out()
-    console.print(_counts(f"Through the gateway at {heard.url}", heard.gateway))
+    if heard.gateway:
+        console.print(_counts(f"Through the gateway at {heard.url}", heard.gateway))
     console.print(
         _counts("Through Scrimp's own readers, priced at each case's date", heard.readers)
     )

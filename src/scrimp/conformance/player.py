@@ -64,13 +64,13 @@ class Player:
         self._gateway = gateway
         self._provider = provider
         self._book = book
-        self._served: set[tuple[str, str]] = set()
-        self._refused: dict[tuple[str, str], str] = {}
+        self._served: set[tuple[str, str, str]] = set()
+        self._refused: dict[tuple[str, str, str], str] = {}
 
     async def play(self, cases: Sequence[Case], done: Callable[[Verdict], None]) -> None:
         """Play all; `done` is told of each. Raises ConfigError when nobody answers.
 
-        One case of each provider and API goes first. When it does not arrive, the rest stays here:
+        One case of each API and model goes first. When it does not arrive, the rest stays here:
         a gateway that sends it elsewhere would spend money there.
         """
         timeout = aiohttp.ClientTimeout(total=self._gateway.timeout_s)
@@ -89,7 +89,7 @@ class Player:
         slots: asyncio.Semaphore,
         done: Callable[[Verdict], None],
     ) -> None:
-        """Cases of one provider and API, the first one alone."""
+        """Cases of one API and model, the first one alone."""
 
         async def one(case: Case) -> Verdict:
             async with slots:
@@ -179,14 +179,14 @@ def _verdict(
     return Verdict(case.id, case.provider, case.shape, "gateway", status, checks, expected, told)
 
 
-def _kind(case: Case) -> tuple[str, str]:
-    return case.provider, case.shape
+def _kind(case: Case) -> tuple[str, str, str]:
+    return case.provider, case.shape, case.model
 
 
 def _groups(cases: Sequence[Case]) -> Iterator[list[list[Case]]]:
     """Good answers first: some gateways avoid a provider for a while after it has failed."""
     for good in (True, False):
-        found: dict[tuple[str, str], list[Case]] = {}
+        found: dict[tuple[str, str, str], list[Case]] = {}
         for case in cases:
             if case.expected.complete is good:
                 found.setdefault(_kind(case), []).append(case)
