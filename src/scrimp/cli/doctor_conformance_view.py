@@ -82,9 +82,11 @@ def _counts(title: str, verdicts: Sequence[Verdict]) -> Table:
         title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
     )
     for name in ("provider", "API"):
-        table.add_column(name)
-    for name in (*_STATES, "cost, right", "cost, told"):
+        table.add_column(name, no_wrap=True)
+    for name in _STATES:
         table.add_column(name, justify="right")
+    for name in ("cost, right", "cost, told"):
+        table.add_column(name, justify="right", no_wrap=True)
     for provider, shape in dict.fromkeys((one.provider, one.shape) for one in verdicts):
         group = [one for one in verdicts if (one.provider, one.shape) == (provider, shape)]
         counts = _tally(group)
