@@ -20,7 +20,6 @@ _SPEAKS = {
 }
 _CHAT = '"openai.chat"'
 _MOST_SHOWN = 400
-_STATES = ("pass", "fail", "not served")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +77,11 @@ def show(heard: Heard) -> None:
 
 
 def _counts(title: str, verdicts: Sequence[Verdict]) -> Table:
-    table = Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False
-    )
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.box, table.pad_edge, table.collapse_padding = box.SIMPLE_HEAD, False, True
     for name in ("provider", "API"):
         table.add_column(name, no_wrap=True)
-    for name in _STATES:
-        table.add_column(name, justify="right")
-    for name in ("cost, right", "cost, told"):
+    for name in ("pass", "fail", "not\nserved", "cost, right", "cost, told"):
         table.add_column(name, justify="right", no_wrap=True)
     for provider, shape in dict.fromkeys((one.provider, one.shape) for one in verdicts):
         group = [one for one in verdicts if (one.provider, one.shape) == (provider, shape)]
