@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from scrimp.cli.finding import Finding
-from scrimp.errors import ConfigError
+from scrimp.errors import ConfigError, StoreError
 from scrimp.gateway.listening import bind, check_bind
 from scrimp.settings import Loaded
 
@@ -37,8 +37,8 @@ def port_findings(loaded: Loaded, ask: Callable[[str, int], Ready | None]) -> It
     place = f"{server.host}:{server.port}"
     try:
         check_bind(loaded)
-    except ConfigError as error:
-        yield Finding("fail", "address", str(error), "scrimp key NAME, or server.host")
+    except (ConfigError, StoreError) as error:
+        yield Finding("fail", "address", str(error), "scrimp keys create NAME, or server.host")
     if not server.port:
         yield Finding("ok", "address", f"{server.host}, any free port (server.port = 0)")
         return

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from scrimp import __version__
+from scrimp.app import stored_keys
 from scrimp.cli.console import dim, heading, short_path, this_command
 
 if TYPE_CHECKING:
@@ -86,5 +87,9 @@ def _clients(loaded: Loaded) -> str:
         return "bring their own provider keys"
     if settings.keys:
         count = len(settings.keys)
+        if stored_keys(settings):
+            return f"need one of {count} keys of scrimp.toml, or of: {this_command()} keys list"
         return f"need {'the key' if count == 1 else f'one of {count} keys'} of scrimp.toml"
+    if stored_keys(settings):
+        return f"need a key ({this_command()} keys list)"
     return "on this machine need no key (any API key will do)"

@@ -197,7 +197,12 @@ TEMPLATE = """\
 #[metrics]
 #sha256 = ""
 
-# Virtual keys: `scrimp key NAME` makes one, shows it once, and prints this table.
+# The admin API. `scrimp keys create NAME --admin` makes keys for it; one may stand here.
+#[admin]
+#enabled = true
+#sha256 = ""
+
+# Virtual keys that stand here (`scrimp key NAME` prints this table); `scrimp keys` makes others.
 #[[keys]]
 #name = "example"
 #sha256 = "0000000000000000000000000000000000000000000000000000000000000000"
@@ -206,4 +211,8 @@ TEMPLATE = """\
 #task = ""
 #tags = []
 #models = []
+#org = ""
+# Its calls may name an end user, who then has budgets of their own.
+#trusted = false
+#expires = 2099-12-31T23:59:59Z
 """

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import secrets
-import string
 from typing import TypedDict, Unpack
 
 import click
 
 from scrimp.cli.options import examples, json_option
-
-_PREFIX = "sk-scrimp-"
-_BITS = 256
-_ALPHABET = string.digits + string.ascii_letters
-_LENGTH = 43  # 62**43 > 2**256
 
 
 class KeyOptions(TypedDict):
@@ -31,7 +23,7 @@ class KeyOptions(TypedDict):
 
 @click.command(
     name="key",
-    short_help="Make a key for a client of the gateway.",
+    short_help="Make a key that stands in scrimp.toml.",
     epilog=examples(
         "scrimp key ci --team platform --tag env:ci",
         "scrimp key ana --user ana@example.com --model gpt-4o-mini >> scrimp.toml",
@@ -45,7 +37,7 @@ class KeyOptions(TypedDict):
 @click.option("--model", "models", multiple=True, help="Allow only this model (may be repeated).")
 @json_option
 def key_command(name: str, **options: Unpack[KeyOptions]) -> None:
-    """Make a key for a client of the gateway.
+    """Make a key that stands in scrimp.toml (a gateway that runs: scrimp keys create).
 
     The key is shown once and kept nowhere; scrimp.toml gets its SHA-256 only. Once one key is
     listed, every call needs one. In a pipe, standard output is the stanza alone and the key goes to
@@ -53,9 +45,10 @@ def key_command(name: str, **options: Unpack[KeyOptions]) -> None:
     """
     from scrimp.cli.console import dim, heading, note, out, print_json, say
     from scrimp.settings import parse
+    from scrimp.shell.new_keys import kept, new_key
 
     key = new_key()
-    digest = hashlib.sha256(key.encode()).hexdigest()
+    digest = kept(key).sha256
     text = stanza(name, digest, options)
     parse(text.encode(), source="the new key")
     if options["as_json"]:
@@ -68,15 +61,6 @@ def key_command(name: str, **options: Unpack[KeyOptions]) -> None:
     else:
         note(f"key {name!r}, shown this once: {key}")
         say("", text.rstrip())
-
-
-def new_key() -> str:
-    """256 random bits in letters and digits, so that a double click takes all of it."""
-    number, digits = secrets.randbits(_BITS), []
-    for _ in range(_LENGTH):
-        number, digit = divmod(number, len(_ALPHABET))
-        digits.append(_ALPHABET[digit])
-    return _PREFIX + "".join(digits)
 
 
 def stanza(name: str, digest: str, options: KeyOptions) -> str:

@@ -30,7 +30,13 @@ COMMANDS: dict[str, Lazy] = {
     "demo": Lazy("scrimp.cli.demo:demo_command", "Watch Scrimp at work on made-up traffic."),
     "init": Lazy("scrimp.cli.init:init_command", "Write a commented scrimp.toml."),
     "serve": Lazy("scrimp.cli.serve:serve_command", "Run the gateway."),
-    "key": Lazy("scrimp.cli.key:key_command", "Make a key for a client of the gateway."),
+    "keys": Lazy("scrimp.cli.keys:keys_command", "Make, list, rotate and revoke keys."),
+    "key": Lazy("scrimp.cli.key:key_command", "Make a key that stands in scrimp.toml."),
+    "orgs": Lazy("scrimp.cli.members:orgs_command", "Make, list and delete organisations."),
+    "teams": Lazy("scrimp.cli.members:teams_command", "Make, list and delete teams."),
+    "users": Lazy("scrimp.cli.members:users_command", "Make, list and delete users."),
+    "budget": Lazy("scrimp.cli.budget:budget_command", "Set, show, reset and delete budgets."),
+    "tier": Lazy("scrimp.cli.tier:tier_command", "Set tiers, and put scopes into them."),
     "report": Lazy("scrimp.cli.report:report_command", "Show what calls cost, and what was saved."),
     "reconcile": Lazy(
         "scrimp.cli.reconcile:reconcile_command", "Compare the ledger with a provider's bill."

@@ -20,6 +20,7 @@ from scrimp.gateway.admin_openapi import openapi
 from scrimp.gateway.admin_words import MAX_BODY_BYTES, PREFIX, Asked, Endpoint, Failure, Fault
 from scrimp.shell import wire
 from scrimp.shell.desk import Desk
+from scrimp.shell.forms import in_words
 from scrimp.shell.refusal import Refusal, refusal_of
 from scrimp.shell.rules_desk import Counters, RulesDesk
 
@@ -181,17 +182,9 @@ async def _form(knock: Knock, endpoint: Endpoint, read: BodyReader) -> Any:
     try:
         return msgspec.json.decode(body, type=endpoint.form, strict=True)
     except msgspec.ValidationError as error:
-        raise InvalidRequest(_in_words(str(error))) from error
+        raise InvalidRequest(in_words(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return _fault(400, "invalid_request", f"the body is no JSON: {error}"[:200])
-
-
-def _in_words(message: str) -> str:
-    """The library's `Expected int, got str - at $.tokens`, with the place first."""
-    what, _, place = message.partition(" - at ")
-    where = place.strip("`").removeprefix("$").removeprefix(".")
-    said = what[:1].lower() + what[1:]
-    return f"{where}: {said}" if where else said
 
 
 def _nowhere() -> Told:

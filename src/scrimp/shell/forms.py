@@ -46,6 +46,18 @@ def check_name(kind: str, name: str) -> None:
         raise InvalidRequest(f"{name[:80]!r} is no name for a {kind}: {rule}")
 
 
+def in_words(error: msgspec.ValidationError) -> str:
+    """The library's `Expected int, got str - at $.tokens`, with the place first."""
+    what, _, place = str(error).partition(" - at ")
+    where = place.strip("`").removeprefix("$").removeprefix(".")
+    said = what[:1].lower() + what[1:]
+    if "matching regex" in said:
+        said = f"must be {_NAME_RULE if '{0,63}' in said else _LABEL_RULE}"
+        if "x00" in what:
+            said = "has control characters"
+    return f"{where}: {said}" if where else said
+
+
 def check_texts(what: str, texts: tuple[str, ...]) -> tuple[str, ...]:
     """Tags or models without doubles. Raises InvalidRequest."""
     for one in texts:

@@ -10,12 +10,12 @@ from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from scrimp.budgets.resolve import EACH, RuleBook, merged
+from scrimp.budgets.resolve import EACH, RuleBook, is_rate, merged
 from scrimp.budgets.tables import BudgetTable, TierTable, rules_of
 from scrimp.calls import Caller
 from scrimp.errors import Conflict, InvalidRequest, NotThere
 from scrimp.identity import ControlStore
-from scrimp.limits import SCOPE_KINDS, Budget, Limit, Rules, ScopeKind, Standing, Tier
+from scrimp.limits import SCOPE_KINDS, Allowance, Budget, Limit, Rules, ScopeKind, Standing, Tier
 from scrimp.settings import Settings
 from scrimp.shell.desk import Desk, listed_elsewhere, no_such, unknown
 from scrimp.shell.forms import (
@@ -143,7 +143,7 @@ class RulesDesk:
         await self._control.note("reset", "counter", name, by=by)
 
     async def limits(self, name: str, scope: str = "") -> tuple[Limit, ...]:
-        """The limits behind a budget. Raises NotThere, InvalidRequest.
+        """The limits behind a budget, those of a minute left out. Raises NotThere, InvalidRequest.
 
         `scope` is whose, where the budget is for each of a kind.
         """
@@ -161,7 +161,7 @@ class RulesDesk:
         elif scope and scope != whose:
             raise InvalidRequest(f"budget '{name}' is of {found.kind} '{whose}', not of '{scope}'")
         limits = RuleBook(rules).standing_limits(_caller(found.kind, whose))
-        return tuple(limit for limit in limits if limit.name == name)
+        return tuple(one for one in limits if one.name == name and not _is_rate(one))
 
     def _in_tier(self, rules: Rules, kind: ScopeKind, scope: str) -> Budget | None:
         mine = [one for one in rules.budgets if (one.kind, one.scope) == (kind, scope) and one.tier]
@@ -200,6 +200,10 @@ def scope_kind(text: str) -> ScopeKind:
         if kind == text:
             return kind
     raise NotThere(f"'{text[:40]}' is no kind of scope ({', '.join(SCOPE_KINDS)})")
+
+
+def _is_rate(limit: Limit) -> bool:
+    return is_rate(Allowance(limit.unit, limit.amount, limit.window))
 
 
 def _caller(kind: ScopeKind, name: str) -> Caller:

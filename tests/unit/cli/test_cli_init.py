@@ -59,7 +59,7 @@ def test_the_sections_show_every_setting_at_its_default() -> None:
     """No section lacks a setting, and none shows another value than the one in force."""
     settings, plain = switched_on()
     defaults = Settings()
-    for section in ("server", "auth", "coalesce", "retry", "ledger", "metrics"):
+    for section in ("server", "auth", "admin", "coalesce", "retry", "ledger", "metrics"):
         assert getattr(settings, section) == getattr(defaults, section)
         assert set(plain[section]) == fields(type(getattr(defaults, section)))
     cache = msgspec.structs.replace(settings.exact_cache, ttl={})

@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrimp.cli.key import KeyOptions, new_key, stanza
+from scrimp.cli.key import KeyOptions, stanza
 from scrimp.cli.main import cli
 from scrimp.settings import KeySettings, parse
+from scrimp.shell.new_keys import new_key
 
 DIGEST = "a" * 64
 KEY = re.compile(r"sk-scrimp-[0-9A-Za-z]{43}")
