@@ -56,18 +56,21 @@ class WorstCase:
         self._book = book
         self._names = names
         self._places = places
-        self._memo: dict[tuple[Ask, Target], tuple[datetime, Worst]] = {}
+        self._memo: dict[tuple[object, ...], tuple[datetime, Worst]] = {}
 
     def __call__(self, ask: Ask, target: Target, at: datetime) -> Worst:
         """The most that an attempt can cost that begins soon. Raises PriceUnknown."""
         high = -(-ask.inputs.high // _GRAIN) * _GRAIN
-        key = (replace(ask, inputs=Count(0, 0, high, "")), target)
+        key = (
+            *(high, ask.max_output_tokens, ask.n, ask.service_tier, ask.place, ask.kinds),
+            *(ask.uses, ask.unseen_input, target.model, target.provider),
+        )
         known = self._memo.get(key)
         if known is not None and known[0] <= at < known[0] + _HOLDS_FOR:
             return known[1]
         if len(self._memo) >= _MEMO_LIMIT:
             self._memo.clear()
-        worst = self._bound(*key, at)
+        worst = self._bound(replace(ask, inputs=Count(0, 0, high, "")), target, at)
         self._memo[key] = (at, worst)
         return worst
 

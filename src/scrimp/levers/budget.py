@@ -193,8 +193,6 @@ class Budget:
             return _ONE
         ask = asked(call.request, call.target.dialect, count)
         most = min(EXPECTED_OUTPUT_TOKENS, ask.max_output_tokens or EXPECTED_OUTPUT_TOKENS)
-        inputs = Count(count.tokens, count.tokens, count.tokens, count.method)
-        expected = replace(ask, inputs=inputs, max_output_tokens=most)
         nanousd, tokens = 0, count.tokens + most * ask.n
         price, target, now = self._worst_case, call.target, self._clock.now()
         try:
@@ -204,6 +202,8 @@ class Budget:
                 if met.tokens == "hard":
                     tokens = worst.input_tokens + worst.output_tokens
             if met.usd == "soft":
+                inputs = Count(count.tokens, count.tokens, count.tokens, count.method)
+                expected = replace(ask, inputs=inputs, max_output_tokens=most)
                 nanousd = price(expected, target, now).nanousd
         except PriceUnknown as error:
             self._refuse_unpriced(met, ask, error)
