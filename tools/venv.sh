@@ -1,8 +1,10 @@
 #!/bin/sh
 # Builds or grows .venv from the lock files: tools/venv.sh PYTHON LOCK...   (called by the Makefile)
 #
-# Everything comes with hashes from requirements/LOCK.txt; then Scrimp itself, editable. A run that
-# cannot even begin ends with one line that says what to do, and leaves no half-made .venv behind.
+# Everything comes with hashes from requirements/LOCK.txt; then Scrimp itself, editable. The locks are
+# whole, so pip looks for no dependencies: those that the package with the weights declares (torch)
+# are not wanted. A run that cannot even begin ends with one line that says what to do, and leaves no
+# half-made .venv behind.
 set -eu
 
 python=$1
@@ -40,7 +42,7 @@ done
 count=$(cd requirements && cat $(printf '%s.txt ' "$@") | grep -c '==')
 echo "scrimp: installing $count packages into .venv (about a minute the first time) ..."
 # shellcheck disable=SC2086
-.venv/bin/python -m pip install --quiet --require-hashes $files ||
+.venv/bin/python -m pip install --quiet --no-deps --require-hashes $files ||
     stop "installing failed (pip's own words are above); run the same command again to go on"
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . ||
     stop "installing Scrimp itself failed (pip's own words are above)"
