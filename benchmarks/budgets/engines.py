@@ -39,11 +39,11 @@ def _normal(folder: Path) -> BudgetStore:
 
 
 ENGINES = {
-    "memory": Engine("memory, with its journal", _journal, most_processes=1),
-    "sqlite": Engine("SQLite, durable (FULL)", _full),
-    "sqlite-normal": Engine("SQLite, NORMAL", _normal),
+    "memory": Engine("memory + journal", _journal, most_processes=1),
+    "sqlite": Engine("SQLite FULL", _full),
+    "sqlite-normal": Engine("SQLite NORMAL", _normal),
 }
 """Those that survive a kill, for the hammer."""
 
-MEASURED = {"memory, no journal": Engine("memory, no journal", _memory), **ENGINES}
+MEASURED = {"bare": Engine("memory", _memory), **ENGINES}
 """Those whose speed is measured."""
