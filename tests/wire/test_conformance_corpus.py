@@ -60,7 +60,7 @@ def test_every_bill_is_the_sum_of_its_lines(case: Case) -> None:
 def test_every_case_says_where_its_shape_is_told(case: Case) -> None:
     """A page and a day, a sentence, and a request whose words can carry a mark."""
     assert case.source.startswith("https://")
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", case.checked)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", case.written)
     assert case.about.endswith(".")
     assert json.dumps(case.request).count("{call}") == 1
     assert case.at.tzinfo is not None

@@ -78,7 +78,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     model: str
     at: datetime
     source: str
-    checked: str
+    written: str
     request: dict[str, Any]
     reply: Given
     expected: Expected
@@ -95,7 +95,7 @@ class Case:
     model: str
     at: datetime
     source: str
-    checked: str
+    written: str
     request: Mapping[str, Any]
     reply: Given
     expected: Expected
