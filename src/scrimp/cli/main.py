@@ -37,6 +37,7 @@ COMMANDS: dict[str, Lazy] = {
     "users": Lazy("scrimp.cli.members:users_command", "Make, list and delete users."),
     "budget": Lazy("scrimp.cli.budget:budget_command", "Set, show, reset and delete budgets."),
     "tier": Lazy("scrimp.cli.tier:tier_command", "Set tiers, and put scopes into them."),
+    "audit": Lazy("scrimp.cli.audit:audit_command", "Show who changed keys, budgets and tiers."),
     "report": Lazy("scrimp.cli.report:report_command", "Show what calls cost, and what was saved."),
     "reconcile": Lazy(
         "scrimp.cli.reconcile:reconcile_command", "Compare the ledger with a provider's bill."

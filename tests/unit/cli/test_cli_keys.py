@@ -154,3 +154,19 @@ def test_what_stands_in_the_settings_is_listed_and_left_alone(tmp_path: Path) ->
         ("budget", "set", "fixed", "--usd", "2", "--per", "day"),
     ):
         assert "scrimp.toml" in refused(*words)
+
+
+def test_who_changed_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newest first, with what is different, and never a key."""
+    monkeypatch.setenv("LOGNAME", "ann")
+    assert "Nothing" in good("audit")
+    key = told("keys", "create", "ci")["secret"]
+    good("keys", "rotate", "ci", "--grace", "1h")
+    shown = good("audit")
+    assert "cli:ann" in shown
+    assert shown.index("rotate") < shown.index("create")
+    assert "old_ends_at null" in shown
+    assert key[-10:] not in shown
+    newest = told("audit", "--limit", "1")
+    assert [one["action"] for one in newest] == ["rotate"]
+    assert newest[0]["before"]["old_ends_at"] is None
