@@ -15,13 +15,14 @@ from scrimp.app import open_encoder, open_ledger_reader, targets_of
 from scrimp.billing import book_of
 from scrimp.bookfile import base_book, book_path, updated_book
 from scrimp.cli.console import short_path
+from scrimp.cli.doctor_budgets import budgets
 from scrimp.cli.doctor_cache import cache
 from scrimp.cli.doctor_port import ask_ready, port_findings
 from scrimp.cli.finding import Finding
 from scrimp.cli.options import load_settings
 from scrimp.errors import ConfigError, StoreError
-from scrimp.settings import Loaded, Settings
 from scrimp.prices.book import PriceBook, load_book
+from scrimp.settings import Loaded, Settings
 
 __all__ = ["Finding", "all_findings"]
 
@@ -47,6 +48,7 @@ def all_findings(config: Path | None) -> Iterator[Finding]:
     yield from state(loaded.settings.state_path)
     yield from ledger(loaded.settings)
     yield from cache(loaded)
+    yield from budgets(loaded.settings)
     yield from port_findings(loaded, ask_ready)
     yield from prices(loaded.settings)
     yield from vocabularies()

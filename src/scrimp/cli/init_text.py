@@ -193,6 +193,72 @@ TEMPLATE = """\
 # Keep what was asked and answered. Off, so that the ledger holds no prompt.
 #keep_content = false
 
+# How budgets are kept. "auto", "sqlite": in a file that all workers share; "memory": one process.
+#[budget]
+#engine = "auto"
+# The file; empty: budgets.sqlite in the state folder.
+#path = ""
+# Calls that meet soft budgets only, without a price, or while the store is down: allow or refuse.
+#soft_unpriced = "allow"
+#soft_store_down = "allow"
+# Batches are billed later, by what stands in a file: under a hard budget they are refused.
+#batches = "refuse"
+# The most that a call of an unread path costs; others are refused under a hard budget.
+#[budget.paths]
+#"/v1/images/generations" = "0.20"
+
+# What a scope may use: one of org, team, user, key, tag, end_user (a name, or "*" for each of its
+# kind); without any the budget is everyone's.
+#[budgets.ci]
+#team = "ci"
+#usd = "5.00"
+#tokens = 2000000
+#calls = 5000
+# minute, hour, day, week, month, lifetime, or any time such as 24h at any moment.
+#per = "day"
+#zone = "UTC"
+# Dollars and calls are hard, tokens are soft, unless this is said.
+#hard = true
+# In any burst_window at most so many times the even share of it; 0 for no such limit.
+#burst = 0
+#burst_window = "1h"
+# A part of the calls: a model ("gpt-4o*": all that begin so), a provider.
+#model = ""
+#provider = ""
+#also = [{ usd = "100.00", per = "month" }]
+# A tier's amounts count beside these.
+#tier = "free"
+# The most that one call may cost and read.
+#call_usd = "0.50"
+#call_input_tokens = 200000
+
+#[tiers.free]
+#tokens = 50000
+#per = "day"
+
+# How fast calls may come, in any 60 seconds and at once.
+#[limits.each-key]
+#key = "*"
+#requests_per_minute = 60
+#tokens_per_minute = 100000
+#parallel = 8
+
+# What comes before a refusal where a soft budget is used up.
+#[degrade]
+#enabled = true
+#ladder = ["older_answer", "cheaper_model", "shorter_answer"]
+# Ladders for some calls: [[degrade.only]] with ladder, and budget, task or path.
+#only = []
+# Answers kept beyond their time; "auto": 24h where this file has budgets, "0": none.
+#keep_older = "auto"
+# The cheapest that fits is asked.
+#models = []
+#cheaper_until_percent = 125
+#shorter_until_percent = 150
+#max_output_tokens = 100
+# The line below a shortened text; {tokens} and {budget} stand for what they say.
+#notice = ""
+
 # Who reads /metrics where callers need keys: a key of its own (`scrimp key` makes one).
 #[metrics]
 #sha256 = ""

@@ -11,8 +11,10 @@ import msgspec
 import pytest
 from click.testing import CliRunner
 
+from scrimp.budgets.tables import BudgetSection, BudgetTable
 from scrimp.cli.init import document
 from scrimp.cli.main import cli
+from scrimp.limits import SCOPE_KINDS
 from scrimp.prices.own import PriceSettings, UnpricedSection
 from scrimp.sections import ModelSettings
 from scrimp.settings import (
@@ -59,7 +61,7 @@ def test_the_sections_show_every_setting_at_its_default() -> None:
     """No section lacks a setting, and none shows another value than the one in force."""
     settings, plain = switched_on()
     defaults = Settings()
-    for section in ("server", "auth", "admin", "coalesce", "retry", "ledger", "metrics"):
+    for section in ("server", "auth", "admin", "coalesce", "retry", "ledger", "metrics", "degrade"):
         assert getattr(settings, section) == getattr(defaults, section)
         assert set(plain[section]) == fields(type(getattr(defaults, section)))
     cache = msgspec.structs.replace(settings.exact_cache, ttl={})
@@ -76,6 +78,10 @@ def test_the_example_tables_show_every_field() -> None:
     assert set(plain["prices"]["house-model"]) == fields(PriceSettings)
     assert set(plain["unpriced"]) == fields(UnpricedSection) - {"price"}
     assert set(plain["keys"][0]) == fields(KeySettings)
+    rates = set(plain["limits"]["each-key"]) - {"key"}
+    assert set(plain["budgets"]["ci"]) | rates | {*SCOPE_KINDS} == fields(BudgetTable)
+    assert set(plain["budget"]) == fields(BudgetSection)
+    assert msgspec.structs.replace(settings.budget, paths={}) == BudgetSection()
     shown, bare = settings.providers["openai"], ProviderSettings(base_url="", dialects=())
     assert (shown.any_model, shown.ask_usage, shown.timeouts) == (
         bare.any_model,
