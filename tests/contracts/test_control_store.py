@@ -13,33 +13,20 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from scrimp.errors import Conflict, StoreError
+from scrimp.errors import Conflict
 from scrimp.identity import KeyStore, Member, VirtualKey
 from scrimp.limits import Allowance, Budget, Caps, Tier, Window
 from scrimp.stores.joined_keys import JoinedKeys
 from scrimp.stores.settings_keys import SettingsKeys
 from scrimp.stores.sqlite_control import SqliteControl
 from scrimp.stores.sqlite_control_rows import Snapshot
-from tests.support.control import digest, record, secret
-from tests.support.core import NOON, FakeClock
+from tests.support.control import Desk, digest, record, secret
+from tests.support.core import NOON
 
 BY = "cli:ann"
 DAY = Window("day", zone="Europe/Berlin")
 FREE = Tier("free", (Allowance("tokens", 100_000, DAY, hard=False),), Caps(input_tokens=8000))
 CI = Budget("ci", "team", "ci", (Allowance("usd", 5 * 10**9, DAY, burst=2, model="gpt-4o"),))
-
-
-class Desk:
-    """A store over one file, and another one as a second process would have it."""
-
-    def __init__(self, path: Path) -> None:
-        self.clock = FakeClock()
-        self.here = SqliteControl.open(path, self.clock)
-        self.there = SqliteControl.open(path, self.clock)
-
-    def later(self, seconds: float = 1.0) -> None:
-        """Time passes."""
-        self.clock.at += timedelta(seconds=seconds)
 
 
 @pytest.fixture
@@ -292,44 +279,6 @@ async def test_the_file_is_private_and_holds_no_key(desk: Desk) -> None:
     kept = b"".join(one.read_bytes() for one in files)
     assert b"sk-scrimp" not in kept
     assert b"9abcd" not in kept
-
-
-async def test_a_file_that_is_gone_fails_closed_until_it_is_back(desk: Desk) -> None:
-    """Nobody gets in because the list of keys was deleted."""
-    here = desk.here
-    await here.add_key(record("ci"), secret("k"), by=BY)
-    await here.close()
-    kept = here.path.read_bytes()
-    desk.later()
-    assert await desk.there.any()
-    here.path.rename(here.path.with_suffix(".away"))
-    desk.later()
-    for ask in (desk.there.any, desk.there.rules, desk.there.keys):
-        with pytest.raises(StoreError, match="is gone"):
-            await ask()
-    with pytest.raises(StoreError, match="is gone"):
-        await desk.there.add_key(record("new"), secret("n"), by=BY)
-    here.path.write_bytes(kept)
-    desk.later()
-    assert await desk.there.find(digest("k")) is not None
-
-
-async def test_a_damaged_file_fails_closed(tmp_path: Path) -> None:
-    """At the start and later; the error names the file."""
-    path = tmp_path / "control.sqlite"
-    path.write_bytes(b"no database at all" * 100)
-    with pytest.raises(StoreError, match=r"control\.sqlite"):
-        SqliteControl.open(path, FakeClock())
-
-
-async def test_another_kind_of_file_is_left_alone(tmp_path: Path) -> None:
-    """A ledger is no control store."""
-    path = tmp_path / "control.sqlite"
-    other = sqlite3.connect(path)
-    other.execute("CREATE TABLE mine (x)")
-    other.close()
-    with pytest.raises(StoreError, match="not a control store"):
-        SqliteControl.open(path, FakeClock())
 
 
 async def test_two_who_want_the_same_name_at_once(desk: Desk) -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from tests.support import raw_http
 from tests.support.admin import PREFIX, AdminClient
 from tests.support.spoken import OPENAI
-from tests.support.stage import Stage, staged
+from tests.support.stage import Stage, staged, until
 
 OPS = "sk-scrimp-ops-0001"
 OPS_LISTED = f'[admin]\nsha256 = "{hashlib.sha256(OPS.encode()).hexdigest()}"\n'
@@ -48,6 +51,24 @@ def test_with_an_admin_key_nothing_else_opens_the_door() -> None:
         assert OPENAI.refused(both.url, key=OPS).status_code == 401
         assert ops.get("/budgets")["items"] == []
         assert {one["by"] for one in ops.get("/audit")["items"]} == {"api:scrimp.toml"}
+
+
+def test_an_admin_key_that_was_made_shuts_the_door_behind_it(stage: Stage) -> None:
+    """From then on nothing else opens it; it may end itself, and the door stays shut."""
+    state = str(stage.gateway.loaded.settings.state_path)
+    command = [sys.executable, "-m", "scrimp", "keys", "create", "ops", "--admin"]
+    env = {**os.environ, "SCRIMP_STATE": state}
+    made = subprocess.run(command, check=True, capture_output=True, text=True, env=env, cwd=state)
+    nobody, ops = AdminClient(stage.url), AdminClient(stage.url, made.stdout.strip())
+    until(lambda: nobody.ask("GET", "/keys").status == 401)
+    assert ops.get("/keys/ops")["admin"] is True
+    OPENAI.answered(stage.url)  # an administrator's key does not make calls need one
+    ops.make("/teams", {"name": "red"})
+    assert [one["by"].partition(":")[0] for one in ops.get("/audit")["items"]] == ["api", "cli"]
+    told = ops.ask("DELETE", "/keys/ops")
+    assert told.json["status"] == "revoked"
+    assert "revoked" in ops.ask("GET", "/keys").message
+    assert nobody.ask("GET", "/keys").status == 401
 
 
 def test_without_an_admin_key_only_this_machine_gets_in(stage: Stage) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from scrimp.identity import KeyRecord, Secret
-from tests.support.core import NOON
+from scrimp.stores.sqlite_control import SqliteControl
+from tests.support.core import NOON, FakeClock
 
 
 def digest(secret: str) -> str:
@@ -22,3 +25,16 @@ def secret(text: str) -> Secret:
 def record(name: str, **more: Any) -> KeyRecord:
     """A key that was made at noon."""
     return KeyRecord(name=name, suffix="", created_at=NOON, **more)
+
+
+class Desk:
+    """A store over one file, and another one as a second process would have it."""
+
+    def __init__(self, path: Path) -> None:
+        self.clock = FakeClock()
+        self.here = SqliteControl.open(path, self.clock)
+        self.there = SqliteControl.open(path, self.clock)
+
+    def later(self, seconds: float = 1.0) -> None:
+        """Time passes."""
+        self.clock.at += timedelta(seconds=seconds)

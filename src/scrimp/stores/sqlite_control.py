@@ -99,7 +99,7 @@ def was_ever_guarded(path: Path) -> bool:
     file = _File(path)
     try:
         return file.look().guarded
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, ValueError) as error:
         raise StoreError(f"the control store {path} cannot be read: {error}") from error
     finally:
         file.close()
@@ -247,7 +247,7 @@ class SqliteControl:
             self._seen = self._file.look()
         except StoreError as error:
             self._seen = error
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:  # a row that makes no sense, too
             self._seen = self._broken(error)
         if was_well and isinstance(self._seen, StoreError):
             _log.error("nobody is let in: %s", self._seen)
@@ -276,5 +276,5 @@ class SqliteControl:
     async def _on_thread(self, work: Callable[[], _T]) -> _T:
         try:
             return await asyncio.shield(asyncio.wrap_future(self._thread.submit(work)))
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, ValueError) as error:
             raise self._broken(error) from error
