@@ -172,6 +172,19 @@ def test_a_cap_refuses_one_call_that_is_too_large() -> None:
         assert ask(client, "Hello", most=16)
 
 
+def test_equal_calls_of_two_budgets_do_not_share_a_flight() -> None:
+    """One user's refusal, or bill, is not another's; within one budget equal calls are one."""
+    more = '[budgets.each]\nuser = "*"\nusd = "0.01"\nper = "day"\n'
+    with staged(more=more, per_token_ms=40.0) as stage, ThreadPoolExecutor(4) as pool:
+
+        def one(user: str) -> str:
+            with openai_of(stage, user=user) as client:
+                return ask(client, "What is a lamp?", most=40)
+
+        list(pool.map(one, ["ann", "bob", "ann", "bob"]))
+        assert len(stage.sim.requests) == 2
+
+
 def test_over_a_soft_budget_a_cheaper_model_answers_and_nobody_remembers_it() -> None:
     """The header says so, the ledger has it, and the next call is not served from memory."""
     more = (

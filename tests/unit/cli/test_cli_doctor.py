@@ -70,8 +70,8 @@ def test_json_has_the_same_findings(tmp_path: Path) -> None:
     assert document["ok"] is True
     names = {finding["name"] for finding in document["findings"]}
     assert names == {
-        "scrimp", "settings", "providers", "state", "ledger", "cache", "budgets", "address", "prices",
-            "vocabulary",
+        "scrimp", "settings", "providers", "state", "ledger", "cache", "budgets", "address",
+        "prices", "vocabulary",
     }  # fmt: skip
 
 
