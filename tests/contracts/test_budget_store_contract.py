@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from scrimp.budgets.counters import MAX
-from scrimp.errors import StoreError
+from scrimp.errors import ScrimpError, StoreError
 from scrimp.limits import Amounts, BudgetStore, Standing, Window
 from tests.support.budget_stores import (
     ENGINES,
@@ -258,6 +258,21 @@ async def test_hundreds_at_once_never_pass_a_limit(store: BudgetStore) -> None:
         ]
     assert sum(one.result() for one in asked) == 333
     assert {one.held for one in await store.standing(limits)} == {999}
+
+
+async def test_what_cannot_be_kept_harms_nobody_else(store: BudgetStore) -> None:
+    """Half a character in a name or an id, a zone that is none: all others go on."""
+    day, nowhere = limit(100), limit(100, Window("day", zone="Mars/Olympus"))
+    half = limit(100, whom="team:\ud800")
+    for number, limits in enumerate(((day, half), (day, nowhere), (half,))):
+        with suppress(ScrimpError):
+            await held(store, f"h{number}", limits, usd(100))
+            store.release(f"h{number}")
+    with suppress(ScrimpError):
+        await held(store, "\udfff", (day,), usd(100))
+    store.release("\udfff")
+    assert await stand(store, day) == (0, 0)
+    assert await held(store, "a", (day,), usd(100))
 
 
 async def test_without_limits_all_is_allowed(store: BudgetStore) -> None:

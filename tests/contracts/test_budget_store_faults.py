@@ -110,6 +110,7 @@ async def test_a_long_journal_is_written_anew(
     for number in range(2000):
         clock.pass_by(10)
         assert await held(store, str(number), (lifetime, limit(10_000)), usd(2))
+        assert not await held(store, f"x{number}", (limit(0, whom=f"tag:{number}"),), usd(2))
         store.settle(str(number), usd(1))
         sizes.append(path.stat().st_size)
     await store.close()
@@ -124,6 +125,7 @@ async def test_a_journal_that_cannot_be_written_refuses_holds_and_keeps_settleme
 ) -> None:
     """What was settled meanwhile is in the file once it is well again."""
     clock, path, told = FakeClock(), tmp_path / "journal", list[str]()
+    both = (DAY, limit(50, whom="team:new"))
     store = MemoryBudgets.open(clock, path, tell=told.append)
     assert await held(store, "a", (DAY,), usd(30))
 
@@ -133,16 +135,17 @@ async def test_a_journal_that_cannot_be_written_refuses_holds_and_keeps_settleme
     with monkeypatch.context() as patch:
         patch.setattr(memory_budgets_journal, "write_all", full)
         with pytest.raises(StoreError, match="No space left"):
-            await store.hold("b", (DAY,), usd(10), lease_s=LEASE_S)
+            await store.hold("b", both, usd(10), lease_s=LEASE_S)
         store.settle("a", usd(20))
         assert await stand(store, DAY) == (20, 0)
         with pytest.raises(StoreError, match="No space left"):
             await store.flush()
     await store.flush()
     assert [line.split(" ")[-1] for line in told] == ["device", "again"]
+    assert await held(store, "b", both, usd(10))
     await store.close()
     store = MemoryBudgets.open(clock, path)
-    assert await stand(store, DAY) == (20, 0)
+    assert [(one.used, one.held) for one in await store.standing(both)] == [(20, 10), (0, 10)]
     await store.close()
 
 

@@ -132,9 +132,10 @@ class MemoryBudgets:
         if self._journal is not None:
             try:
                 self._journal.hold(now_us, hold_id, held.until_us, lease_us, held.parts)
-            except OSError as error:
+            except (OSError, ValueError) as error:  # ValueError: half a character in a name
                 settle(held.parts, NOTHING)
-                raise StoreError(f"budgets cannot be kept now: {error.strerror}") from error
+                why = error.strerror if isinstance(error, OSError) else type(error).__name__
+                raise StoreError(f"budgets cannot be kept now: {why}") from error
         self._keep(hold_id, held)
         return Verdict(standings(plan))
 
@@ -196,6 +197,7 @@ class MemoryBudgets:
             self._tidy(now_us)
         journal = self._journal
         if journal is not None and journal.is_long:
+            self._tidy(now_us)  # a counter that is not in the new file must not be in use
             journal.compact(self._snapshot())
 
     def _plan(self, limits: tuple[Limit, ...], now_us: int) -> Plan:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,10 +126,9 @@ class Journal:
     def hold(
         self, at_us: int, hold_id: str, until_us: int, lease_us: int, parts: Sequence[Part]
     ) -> None:
-        """Write that it is held. Raises OSError with nothing written."""
-        lines = self._definitions(part[0] for part in parts)
-        lines.append(_hold_line("h", at_us, (hold_id, until_us, lease_us, parts)))
-        self._write(b"".join(lines))
+        """Write that it is held. Raises OSError or ValueError with nothing written."""
+        hold = (hold_id, until_us, lease_us, parts)
+        self._write_of([part[0] for part in parts], lambda: _hold_line("h", at_us, hold))
 
     def end(self, at_us: int, hold_id: str, used: Needs) -> None:
         """Write that it ended. What cannot be written now is written with the next step."""
@@ -141,9 +140,10 @@ class Journal:
 
     def reset(self, at_us: int, counters: Sequence[Counter]) -> None:
         """Write that these were reset. Raises OSError with nothing written."""
-        lines = self._definitions(counters)
-        lines.append(_encode(("r", at_us, [counter.number for counter in counters])) + b"\n")
-        self._write(b"".join(lines))
+        self._write_of(
+            counters,
+            lambda: _encode(("r", at_us, [counter.number for counter in counters])) + b"\n",
+        )
 
     def catch_up(self) -> None:
         """Write what could not be written before. Raises OSError."""
@@ -185,15 +185,22 @@ class Journal:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _definitions(self, counters: Iterable[Counter]) -> list[bytes]:
-        """Lines for counters that this file has not named yet."""
-        lines = []
-        for counter in counters:
-            if not counter.number:
+    def _write_of(self, counters: Sequence[Counter], line: Callable[[], bytes]) -> None:
+        """Write a line, after the names of the counters in it that this file has not named yet."""
+        fresh = [counter for counter in counters if not counter.number]
+        if not fresh:
+            self._write(line())
+            return
+        try:
+            for counter in fresh:
                 self._numbers += 1
                 counter.number = self._numbers
-                lines.append(_key_line(counter, counter.number))
-        return lines
+            names = [_key_line(counter, counter.number) for counter in fresh]
+            self._write(b"".join((*names, line())))
+        except (OSError, ValueError):
+            for counter in fresh:
+                counter.number = 0
+            raise
 
     def _write(self, data: bytes) -> None:
         if self._behind:

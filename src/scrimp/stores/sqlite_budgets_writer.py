@@ -223,7 +223,8 @@ class Writer:
             self._watch(rows.begin(micros(self._clock.now())))
             for item in items:
                 if isinstance(item, tuple):
-                    rows.end(*item)
+                    with suppress(ValueError):  # an id that could not have been held either
+                        rows.end(*item)
                 elif item.work is not None and not item.future.cancelled():
                     answers.append((item, _done(item.work, rows)))
             rows.finish()
@@ -322,6 +323,8 @@ def _done(work: Callable[[Rows], object], rows: Rows) -> object:
         return work(rows)
     except ScrimpError as error:
         return error
+    except (ValueError, OverflowError) as error:  # such as half a character in a name
+        return StoreError(f"a name or window cannot be kept: {type(error).__name__}")
 
 
 def _answer(answers: Sequence[Answer]) -> None:
