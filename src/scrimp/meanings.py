@@ -102,15 +102,36 @@ class Judged(Value, frozen=True):
     cost_nanousd: int = 0
 
 
+class About(Value, frozen=True):
+    """What an answer can be found and forgotten by, and who brought it.
+
+    `caller` pays for the room: whoever holds most makes room first, and has a limit of new questions
+    per hour. An empty one (warming by the operator) has no such limit.
+    """
+
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    model: str = ""
+    caller: str = ""
+
+
+NOTHING_KNOWN = About()
+
+
 class SemanticStore(Protocol):
     """Known questions by meaning, and the answers of their groups. Raises StoreError.
 
-    Everything belongs to one scope (the HMAC of whatever must never be shared); nothing is ever
-    found across scopes, nor across embedder ids. Engines pass one contract test.
+    Everything belongs to one scope: the HMAC of whatever must never be shared and of the embedder's
+    id, so that nothing is ever found across scopes, nor compared with vectors of another embedder.
+    A vector that is not of the scope's size, or not of length 1, raises StoreError. Engines pass one
+    contract test.
     """
 
     async def nearest(self, scope: bytes, vector: bytes, count: int) -> tuple[Neighbour, ...]:
-        """The nearest known questions, nearest first; none of groups past their time."""
+        """The nearest known questions, nearest first; none of groups that are gone or past their time.
+
+        Those of groups in quarantine are among them: that they are near is worth knowing.
+        """
         ...
 
     async def facts(self, scope: bytes, groups: tuple[int, ...]) -> tuple[GroupFacts, ...]:
@@ -118,21 +139,39 @@ class SemanticStore(Protocol):
         ...
 
     async def answer(self, scope: bytes, group: int) -> StoredReply | None:
-        """The answer of a group; None when it is gone, past its time, or in quarantine."""
+        """The answer of a group; None when it is gone, past its time, or in quarantine.
+
+        Asking for it is a use: where room is short, what was used last goes last.
+        """
         ...
 
     async def add_root(
-        self, scope: bytes, known: Known, answer: StoredReply, tags: tuple[str, ...] = ()
-    ) -> int:
-        """A new group with its answer (`known.group` is ignored); the group's number."""
+        self, scope: bytes, known: Known, answer: StoredReply, about: About = NOTHING_KNOWN
+    ) -> int | None:
+        """A new group with its answer (`known.group` is ignored); the group's number.
+
+        None when it is declined: too large, or over the caller's limit. Its tenant and task type are
+        those of the answer's scope.
+        """
         ...
 
-    async def add_alias(self, scope: bytes, known: Known) -> None:
-        """Another question that the group's answer was judged right for."""
+    async def add_alias(self, scope: bytes, known: Known, *, caller: str = "") -> bool:
+        """Another question that the group's answer was judged right for.
+
+        False when it is declined: the group is gone, in quarantine, or full, or the caller is over
+        its limit.
+        """
         ...
 
     async def judged(self, scope: bytes, verdict: Judged) -> None:
-        """Write a verdict into the log, and into the facts of its group."""
+        """Write a verdict into the log, and into the facts of its group; quarantine is another step.
+
+        The log of a scope keeps its newest verdicts, those of groups that are gone too.
+        """
+        ...
+
+    def tally(self, scope: CacheScope, *, hits: int = 0, misses: int = 0, audits: int = 0) -> None:
+        """Count look-ups in the cache's books; never waits and never fails."""
         ...
 
     async def verdicts(self, scope: bytes, last: int) -> tuple[Judged, ...]:
@@ -156,7 +195,11 @@ class SemanticStore(Protocol):
         ...
 
     async def invalidate(self, chosen: Chosen) -> int:
-        """Forget every group that is chosen; how many there were. Raises InvalidRequest."""
+        """Forget every group that is chosen; how many there were.
+
+        Raises InvalidRequest when nothing is set, and when a pattern matches no name or tag and
+        there are questions whose text is not kept.
+        """
         ...
 
     async def stats(self, tenant: str | None = None) -> tuple[SemanticStats, ...]:
@@ -171,7 +214,8 @@ class SemanticStore(Protocol):
 class Chosen(Value, frozen=True):
     """Which remembered answers are meant: all conditions that are set must hold.
 
-    `pattern` (shell style) matches names given by the caller, tags, or stored text.
+    `key` is the name that a caller gave an answer. `pattern` (shell style, upper and lower case
+    alike) matches such names, tags, or stored text.
     """
 
     key: str = ""
@@ -187,12 +231,14 @@ class SemanticStats(Value, frozen=True):
     """What a semantic cache knows of one tenant and task type.
 
     `wrong_share` estimates the share of served answers that were wrong, `wrong_upper` is its upper
-    bound at the confidence of the settings; None until anything was judged.
+    bound at the confidence of the settings; None until anything was judged. Both are the policy's
+    to say: a store leaves them None.
     """
 
     scope: CacheScope
     groups: int = 0
     questions: int = 0
+    size_bytes: int = 0
     hits: int = 0
     misses: int = 0
     audits: int = 0
