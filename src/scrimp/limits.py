@@ -24,9 +24,12 @@ counts, so that a limit of calls is a limit of parallel calls."""
 
 
 class Scope(Value, frozen=True):
-    """Whom a limit belongs to; `model` and `provider` narrow it to a part of the scope's calls."""
+    """Whom a limit belongs to; `model` and `provider` narrow it to a part of the scope's calls.
 
-    kind: ScopeKind
+    No rule speaks of a `program`: it is what a program itself has given its calls to spend.
+    """
+
+    kind: ScopeKind | Literal["program"]
     name: str
     model: str = ""
     provider: str = ""
@@ -211,8 +214,11 @@ class BudgetStore(Protocol):
     ) -> Verdict:
         """Reserve the worst case in every limit, or in none.
 
-        With `over_soft` soft limits count but do not deny. A hold id that is known already is
-        answered as it was, and reserves nothing again. Raises StoreError: callers fail closed.
+        Who needs nothing of a limit is not denied by it. With `over_soft` soft limits count but do
+        not deny. A hold id that is known already (open, ended within the hour, or charged within
+        the day) is answered as it was, and reserves nothing again; one who keeps the same tuple of
+        limits is answered faster. Raises StoreError, ConfigError for a window that makes no sense:
+        callers fail closed.
         """
         ...
 
@@ -220,7 +226,7 @@ class BudgetStore(Protocol):
         """Book what it was and end the hold; returns at once, never fails, may be repeated.
 
         It survives a restart: what cannot be written now is kept in a journal and written later.
-        An unknown id changes nothing.
+        An unknown id changes nothing. What is no amount (negative, too large) books the worst case.
         """
         ...
 
@@ -242,4 +248,21 @@ class BudgetStore(Protocol):
 
     async def close(self) -> None:
         """Write what is pending and let go of files."""
+        ...
+
+
+class Purse(Protocol):
+    """What a program has given a call to spend, beside the rules: held against as they are.
+
+    Purses are told apart by identity. Their counters may be asked on any event loop.
+    """
+
+    @property
+    def limits(self) -> tuple[Limit, ...]:
+        """The same tuple each time."""
+        ...
+
+    @property
+    def counters(self) -> BudgetStore:
+        """Where they are counted; several purses may share one."""
         ...
