@@ -105,8 +105,8 @@ class Judged(Value, frozen=True):
 class About(Value, frozen=True):
     """What an answer can be found and forgotten by, and who brought it.
 
-    `caller` pays for the room: whoever holds most makes room first, and has a limit of new questions
-    per hour. An empty one (warming by the operator) has no such limit.
+    `caller` pays for the room: who holds most makes room first, and each has a limit of new
+    questions per hour. An empty one (warming by the operator) has no such limit.
     """
 
     name: str = ""
@@ -115,7 +115,7 @@ class About(Value, frozen=True):
     caller: str = ""
 
 
-NOTHING_KNOWN = About()
+UNNAMED = About()
 
 
 class SemanticStore(Protocol):
@@ -123,14 +123,15 @@ class SemanticStore(Protocol):
 
     Everything belongs to one scope: the HMAC of whatever must never be shared and of the embedder's
     id, so that nothing is ever found across scopes, nor compared with vectors of another embedder.
-    A vector that is not of the scope's size, or not of length 1, raises StoreError. Engines pass one
-    contract test.
+    A vector that is not of the scope's size, or not of length 1, raises StoreError. All engines
+    pass one contract test.
     """
 
     async def nearest(self, scope: bytes, vector: bytes, count: int) -> tuple[Neighbour, ...]:
-        """The nearest known questions, nearest first; none of groups that are gone or past their time.
+        """The nearest known questions, nearest first.
 
-        Those of groups in quarantine are among them: that they are near is worth knowing.
+        None of groups that are gone or past their time; those of groups in quarantine are among
+        them, because that they are near is worth knowing.
         """
         ...
 
@@ -146,12 +147,12 @@ class SemanticStore(Protocol):
         ...
 
     async def add_root(
-        self, scope: bytes, known: Known, answer: StoredReply, about: About = NOTHING_KNOWN
+        self, scope: bytes, known: Known, answer: StoredReply, about: About = UNNAMED
     ) -> int | None:
         """A new group with its answer (`known.group` is ignored); the group's number.
 
-        None when it is declined: too large, or over the caller's limit. Its tenant and task type are
-        those of the answer's scope.
+        None when it is declined: too large, or over the caller's limit. Its tenant and task type
+        are those of the answer's scope.
         """
         ...
 
@@ -164,9 +165,10 @@ class SemanticStore(Protocol):
         ...
 
     async def judged(self, scope: bytes, verdict: Judged) -> None:
-        """Write a verdict into the log, and into the facts of its group; quarantine is another step.
+        """Write a verdict into the log, and into the facts of its group.
 
-        The log of a scope keeps its newest verdicts, those of groups that are gone too.
+        Quarantine is another step. The log of a scope keeps its newest verdicts, those of groups
+        that are gone too.
         """
         ...
 
