@@ -17,6 +17,7 @@ from scrimp.bookfile import base_book, book_path, updated_book
 from scrimp.cli.console import short_path
 from scrimp.cli.doctor_budgets import budgets
 from scrimp.cli.doctor_cache import cache
+from scrimp.cli.doctor_control import keys
 from scrimp.cli.doctor_port import ask_ready, port_findings
 from scrimp.cli.finding import Finding
 from scrimp.cli.options import load_settings
@@ -49,6 +50,7 @@ def all_findings(config: Path | None) -> Iterator[Finding]:
     yield from ledger(loaded.settings)
     yield from cache(loaded)
     yield from budgets(loaded.settings)
+    yield from keys(loaded.settings, config)
     yield from port_findings(loaded, ask_ready)
     yield from prices(loaded.settings)
     yield from vocabularies()

@@ -170,3 +170,21 @@ def test_who_changed_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     newest = told("audit", "--limit", "1")
     assert [one["action"] for one in newest] == ["rotate"]
     assert newest[0]["before"]["old_ends_at"] is None
+
+
+def test_the_doctor_looks_at_keys(state: Path, tmp_path: Path) -> None:
+    """Whole; twice the same name; damaged. Without a file it says nothing."""
+
+    def findings() -> list[tuple[str, str]]:
+        found = json.loads(run("doctor", "--json").stdout)["findings"]
+        return [(one["status"], one["said"]) for one in found if one["name"] == "keys"]
+
+    assert findings() == []
+    good("keys", "create", "ci")
+    ((status, said),) = findings()
+    assert status == "ok"
+    assert "1 for calls" in said
+    (tmp_path / "scrimp.toml").write_text(f'[[keys]]\nname = "ci"\nsha256 = "{"a" * 64}"\n')
+    assert [status for status, _ in findings()] == ["warn", "ok"]
+    (state / "control.sqlite").write_bytes(b"no database at all" * 100)
+    assert [status for status, _ in findings()] == ["fail"]
