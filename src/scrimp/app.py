@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 import uuid_utils
 
@@ -28,6 +29,7 @@ from scrimp.lineup import Means, check_engine, current_rules, levers_of
 from scrimp.pipeline.attempt import AttemptSettings, UpstreamAttempt
 from scrimp.pipeline.background import Background
 from scrimp.pipeline.chain import chain
+from scrimp.pipeline.holds import Holds
 from scrimp.pipeline.open_holds import settle_open_holds
 from scrimp.pipeline.outbox import SettlementOutbox
 from scrimp.pipeline.settle import Settler
@@ -49,7 +51,7 @@ from scrimp.prices.pricing import resolve
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings
 from scrimp.stores.joined_keys import JoinedKeys
-from scrimp.stores.opened_budgets import open_budgets, open_rates
+from scrimp.stores.opened_budgets import open_budgets, open_rates, program_budgets
 from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
 from scrimp.stores.settings_keys import SettingsKeys
 from scrimp.stores.sqlite_control import SqliteControl, was_ever_guarded
@@ -100,8 +102,9 @@ class App:
         self._names = names = price_names(settings)
         places = places_of(settings)
         ledger = parts.ledger
-        if parts.budgets is not None:
-            ledger = WatchedLedger(ledger, partial(settle_open_holds, parts.budgets))
+        holds = None if parts.budgets is None else Holds(parts.budgets)
+        if holds is not None:
+            ledger = WatchedLedger(ledger, partial(settle_open_holds, holds))
         settler = Settler(ledger, parts.encoder, DIALECTS, book, names, places=places)
         self.outbox = SettlementOutbox(settler.settle, parts.ledger.append)
         self.priced = priced = pricer(book, names, places, trusts_of(settings))
@@ -117,7 +120,8 @@ class App:
         self.background = Background()
         self.rules = current_rules(settings, parts.control)
         means = Means(
-            parts, self.outbox, book, names, priced, self.background, self.rules, self.targets
+            *(parts, self.outbox, book, names, priced, self.background),
+            *(self.rules, self.targets, holds),
         )
         levers = levers_of(settings, means)
         self.levers: Mapping[str, Lever] = levers
@@ -233,6 +237,11 @@ def open_counters(settings: Settings) -> BudgetStore:
             '([budget] engine = "sqlite")'
         )
     return open_budgets(settings.budget.engine, settings.budget_path, SystemClock())
+
+
+def open_program_budgets(path: Path | None) -> BudgetStore:
+    """What budgets that a program sets have used: in a file, or (None) in its memory."""
+    return program_budgets(path, SystemClock())
 
 
 def system_clock() -> Clock:

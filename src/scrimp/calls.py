@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 
+from scrimp.limits import Purse
 from scrimp.money import PICO_PER_NANO
 from scrimp.values import Value
 
@@ -201,8 +202,8 @@ class Trace(msgspec.Struct, eq=False):
 
     `booked` is set once, by the record lever; `headers` tell the client what levers did. Where its
     attempts may stand in another's trace: `served_by` is who answers, as far as is known while
-    chunks leave; `upstream_ms` how long others' attempts made it wait; `heard_all` whether it had the
-    last chunk when it left (None: its own last attempt tells).
+    chunks leave; `upstream_ms` how long others' attempts made it wait; `heard_all` whether it had
+    the last chunk when it left (None: its own last attempt tells).
     """
 
     lines: list[TraceLine] = msgspec.field(default_factory=list)
@@ -275,12 +276,11 @@ class CacheControl(Value, frozen=True):
 class Caller(Value, frozen=True):
     """On whose behalf a call is made. `end_user` is believed, `reported_user` only written down.
 
-    `tenant` separates whatever must never be shared (caches above all). `credential` is the
-    provider credential that the client brought, sent on only where settings allow it; it is
-    never logged, stored or compared except through its HMAC.
+    `tenant` separates what must never be shared. `credential` is what the client brought: sent on
+    where settings allow it, never logged, stored or compared but by its HMAC. `purses` pay, too.
     """
 
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"credential"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"credential", "purses"})
 
     tenant: str
     key: str = ""
@@ -293,15 +293,15 @@ class Caller(Value, frozen=True):
     reported_user: str = ""
     models: tuple[str, ...] = ()
     credential: tuple[str, str] | None = None
+    purses: tuple[Purse, ...] = ()
 
 
 class Request(Value, frozen=True):
     """What a dialect read from a client's body.
 
     `fields` is the whole JSON object, unknown fields included: read it, never change it. `stateful`
-    marks calls whose answer depends on state at the provider, `side_effects` calls that answer
-    for tool results or ask the provider to act. `max_output_tokens` is None when the client set
-    no limit.
+    marks calls whose answer depends on state at the provider, `side_effects` those that answer for
+    tool results or ask it to act. `max_output_tokens` is None when the client set no limit.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"body", "fields", "metadata"})

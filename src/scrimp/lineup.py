@@ -21,8 +21,9 @@ from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.levers.rate_limit import RateLimit
 from scrimp.levers.record import Record
 from scrimp.levers.retry import Retry, RetrySettings
-from scrimp.limits import BudgetStore, Limit, RuleStore
+from scrimp.limits import BudgetStore, Limit, Purse, RuleStore
 from scrimp.pipeline.background import Spawn
+from scrimp.pipeline.holds import Holds
 from scrimp.pipeline.turns import Turns
 from scrimp.ports import Claims, Clock, Encoder, Ledger, Lever, Outbox, Pricer, ReplyStore
 from scrimp.prices.book import PriceBook
@@ -65,6 +66,7 @@ class Means:
     spawn: Spawn
     rules: CurrentRules
     targets: Targets
+    holds: Holds | None
 
 
 def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
@@ -125,8 +127,9 @@ def _coalesce(settings: Settings, means: Means) -> Lever | None:
         settings.coalesce.max_bytes, _ttl_s(settings), section.max_temperature
     )
 
-    def budgets(call: Call) -> tuple[Limit, ...]:
-        return means.rules.now.met(call.caller, call.target).limits
+    def budgets(call: Call) -> tuple[Limit | Purse, ...]:
+        limits = means.rules.now.met(call.caller, call.target).limits
+        return limits + call.caller.purses if call.caller.purses else limits
 
     return Coalesce(means.spawn, means.parts.clock, DIALECTS, shared, budgets=budgets)
 
@@ -181,12 +184,12 @@ def _degrade(settings: Settings, means: Means, worst_case: WorstCase) -> Lever |
 
 
 def _budget(settings: Settings, means: Means, worst_case: WorstCase) -> Lever | None:
-    if means.parts.budgets is None:
+    if means.holds is None:
         return None
     section = settings.budget
     return Budget(
         means.rules,
-        means.parts.budgets,
+        means.holds,
         Measure(worst_case, means.parts.encoder, means.parts.clock),
         BudgetSettings(
             lease_s=lease_s(settings),

@@ -19,6 +19,7 @@ from scrimp.limits import (
     Budget,
     Caps,
     Limit,
+    Purse,
     Rules,
     RuleStore,
     Scope,
@@ -52,7 +53,8 @@ class Cap(Value, frozen=True):
 class Met(Value, frozen=True):
     """What one call meets: limits of what is spent, of how fast, and caps on the call itself.
 
-    `usd` and `tokens` say of each whether it matters, and whether it must not be passed.
+    `usd` and `tokens` say of each whether it matters, and whether it must not be passed. `of_rules`
+    are those of the limits that are not counted in purses.
     """
 
     limits: tuple[Limit, ...] = ()
@@ -60,9 +62,17 @@ class Met(Value, frozen=True):
     caps: tuple[Cap, ...] = ()
     usd: Grip = ""
     tokens: Grip = ""
+    of_rules: tuple[Limit, ...] = ()
 
 
 NOTHING = Met()
+
+
+def with_purses(met: Met, purses: Iterable[Purse]) -> Met:
+    """What a call meets that brings purses of its own."""
+    limits = (*met.limits, *(limit for purse in purses for limit in purse.limits))
+    usd: Grip = "hard" if met.usd == "hard" else _grip(limits, "usd")
+    return Met(limits, met.rates, met.caps, usd, _grip(limits, "tokens"), met.of_rules)
 
 
 def merged(fixed: Rules, stored: Rules) -> Rules:
@@ -141,6 +151,7 @@ class RuleBook:
             tuple(caps),
             "hard" if capped else _grip(limits, "usd"),
             _grip(limits, "tokens"),
+            limits,
         )
 
     def _budgets(self, kind: ScopeKind, name: str) -> tuple[list[Budget], list[Budget]]:

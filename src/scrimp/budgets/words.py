@@ -42,7 +42,9 @@ def window_text(window: Window) -> str:
 
 
 def scope_text(scope: Scope) -> str:
-    """`team:ci`, or `everyone` for the scope of all calls."""
+    """`team:ci`, `everyone` for the scope of all calls, `program` for what a program sets."""
+    if scope.kind == "program":
+        return "program"
     if (scope.kind, scope.name) != (EVERYONE.kind, EVERYONE.name):
         return str(scope)
     return f"everyone{str(scope).removeprefix('org:')}"
@@ -74,11 +76,11 @@ def exceeded(standing: Standing, needed: int, *, fixed: bool, hint: str = "") ->
         hint,
         resets_text(standing),
     )
-    way_out = (
-        f"raise it: [budgets.{limit.name}] in scrimp.toml"
-        if fixed
-        else f"raise it: scrimp budget set {limit.name} …"
-    )
+    way_out = f"raise it: scrimp budget set {limit.name} …"
+    if limit.scope.kind == "program":
+        way_out = "raise it where the program sets it: scrimp.budget or Scrimp(budget=…)"
+    elif fixed:
+        way_out = f"raise it: [budgets.{limit.name}] in scrimp.toml"
     return BudgetExceeded(
         f"budget '{limit.name}' ({scope_text(limit.scope)}, {window_text(limit.window)}) has "
         f"{amount_text(limit.unit, standing.remaining)} left of "

@@ -13,13 +13,14 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 
 from scrimp.budgets import words
-from scrimp.budgets.resolve import Cap, CurrentRules, Met
+from scrimp.budgets.resolve import Cap, CurrentRules, Met, with_purses
 from scrimp.budgets.unread import is_batch, unknown, unread_nanousd
 from scrimp.budgets.worst import EXPECTED_OUTPUT_TOKENS, WorstCase, asked, quick_count
 from scrimp.calls import NEVER_BILLED, Attempt, Call, Reply
 from scrimp.errors import BudgetExceeded, InvalidRequest, PriceUnknown, StoreError, Unavailable
 from scrimp.ledger.booking import needs_estimate
 from scrimp.limits import Amounts, BudgetStore, Unit, Verdict
+from scrimp.pipeline.holds import Holds, Wanted
 from scrimp.ports import Clock, Count, Encoder, Next
 from scrimp.prices.bound import NO_LIMIT_TOKENS, Ask
 
@@ -82,10 +83,14 @@ class Budget:
     fail_closed: ClassVar[bool] = True
 
     def __init__(
-        self, rules: CurrentRules, store: BudgetStore, measure: Measure, settings: BudgetSettings
+        self,
+        rules: CurrentRules,
+        store: BudgetStore | Holds,
+        measure: Measure,
+        settings: BudgetSettings,
     ) -> None:
         self._rules = rules
-        self._store = store
+        self._holds = store if isinstance(store, Holds) else Holds(store)
         self._worst_case = measure.worst_case
         self._encoder = measure.encoder
         self._clock = measure.clock
@@ -108,11 +113,14 @@ class Budget:
     async def _met(self, call: Call) -> Met | None:
         try:
             book = await self._rules.book()
-            if book.empty:
+            purses = call.caller.purses
+            if book.empty and not purses:
                 return None
             met = book.met(call.caller, call.target)
         except StoreError as error:
             raise _cannot_tell("the rules of budgets cannot be read") from error
+        if purses:
+            met = with_purses(met, purses)
         return met if met.limits or met.caps else None
 
     async def _hold(self, call: Call, met: Met) -> Held | None:
@@ -158,13 +166,8 @@ class Budget:
         number = len(call.trace.attempts)
         hold_id = f"{call.id}/{number}"
         try:
-            verdict = await self._store.hold(
-                hold_id,
-                met.limits,
-                worst,
-                lease_s=self._settings.lease_s,
-                over_soft=call.over_soft,
-            )
+            wanted = Wanted(hold_id, worst, self._settings.lease_s, call.over_soft)
+            verdict = await self._holds.hold(met.of_rules, call.caller.purses, wanted)
         except StoreError as error:
             self._pass_unheld(call, met, error)
             return None, None
@@ -283,14 +286,14 @@ class Budget:
         attempts = call.trace.attempts
         attempt = attempts[-1] if len(attempts) > held.number else None
         if attempt is None or attempt.outcome == "unsent":
-            self._store.release(held.id)
+            self._holds.release(held.id)
             call.trace.note(self.name, "released", {"held_nanousd": held.worst.usd_nanousd})
             return
         if needs_estimate(attempt, call) and _can_be_estimated(call):
             call.trace.note(self.name, words.OPEN, {"hold": held.id, "attempt": held.number})
             return
         actual = _used(attempt, held.worst)
-        self._store.settle(held.id, actual)
+        self._holds.settle(held.id, actual)
         self._note_settled(call, held, actual)
 
     def _note_settled(self, call: Call, held: Held, actual: Amounts) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from scrimp.budgets.words import BUDGET, OPEN
 from scrimp.calls import Attempt
 from scrimp.limits import Amounts, BudgetStore
+from scrimp.pipeline.holds import Holds
 from scrimp.ports import Entry
 
 _ALL_HELD = -1
 
 
-def settle_open_holds(store: BudgetStore, entry: Entry) -> None:
+def settle_open_holds(holds: BudgetStore | Holds, entry: Entry) -> None:
     """Settle them with what the entry says now. Never waits, never fails."""
     for line in entry.trace:
         if line.lever != BUDGET or line.verdict != OPEN:
@@ -22,7 +23,7 @@ def settle_open_holds(store: BudgetStore, entry: Entry) -> None:
         numbers = dict(line.numbers)
         number, hold_id = numbers.get("attempt"), numbers.get("hold")
         if isinstance(number, int) and isinstance(hold_id, str) and number < len(entry.attempts):
-            store.settle(hold_id, _charged(entry.attempts[number]))
+            holds.settle(hold_id, _charged(entry.attempts[number]))
 
 
 def _charged(attempt: Attempt) -> Amounts:

@@ -31,6 +31,14 @@ def open_rates(workers: int, path: Path, clock: Clock) -> OpenedBudgets:
     return OpenedBudgets(lambda: SqliteBudgets.open(shared, clock, quickly))
 
 
+def program_budgets(path: Path | None, clock: Clock) -> BudgetStore:
+    """What budgets of a program have used, opened at once. Raises StoreError.
+
+    In memory nothing waits: each coroutine ends with its first step.
+    """
+    return MemoryBudgets.open(clock) if path is None else SqliteBudgets.open(path, clock)
+
+
 class OpenedBudgets:
     """Implements `limits.BudgetStore` over one that `opened` opens. Raises what it raises."""
 
