@@ -51,13 +51,13 @@ class Holds:
 
     def settle(self, hold_id: str, actual: Amounts) -> None:
         """Book what it was, wherever it is held; returns at once, never fails."""
-        own_id, stores = self._joined.pop(hold_id, None) or (hold_id, (self._store,))
+        own_id, stores = self._joined.pop(hold_id, (hold_id, (self._store,)))
         for store in stores:
             store.settle(own_id, actual)
 
     def release(self, hold_id: str) -> None:
         """End a hold of an attempt that never left."""
-        own_id, stores = self._joined.pop(hold_id, None) or (hold_id, (self._store,))
+        own_id, stores = self._joined.pop(hold_id, (hold_id, (self._store,)))
         for store in stores:
             store.release(own_id)
 
