@@ -134,6 +134,48 @@ def test_a_remembered_answer_costs_and_holds_nothing() -> None:
         assert ask(client, "What is the capital of France?") == first
 
 
+def test_what_is_held_is_over_what_the_provider_bills_for_every_kind_of_call() -> None:
+    """Chats, responses, messages, embeddings, tools, other scripts: each hold is over its bill."""
+    more = f'{_PLAIN}[budgets.ci]\nusd = "5"\ntokens = 10_000_000\nhard = true\nper = "day"\n'
+    schema: dict[str, object] = {"type": "object", "properties": {"a": {"type": "string"}}}
+    texts = (
+        "Hi",
+        "Wie geht es dir? " * 20,
+        "\N{CJK UNIFIED IDEOGRAPH-8A9E}" * 60,
+        '{"a": "\\\\n"}' * 30,
+    )
+    with staged(more=more) as stage:
+        with (
+            openai_of(stage) as client,
+            anthropic.Anthropic(base_url=stage.url, api_key="sk-x") as claude,
+        ):
+            for text in texts:
+                ask(client, text, model="gpt-4o", most=60)
+                client.responses.create(model="gpt-4o-mini", input=text, max_output_tokens=60)
+                client.embeddings.create(model="text-embedding-3-small", input=[text, text])
+                claude.messages.create(
+                    model="claude-haiku-4-5",
+                    max_tokens=60,
+                    messages=[{"role": "user", "content": text}],
+                    tools=[{"name": "look", "input_schema": schema}],
+                )
+            claude.messages.count_tokens(
+                model="claude-haiku-4-5", messages=[{"role": "user", "content": "Hi"}]
+            )
+        billed = stage.sim.quiet().total_nanousd
+        lines = [
+            dict(line.numbers)
+            for entry in stage.gateway.entries()
+            for line in entry.trace
+            if line.lever == "budget" and line.verdict == "settled"
+        ]
+        assert len(lines) == 4 * len(texts) + 1
+        assert all(int(one["held_nanousd"]) >= int(one["nanousd"]) for one in lines)
+        assert sum(int(one["nanousd"]) for one in lines) == billed
+        used = {one["unit"]: one["used"] for one in _standing(stage)["budgets"]}
+        assert used["usd"] == _usd(billed)
+
+
 def test_a_model_without_a_price_is_refused_under_a_hard_budget_only() -> None:
     """Never as if it were $0: the way out is in the message. Without a budget it passes."""
     model = '[models."house-model"]\nprovider = "openai"\nmodel = "gpt-4o-mini-house"\n'
