@@ -260,6 +260,23 @@ async def test_hundreds_at_once_never_pass_a_limit(store: BudgetStore) -> None:
     assert {one.held for one in await store.standing(limits)} == {999}
 
 
+async def test_threads_with_loops_of_their_own_never_pass_a_limit(store: BudgetStore) -> None:
+    """A store may be asked on any event loop of its process."""
+    day = limit(1000)
+
+    def caller(number: int) -> int:
+        async def ask() -> int:
+            asked = [await held(store, f"{number}-{one}", (day,), usd(3)) for one in range(100)]
+            return sum(asked)
+
+        return asyncio.run(ask())
+
+    async with asyncio.TaskGroup() as group:
+        threads = [group.create_task(asyncio.to_thread(caller, one)) for one in range(6)]
+    assert sum(thread.result() for thread in threads) == 333
+    assert await stand(store, day) == (0, 999)
+
+
 async def test_what_cannot_be_kept_harms_nobody_else(store: BudgetStore) -> None:
     """Half a character in a name or an id, a zone that is none: all others go on."""
     day, nowhere = limit(100), limit(100, Window("day", zone="Mars/Olympus"))

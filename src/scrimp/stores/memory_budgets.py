@@ -1,8 +1,8 @@
 """Budgets counted in this process, with a journal file so that a restart forgets nothing.
 
-For one process and one event loop. A line of the journal is with the operating system before a hold
-is answered, so that a process that is killed loses nothing; what a loss of power takes is the last
-moments. Without a journal all ends with the process.
+For one process, and any of its threads. A line of the journal is with the operating system before a
+hold is answered, so that a process that is killed loses nothing; what a loss of power takes is the
+last moments. Without a journal all ends with the process.
 
 A hold that was ended is known by its id for an hour, or while fewer than 25,000 ended after it; one
 that was charged for a day after its lease.
@@ -11,6 +11,7 @@ that was charged for a day after its lease.
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -68,6 +69,7 @@ class MemoryBudgets:
         self, clock: Clock, journal: Journal | None, tell: Callable[[str], None] = _log.warning
     ) -> None:
         self._now = clock.now
+        self._lock = threading.Lock()
         self._journal = journal
         self._tell = tell
         self._counters: dict[CounterKey, Counter] = {}
@@ -122,11 +124,17 @@ class MemoryBudgets:
     ) -> Verdict:
         """Reserve the worst case in every limit, or in none."""
         needs, lease_us = needs_of(worst), lease_us_of(lease_s)
+        with self._lock:
+            return self._hold(hold_id, limits, needs, lease_us, soft=over_soft)
+
+    def _hold(
+        self, hold_id: str, limits: tuple[Limit, ...], needs: Needs, lease_us: int, *, soft: bool
+    ) -> Verdict:
         now_us = self._turn()
         plan = self._plan(limits, now_us)
         if not limits or self._knows(hold_id):
             return Verdict(standings(plan))
-        if (line := decide(plan, needs, over_soft=over_soft)) is not None:
+        if (line := decide(plan, needs, over_soft=soft)) is not None:
             return Verdict(standings(plan), standing(line), needs[line.unit])
         held = Held(take(plan, needs), now_us + lease_us, lease_us)
         if self._journal is not None:
@@ -141,39 +149,45 @@ class MemoryBudgets:
 
     def settle(self, hold_id: str, actual: Amounts) -> None:
         """Book what it was and end the hold."""
-        self._end(hold_id, used_of(actual))
+        with self._lock:
+            self._end(hold_id, used_of(actual))
 
     def release(self, hold_id: str) -> None:
         """End a hold of an attempt that provably never left."""
-        self._end(hold_id, NOTHING)
+        with self._lock:
+            self._end(hold_id, NOTHING)
 
     async def standing(self, limits: tuple[Limit, ...]) -> tuple[Standing, ...]:
         """How these limits stand now."""
-        return standings(self._plan(limits, self._turn()))
+        with self._lock:
+            return standings(self._plan(limits, self._turn()))
 
     async def reset(self, limits: tuple[Limit, ...]) -> None:
         """Count these limits from 0 again in their current windows; open holds stay held."""
-        now_us = self._turn()
-        counters = self._plan(limits, now_us).counters
-        if self._journal is not None:
-            try:
-                self._journal.reset(now_us, counters)
-            except OSError as error:
-                raise StoreError(f"budgets cannot be reset now: {error.strerror}") from error
-        self._reset(counters)
+        with self._lock:
+            now_us = self._turn()
+            counters = self._plan(limits, now_us).counters
+            if self._journal is not None:
+                try:
+                    self._journal.reset(now_us, counters)
+                except OSError as error:
+                    raise StoreError(f"budgets cannot be reset now: {error.strerror}") from error
+            self._reset(counters)
 
     async def flush(self) -> None:
         """Every settlement is in the journal at once; this writes what a full disk had refused."""
         if self._journal is not None:
             try:
-                self._journal.catch_up()
+                with self._lock:
+                    self._journal.catch_up()
             except OSError as error:
                 raise StoreError(f"budgets cannot be kept now: {error.strerror}") from error
 
     async def close(self) -> None:
         """Let go of the journal. May be called twice."""
         if self._journal is not None:
-            self._journal.close(self._latest_us)
+            with self._lock:
+                self._journal.close(self._latest_us)
 
     def _turn(self) -> int:
         """Time, never backwards; holds whose lease has ended by now are charged."""
