@@ -1,0 +1,1 @@
+"""What may be answered by meaning, and under which scope: pure functions over calls."""
