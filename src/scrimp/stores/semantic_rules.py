@@ -1,0 +1,74 @@
+"""What all engines of answers by meaning agree on: limits, sizes, and which answers are chosen."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from scrimp.errors import InvalidRequest
+from scrimp.meanings import About, Chosen, Known
+from scrimp.ports import Clock
+from scrimp.stores.semantic_vectors import half, read
+
+GROUP_BYTES = 512
+"""A group's row, its indexes and what pages leave unused."""
+QUESTION_BYTES = 128
+HOUR_S = 3600
+_WORD_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A question as a store keeps it."""
+
+    vector: bytes
+    dims: int
+    sketch: bytes
+    text: str
+    root: bool
+    size_bytes: int
+
+
+def kept(known: Known, *, root: bool) -> Kept:
+    """Check a question, and make its vector small. Raises StoreError."""
+    row = read(known.vector)
+    vector = half(row)
+    words = known.text.encode(errors="replace")  # half a surrogate pair is no text
+    size_bytes = QUESTION_BYTES + len(vector) + len(known.sketch) + len(words)
+    return Kept(vector, len(row), known.sketch, words.decode(), root, size_bytes)
+
+
+def group_bytes(answer: bytes, about: About) -> int:
+    """What a group counts for without its questions."""
+    words = (about.name, about.model, *about.tags)
+    return GROUP_BYTES + len(answer) + sum(_WORD_BYTES + 2 * len(word) for word in words)
+
+
+def hour_of(clock: Clock) -> int:
+    """Which hour it is: what is counted per hour begins anew with each."""
+    return int(clock.now().timestamp()) // HOUR_S
+
+
+def matcher(pattern: str) -> Callable[[str], bool]:
+    """Whether a text is meant by a pattern of the shell, in upper or lower case."""
+    match = re.compile(fnmatch.translate(pattern.casefold())).match
+    return lambda text: match(text.casefold()) is not None
+
+
+def check_chosen(chosen: Chosen) -> None:
+    """Raise InvalidRequest when nothing is said of what is to be forgotten."""
+    if chosen == Chosen():
+        raise InvalidRequest(
+            "nothing says which answers are to be forgotten "
+            "(name a key, tag, pattern, model, tenant, task or age)"
+        )
+
+
+def refuse_pattern(pattern: str, textless: int) -> InvalidRequest:
+    """A pattern may be meant for texts, and they are not there."""
+    return InvalidRequest(
+        f"pattern {pattern!r} matches no name or tag, and the texts of {textless:,} questions are "
+        "not kept (choose by tag, model or age, or keep texts from now on)"
+    )
