@@ -78,7 +78,7 @@ def exceeded(standing: Standing, needed: int, *, fixed: bool, hint: str = "") ->
     )
     way_out = f"raise it: scrimp budget set {limit.name} …"
     if limit.scope.kind == "program":
-        way_out = "raise it where the program sets it: scrimp.budget or Scrimp(budget=…)"
+        way_out = "raise it where the program sets it"
     elif fixed:
         way_out = f"raise it: [budgets.{limit.name}] in scrimp.toml"
     return BudgetExceeded(

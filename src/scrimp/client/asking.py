@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -11,8 +11,10 @@ import msgspec
 
 from scrimp.app import App
 from scrimp.calls import Call, Finish, HeldSink, Reply, Trace, Usage
+from scrimp.client.purses import Pocket
 from scrimp.errors import InvalidRequest, UpstreamError
 from scrimp.ledger.booking import total_usage
+from scrimp.levers.degrade import DEGRADED
 from scrimp.money import decimal_usd
 from scrimp.shell.deliver import present
 from scrimp.shell.intake import Asked, Identity, Intake
@@ -31,6 +33,7 @@ class Question:
     model: str
     max_tokens: int | None
     headers: Mapping[bytes, bytes]
+    purses: tuple[Pocket, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,11 @@ class Answer:
         return None if self.cost_nanousd is None else Decimal(decimal_usd(self.cost_nanousd))
 
 
-async def ask(app: App, intake: Intake, question: Question) -> Answer:
+Pay = Callable[[Call, tuple[Pocket, ...]], Call]
+"""The same call with all budgets that pay for it."""
+
+
+async def ask(app: App, intake: Intake, question: Question, pay: Pay) -> Answer:
     """Raises Rejected and UpstreamError."""
     path = _path(app, question.model)
     route = ROUTES[path]
@@ -82,7 +89,7 @@ async def ask(app: App, intake: Intake, question: Question) -> Answer:
         sink=HeldSink(),
         trace=Trace(),
     )
-    call = intake.call(asked, route)
+    call = pay(intake.call(asked, route), question.purses)
     reply = await app.handle(call)
     _, body = present(app.dialects[route.dialect], reply, call)
     return _answer(call, reply, _text(path, body))
@@ -173,4 +180,5 @@ def _answer(call: Call, reply: Reply, text: str) -> Answer:
         cached=reply.served_by.endswith("_cache"),
         finish=reply.facts.finish,
         id=call.id,
+        degraded=DEGRADED in call.trace.headers,
     )

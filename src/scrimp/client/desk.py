@@ -12,9 +12,13 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from msgspec.structs import replace
+
 from scrimp.app import App
 from scrimp.calls import Call, Headers, Reply, Target, Trace
 from scrimp.client.mailbox import Failure, Head, Mailbox
+from scrimp.client.own_budgets import OwnBudgets, together
+from scrimp.client.purses import Pocket
 from scrimp.client.transport import Parcel
 from scrimp.client.wrapping import Home
 from scrimp.dialects.base import Dialect
@@ -42,6 +46,7 @@ class Outlet:
         self._mailbox = mailbox
         self._extra = extra
         self.begun = False
+        self.refused: Rejected | None = None
 
     async def start(self, status: int, headers: Headers) -> None:
         """Hand over status and headers of a live reply, with what is known of the call so far."""
@@ -59,7 +64,7 @@ class Outlet:
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Hand over a whole answer at once."""
         self.begun = True
-        self._mailbox.put(Head(status, headers, body))
+        self._mailbox.put(Head(status, headers, body, self.refused))
 
 
 class HomeTargets:
@@ -109,9 +114,12 @@ class _Front:
 class Desk:
     """Serves parcels over one `App`."""
 
-    def __init__(self, app: App, *, tenant_secret: bytes) -> None:
+    def __init__(
+        self, app: App, *, tenant_secret: bytes, budgets: OwnBudgets | None = None
+    ) -> None:
         self.app = app
         self.intake = Intake(app, tenant_secret=tenant_secret)
+        self.purses = () if budgets is None else budgets.purses(app)
         self.recorder = Recorder(app)
         self._secret = tenant_secret
         self._intakes: dict[Home, Intake] = {}
@@ -122,14 +130,19 @@ class Desk:
         one = _One(self.app, parcel, mailbox)
         try:
             call = one.call(self._intake(parcel.home), self._identity(one.headers))
-            reply = await self.app.handle(call)
+            reply = await self.app.handle(self.paid(call, parcel.purses))
             await one.deliver(reply)
         except Rejected as error:
-            await one.refuse(refusal_of(error))
+            await one.refuse(refusal_of(error), error.with_traceback(None))
         except UpstreamError as error:
             await one.fail(error)
         except Exception as error:  # noqa: BLE001 (the edge of the library, as that of the gateway)
             await one.break_down(error)
+
+    def paid(self, call: Call, here: tuple[Pocket, ...]) -> Call:
+        """The same call with the budgets of its context and of the engine to pay for it."""
+        purses = together(here, self.purses) if self.purses else here
+        return replace(call, caller=replace(call.caller, purses=purses)) if purses else call
 
     async def booked(self) -> None:
         """Wait until every finished call can be read in the ledger."""
@@ -202,8 +215,9 @@ class _One:
         """The reply, as far as it has not gone already."""
         await deliver.deliver(self._outlet, self._dialect, reply, self._call)
 
-    async def refuse(self, refusal: Refusal) -> None:
-        """Our own refusal, so that the SDK raises its own exception class."""
+    async def refuse(self, refusal: Refusal, error: Rejected | None = None) -> None:
+        """Our own refusal, so that the SDK raises its own exception class, with ours in it."""
+        self._outlet.refused = error
         headers = wire.id_headers(self._id)
         await deliver.refuse(self._outlet, self._dialect, refusal, headers)
 

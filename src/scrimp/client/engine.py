@@ -191,11 +191,15 @@ class Running(Generic[T]):
 class Engine(Generic[T]):
     """Starts its loop thread when it is first needed, and again in every forked child.
 
-    `opened` opens what jobs are given; it is entered and left on the loop thread.
+    `opened` opens what jobs are given; it is entered and left on the loop thread. At the exit those
+    that others still have something to tell are ended `last`.
     """
 
-    def __init__(self, opened: Callable[[], AbstractAsyncContextManager[T]]) -> None:
+    def __init__(
+        self, opened: Callable[[], AbstractAsyncContextManager[T]], *, last: bool = False
+    ) -> None:
         self._opened = opened
+        self.last = last
         self._lock = threading.Lock()
         self._running: Running[T] | None = None
         self._closed = False
@@ -333,5 +337,5 @@ def _forked() -> None:
 
 
 def _drain_all() -> None:
-    for engine in tuple(_watched):
+    for engine in sorted(_watched, key=lambda one: one.last):
         engine.close(grace_s=0, limit_s=_EXIT_S)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from functools import cached_property, partial
@@ -18,11 +18,15 @@ from typing import Any, Self, TypeVar, Unpack
 
 from scrimp.app import open_app
 from scrimp.calls import Caller, Cost
+from scrimp.client.allowed import Remaining
 from scrimp.client.asking import Answer, Question, ask
 from scrimp.client.desk import Desk
 from scrimp.client.engine import GRACE_S, Engine
 from scrimp.client.functions import EstimateOptions, Quotes
 from scrimp.client.mailbox import Mailbox
+from scrimp.client.own_budgets import Given as GivenBudget
+from scrimp.client.own_budgets import OwnBudgets, own_standings
+from scrimp.client.purses import purses_here
 from scrimp.client.reporting import BEGINNING, Since, Spend, period, row_of, spend_of, today
 from scrimp.client.telling import RecordOptions, told_of
 from scrimp.client.transport import AsyncTransport, Parcel, SyncTransport, Under
@@ -54,13 +58,22 @@ class Scrimp:
     `settings` is a path of a `scrimp.toml`, its tables as a mapping, or None: then the file is
     found as the gateway finds it (SCRIMP_CONFIG, ./scrimp.toml, the user's folder), and without
     one the environment says which providers there are. `model` is what `ask` asks when it is not
-    told. Raises ConfigError.
+    told. `budget` is what all calls of this engine may spend: dollars for its life, dollars by
+    window (`{"day": 5, "month": 100}`, kept beside the settings' budgets), a `scrimp.budget`, or
+    several of these. Raises ConfigError.
     """
 
-    def __init__(self, settings: Given = None, *, model: str = "") -> None:
+    def __init__(
+        self,
+        settings: Given = None,
+        *,
+        model: str = "",
+        budget: GivenBudget | Sequence[GivenBudget] | None = None,
+    ) -> None:
         self._loaded = loaded_of(settings)
         self._default_model = model
-        self._engine: Engine[Desk] = Engine(partial(_open, self._loaded))
+        opened = partial(_open, self._loaded, OwnBudgets(budget))
+        self._engine: Engine[Desk] = Engine(opened)
 
     def __repr__(self) -> str:
         """Without secrets."""
@@ -107,7 +120,8 @@ class Scrimp:
         `context` goes before the question, as the system's part. Raises Rejected (what was asked
         cannot be done) and UpstreamError (the provider failed, after retries).
         """
-        asked = Question(question, context, self._model(model), max_tokens, _labels(user, task))
+        labels, purses = _labels(user, task), purses_here()
+        asked = Question(question, context, self._model(model), max_tokens, labels, purses)
         return self._engine.call(partial(_ask, question=asked))
 
     async def aask(
@@ -121,7 +135,8 @@ class Scrimp:
         max_tokens: int | None = None,
     ) -> Answer:
         """The same, awaited."""
-        asked = Question(question, context, self._model(model), max_tokens, _labels(user, task))
+        labels, purses = _labels(user, task), purses_here()
+        asked = Question(question, context, self._model(model), max_tokens, labels, purses)
         return await self._engine.acall(partial(_ask, question=asked))
 
     def record(self, model: str, usage: object, **told: Unpack[RecordOptions]) -> Recorded:
@@ -189,6 +204,17 @@ class Scrimp:
         """The same, awaited."""
         return await asyncio.to_thread(self.stats, user, since, until)
 
+    def remaining(self, user: str = "") -> tuple[Remaining, ...]:
+        """How all budgets and limits stand that a call of this engine meets (for `user`, if named).
+
+        Its own first, then those of the settings. Raises StoreError.
+        """
+        return self._engine.call(partial(_remaining, user=user))
+
+    async def aremaining(self, user: str = "") -> tuple[Remaining, ...]:
+        """The same, awaited."""
+        return await self._engine.acall(partial(_remaining, user=user))
+
     @cached_property
     def _quotes(self) -> Quotes:
         return Quotes.of(self._loaded.settings)
@@ -251,15 +277,19 @@ def loaded_of(settings: Given) -> Loaded:
 
 
 @asynccontextmanager
-async def _open(loaded: Loaded) -> AsyncIterator[Desk]:
+async def _open(loaded: Loaded, budgets: OwnBudgets) -> AsyncIterator[Desk]:
     """What the engine's loop works with."""
     secret = tenant_secret(loaded.settings.state_path)
     async with open_app(loaded) as app:
-        yield Desk(app, tenant_secret=secret)
+        yield Desk(app, tenant_secret=secret, budgets=budgets)
 
 
 async def _ask(desk: Desk, *, question: Question) -> Answer:
-    return await ask(desk.app, desk.intake, question)
+    return await ask(desk.app, desk.intake, question, desk.paid)
+
+
+async def _remaining(desk: Desk, *, user: str) -> tuple[Remaining, ...]:
+    return await own_standings(desk.app, desk.purses, user)
 
 
 async def _record(desk: Desk, *, told: Told) -> Recorded:

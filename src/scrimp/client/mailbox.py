@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from scrimp.calls import Headers
+from scrimp.errors import Rejected
 
 MOST_WAITING_BYTES = 256 * 1024
 """How much of a stream waits for a slow reader before the provider has to wait, too."""
@@ -22,11 +23,15 @@ MOST_WAITING_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status and headers of an answer; `body` is None when it comes in pieces."""
+    """Status and headers of an answer; `body` is None when it comes in pieces.
+
+    `refused` is why Scrimp itself has refused the call.
+    """
 
     status: int
     headers: Headers
     body: bytes | None
+    refused: Rejected | None = None
 
 
 @dataclass(frozen=True, slots=True)

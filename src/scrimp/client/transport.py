@@ -22,6 +22,7 @@ from scrimp.client.mailbox import (
     ThreadMailbox,
     TooLateError,
 )
+from scrimp.client.purses import Pocket, purses_here
 from scrimp.client.wrapping import Home, Homes
 from scrimp.errors import UpstreamError
 
@@ -38,6 +39,7 @@ class Parcel:
     path: str
     raw: Pairs = field(repr=False)
     body: bytes = field(repr=False)
+    purses: tuple[Pocket, ...] = ()
 
 
 Serve = Callable[[Parcel, Mailbox, T], Coroutine[Any, Any, None]]
@@ -66,7 +68,8 @@ class Under(Generic[T]):
         raw = [(name.lower(), value) for name, value in request.headers.raw]
         if self.labels:
             raw = [*self.labels, *raw]  # later ones win
-        return Parcel(home, request.method, f"/v1{address[len(home.base_url) :]}", raw, body)
+        path = f"/v1{address[len(home.base_url) :]}"
+        return Parcel(home, request.method, path, raw, body, purses_here())
 
     def work(self, parcel: Parcel, mailbox: Mailbox) -> Job[T]:
         """The job that serves it."""
@@ -86,7 +89,10 @@ class Under(Generic[T]):
         if head.body is not None:
             stream = self.library.ByteStream(head.body)
             headers.append((b"content-length", b"%d" % len(head.body)))
-        return self.library.Response(head.status, headers=headers, stream=stream, request=request)
+        extensions = {} if head.refused is None else {"scrimp": head.refused}
+        return self.library.Response(
+            head.status, headers=headers, stream=stream, request=request, extensions=extensions
+        )
 
     def fail(self, error: BaseException, request: Any) -> NoReturn:
         """Raise what the library itself would raise."""
