@@ -14,6 +14,7 @@ import msgspec
 
 from scrimp.limits import Purse
 from scrimp.money import PICO_PER_NANO
+from scrimp.remembered import CacheControl
 from scrimp.values import Value
 
 Headers = tuple[tuple[str, str], ...]
@@ -262,17 +263,6 @@ class Task(Value, frozen=True):
     source: Literal["header", "metadata", "key", "classifier", "none"]
 
 
-class CacheControl(Value, frozen=True):
-    """What one request asks of the caches (`x-scrimp-cache`, `x-scrimp-ttl`).
-
-    `no-store` neither reads nor writes, `refresh` does not read but writes, `only` answers from
-    the cache or not at all. `ttl_s` overrides the time to live of the task type.
-    """
-
-    mode: Literal["default", "no-store", "refresh", "only"] = "default"
-    ttl_s: int | None = None
-
-
 class Caller(Value, frozen=True):
     """On whose behalf a call is made. `end_user` is believed, `reported_user` only written down.
 
@@ -385,7 +375,7 @@ class Reply(Value, frozen=True):
 
     `body` is as the provider sent it: a JSON document or an event stream, as `framing` says. It is
     None when the reply was too large to keep (it has then streamed on). `served_by` names the
-    lever that answered, or `upstream`.
+    lever that answered, or `upstream`. `asked_at` is set where it was asked for before this call.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"headers", "body"})
@@ -397,3 +387,4 @@ class Reply(Value, frozen=True):
     facts: ReplyFacts
     cacheable: bool
     served_by: str = "upstream"
+    asked_at: datetime | None = None

@@ -11,7 +11,24 @@ from typing import ClassVar, Literal, Protocol
 
 from scrimp.calls import Call, Cost, Reply
 from scrimp.ports import CacheScope, StoredReply
+from scrimp.remembered import UNNAMED, About, Chosen
 from scrimp.values import Value
+
+__all__ = [
+    "UNNAMED",
+    "About",
+    "Chosen",
+    "Embedder",
+    "GroupFacts",
+    "Judge",
+    "Judged",
+    "Known",
+    "Neighbour",
+    "Opinion",
+    "SemanticStats",
+    "SemanticStore",
+    "VerdictSource",
+]
 
 VerdictSource = Literal[
     "equal", "json", "numbers", "code", "embedding", "model", "user", "function"
@@ -100,22 +117,6 @@ class Judged(Value, frozen=True):
     at: datetime
     score: float = -1.0
     cost_nanousd: int = 0
-
-
-class About(Value, frozen=True):
-    """What an answer can be found and forgotten by, and who brought it.
-
-    `caller` pays for the room: who holds most makes room first, and each has a limit of new
-    questions per hour. An empty one (warming by the operator) has no such limit.
-    """
-
-    name: str = ""
-    tags: tuple[str, ...] = ()
-    model: str = ""
-    caller: str = ""
-
-
-UNNAMED = About()
 
 
 class SemanticStore(Protocol):
@@ -211,22 +212,6 @@ class SemanticStore(Protocol):
     async def close(self) -> None:
         """Let go of files and connections."""
         ...
-
-
-class Chosen(Value, frozen=True):
-    """Which remembered answers are meant: all conditions that are set must hold.
-
-    `key` is the name that a caller gave an answer. `pattern` (shell style, upper and lower case
-    alike) matches such names, tags, or stored text.
-    """
-
-    key: str = ""
-    tag: str = ""
-    pattern: str = ""
-    model: str = ""
-    tenant: str = ""
-    task: str = ""
-    stored_before: datetime | None = None
 
 
 class SemanticStats(Value, frozen=True):

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from scrimp.calls import Attempt, Call, Cost, Headers, Reply, Target, TraceLine, Usage
+from scrimp.remembered import UNNAMED, About, Chosen
 from scrimp.values import Value
 
 Next = Callable[[Call], Awaitable[Reply]]
@@ -93,13 +94,18 @@ class StoreStats(Value, frozen=True):
         return sum(one.misses for one in self.scopes)
 
 
-class StoredReply(Value, frozen=True):
-    """A remembered reply with the usage that it cost when it was fresh."""
+class StoredReply(Value, frozen=True, omit_defaults=True):
+    """A remembered reply with the usage that it cost when it was fresh.
+
+    `asked_at` is when it was asked for: what was forgotten since is not put any more.
+    """
 
     reply: Reply
     stored_at: datetime
     expires_at: datetime
     scope: CacheScope = NO_SCOPE
+    about: About = UNNAMED
+    asked_at: datetime | None = None
 
 
 class ReplyStore(Protocol):
@@ -115,11 +121,19 @@ class ReplyStore(Protocol):
         ...
 
     async def put(self, key: bytes, stored: StoredReply) -> bool:
-        """Remember it. False when it is too large to be kept at all."""
+        """Remember it. False when it is too large, or was asked for before it was forgotten."""
         ...
 
     async def delete(self, key: bytes) -> bool:
         """Forget it. False when it was not there."""
+        ...
+
+    async def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
+        """Forget all that is chosen, answers still in the air too; how many there were.
+
+        With `dry_run` they are counted only. Raises InvalidRequest when nothing is set, and when a
+        pattern matches nothing though there are questions, whose texts no store keeps.
+        """
         ...
 
     async def clear(self, tenant: str | None = None, task: str | None = None) -> int:

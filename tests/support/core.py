@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from scrimp.calls import (
     Attempt,
-    CacheControl,
     Call,
     Caller,
     Cost,
@@ -31,6 +30,7 @@ from scrimp.dialects.json_body import encode
 from scrimp.errors import PriceUnknown, UpstreamError
 from scrimp.pipeline.attempt import AttemptSettings, UpstreamAttempt
 from scrimp.ports import Count, Entry, Exchange, LedgerHealth, Settlement, UpstreamRequest
+from scrimp.remembered import CacheControl
 
 NOON = datetime(2026, 5, 6, 12, 0, tzinfo=UTC)
 TARGET = Target("openai", "gpt-4o-mini", "openai.chat")

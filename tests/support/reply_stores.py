@@ -46,7 +46,7 @@ def open_redis(
     stack: AsyncExitStack, url: str, clock: Clock, *, prefix: str, timeout_s: float = 5.0
 ) -> RedisReplies:
     """A store over a server, with a task that runs it until the stack ends."""
-    options = RedisOptions(prefix, LinkOptions(timeout_s, pauses_s=(0.05,)))
+    options = RedisOptions(prefix, LinkOptions(timeout_s, pauses_s=(0.05,)), margin_s=0.0)
     replies = RedisReplies.open(url, clock, options)
     running = asyncio.get_running_loop().create_task(replies.run())
 

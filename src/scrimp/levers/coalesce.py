@@ -97,9 +97,11 @@ class Coalesce:
             raise
         first = flight.land(seat)
         self._note_end(flight, seat, since_s)
-        if seat.pays:
-            return reply if first or not reply.cacheable else replace(reply, cacheable=False)
-        return replace(reply, served_by=self.name, cacheable=first and reply.cacheable)
+        if seat.leads and seat.pays and (first or not reply.cacheable):
+            return reply
+        who = reply.served_by if seat.pays else self.name
+        kept = first and reply.cacheable
+        return replace(reply, served_by=who, cacheable=kept, asked_at=flight.asked_at)
 
     def _why_alone(self, call: Call) -> str:
         if call.cache.mode != "default":

@@ -19,8 +19,10 @@ from scrimp.calls import Call, Reply
 from scrimp.dialects.base import Dialect
 from scrimp.errors import InvalidRequest, StoreError
 from scrimp.fingerprint import fingerprint, time_to_live_s, why_not
+from scrimp.pipeline.again import Again
 from scrimp.pipeline.turns import Turns
 from scrimp.ports import CacheScope, Clock, Next, ReplyStore, StoredReply
+from scrimp.remembered import About
 from scrimp.tasks import TTL_S
 
 _WORTH_TELLING_MS = 2  # less is the look-up itself
@@ -31,19 +33,22 @@ class ExactCacheSettings:
     """`ttl_s` overrides the time to live by task type; 0 never remembers.
 
     A call that asks for more variety than `max_temperature` wants a new answer each time. Answers
-    stay in the store for `older_s` beyond their time, for a lever that may serve older ones.
+    stay in the store for `older_s` beyond their time, for a lever that may serve older ones;
+    in the first `stale_s` of it they are served once more at once, and asked for anew.
     """
 
     ttl_s: Mapping[str, int] = field(default_factory=dict)
     max_reply_bytes: int = 1024 * 1024
     max_temperature: float = 1.0
     older_s: int = 0
+    stale_s: int = 0
 
 
 class ExactCache:
     """Remembers whole successful replies by the fingerprint of their call.
 
-    With `turns`, processes that share the store ask for the same answer one at a time.
+    With `turns`, processes that share the store ask for the same answer one at a time. `again` asks
+    anew for what is served past its time.
     """
 
     name: ClassVar[str] = "exact_cache"
@@ -56,12 +61,16 @@ class ExactCache:
         dialects: Mapping[str, Dialect],
         settings: ExactCacheSettings,
         turns: Turns | None = None,
+        *,
+        again: Again | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._dialects = dialects
         self._settings = settings
         self._turns = turns
+        self._again = again
+        self._stale_s = settings.stale_s if again is not None else 0
         self._ttl_s = {**TTL_S, **settings.ttl_s}
 
     async def __call__(self, call: Call, next: Next) -> Reply:
@@ -73,7 +82,12 @@ class ExactCache:
         key = fingerprint(call, self._dialects[call.target.dialect])
         scope = CacheScope(call.caller.tenant, call.task.name)
         if call.cache.mode != "refresh":
-            stored = await self._find(call, key, scope, self._max_age_s(call, ttl_s))
+            if self._stale_s and call.cache.mode == "default" and call.cache.ttl_s is None:
+                stored = await self._find(call, key, scope, ttl_s + self._stale_s)
+                if stored is not None and self._age_s(stored) >= ttl_s:
+                    return self._serve_stale(call, key, stored, ttl_s)
+            else:
+                stored = await self._find(call, key, scope, self._max_age_s(call, ttl_s))
             if stored is not None:
                 return self._hit(call, key, stored, {})
         if self._turns is not None and call.cache.mode == "default":
@@ -105,9 +119,42 @@ class ExactCache:
         return reply
 
     def _hit(self, call: Call, key: bytes, stored: StoredReply, more: Mapping[str, int]) -> Reply:
-        age_s = int((self._clock.now() - stored.stored_at).total_seconds())
+        age_s = self._age_s(stored)
         call.trace.note(self.name, "hit", {"key": key.hex()[:12], "age_s": age_s, **more})
         return stored.reply
+
+    def _serve_stale(self, call: Call, key: bytes, stored: StoredReply, ttl_s: int) -> Reply:
+        """At once what is past its time; one call of its own asks anew meanwhile."""
+        assert self._again is not None  # noqa: S101 - told to the type checker
+        began = self._again.begin(key, partial(self._refresh, call, key, stored.about, ttl_s))
+        age_s, short = self._age_s(stored), key.hex()[:12]
+        numbers: Mapping[str, int | str] = {"key": short, "age_s": age_s, "asks_anew": int(began)}
+        call.trace.note(self.name, "stale", numbers)
+        return stored.reply
+
+    async def _refresh(self, call: Call, key: bytes, about: About, ttl_s: int) -> None:
+        """Ask anew, unless another process does. Raises as the app's way does."""
+        assert self._again is not None  # noqa: S101 - told to the type checker
+        if self._turns is None:
+            anew, reply = await self._again.ask(call, about)
+            await self._remember(anew, key, reply, ttl_s=ttl_s)
+            return
+        turn = await self._turns.enter(key, partial(self._peek, key, ttl_s))
+        if isinstance(turn, StoredReply):
+            return
+        kept: bool | None = None
+        try:
+            if await self._peek(key, ttl_s) is None:  # another process may have been quicker
+                anew, reply = await self._again.ask(call, about)
+                kept = await self._remember(anew, key, reply, ttl_s=ttl_s)
+        except Exception:
+            kept = False
+            raise
+        finally:
+            self._turns.leave(turn, kept=kept)
+
+    def _age_s(self, stored: StoredReply) -> int:
+        return int((self._clock.now() - stored.stored_at).total_seconds())
 
     def _max_age_s(self, call: Call, ttl_s: int) -> int | None:
         """None where the store itself drops what is past its time."""
@@ -147,11 +194,14 @@ class ExactCache:
         now = self._clock.now()
         scope = CacheScope(call.caller.tenant, call.task.name)
         headers = _remembered_headers(reply)
-        kept = replace(reply, headers=headers, served_by=self.name, cacheable=False)
+        asked_at = reply.asked_at or call.started_at
+        kept = replace(reply, headers=headers, served_by=self.name, cacheable=False, asked_at=None)
         kept_s = ttl_s + self._settings.older_s
-        stored = StoredReply(kept, now, now + timedelta(seconds=kept_s), scope)
+        about = About(call.cache.name, call.cache.tags, call.target.model)
+        ends = now + timedelta(seconds=kept_s)
+        stored = StoredReply(kept, now, ends, scope, about, asked_at)
         if not await self._store.put(key, stored):
-            call.trace.note(self.name, "too_large", {"bytes": size})
+            call.trace.note(self.name, "declined", {"bytes": size})
             return False
         return True
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 
 from scrimp.calls import Call, Headers, Reply, Sink, Trace
 from scrimp.errors import Rejected, UpstreamError
@@ -64,6 +65,7 @@ class Flight:
         "_status",
         "_task",
         "_waiting",
+        "asked_at",
         "begun",
         "boarded",
         "ended",
@@ -90,9 +92,11 @@ class Flight:
         self._reply: Reply | None = None
         self._error: Exception | None = None
         self._task: Running | None = None
+        self.asked_at: datetime | None = None
 
     def depart(self, call: Call, next: Next, spawn: Spawn) -> None:
         """Begin; `call` has the flight for its sink and the flight's trace."""
+        self.asked_at = call.started_at
         work = self._fly(call, next)
         try:
             self._task = spawn(work)

@@ -9,10 +9,11 @@ from urllib.parse import unquote
 
 from msgspec.structs import replace
 
-from scrimp.calls import CacheControl, Caller, Headers, Reply, Trace
+from scrimp.calls import Caller, Headers, Reply, Trace
 from scrimp.errors import InvalidRequest
 from scrimp.identity import VirtualKey
 from scrimp.money import decimal_usd
+from scrimp.remembered import CacheControl
 
 OURS = "x-scrimp-"
 _NOT_FORWARDED = frozenset(
@@ -127,11 +128,14 @@ def declares_json(headers: Mapping[bytes, bytes]) -> bool:
 
 
 def cache_control(headers: Mapping[bytes, bytes]) -> CacheControl:
-    """`x-scrimp-cache` and `x-scrimp-ttl`. Raises InvalidRequest."""
+    """`x-scrimp-cache`, `-ttl`, `-cache-name` and `-cache-tags`. Raises InvalidRequest."""
     mode = _label(headers, b"x-scrimp-cache").lower()
     control = _CACHE_MODES.get(mode)
     if control is None:
         raise InvalidRequest(f"x-scrimp-cache {mode[:40]!r} is none of no-store, refresh, only")
+    if b"x-scrimp-cache-name" in headers or b"x-scrimp-cache-tags" in headers:
+        name = _label(headers, b"x-scrimp-cache-name")
+        control = replace(control, name=name, tags=_tags(headers, "x-scrimp-cache-tags"))
     ttl = _label(headers, b"x-scrimp-ttl")
     if not ttl:
         return control
@@ -147,12 +151,7 @@ def caller(headers: Mapping[bytes, bytes], key: VirtualKey | None, body_user: st
     otherwise only written down: nobody charges another's budget by a name. Without keys there is
     one caller, who is believed.
     """
-    given = (tag.strip() for tag in _label(headers, b"x-scrimp-tags", 2048).split(","))
-    tags = tuple(dict.fromkeys(tag for tag in given if tag))  # twice would count twice in reports
-    if len(tags) > _MAX_TAGS or any(len(tag) > _MAX_LABEL for tag in tags):
-        raise InvalidRequest(
-            f"x-scrimp-tags holds {len(tags)} tags; at most {_MAX_TAGS} of {_MAX_LABEL} characters"
-        )
+    tags = _tags(headers, "x-scrimp-tags")
     named = _label(headers, b"x-scrimp-user") or _shown(body_user)
     if key is None:
         session = _label(headers, b"x-scrimp-session")
@@ -224,6 +223,17 @@ def _shown(text: str) -> str:
     if not text.isprintable():
         text = "".join(filter(str.isprintable, text))
     return text[:_MAX_LABEL]
+
+
+def _tags(headers: Mapping[bytes, bytes], header: str) -> tuple[str, ...]:
+    """Words between commas, each once: twice would count twice in reports."""
+    given = (tag.strip() for tag in _label(headers, header.encode(), 2048).split(","))
+    tags = tuple(dict.fromkeys(tag for tag in given if tag))
+    if len(tags) > _MAX_TAGS or any(len(tag) > _MAX_LABEL for tag in tags):
+        raise InvalidRequest(
+            f"{header} holds {len(tags)} tags; at most {_MAX_TAGS} of {_MAX_LABEL} characters"
+        )
+    return tags
 
 
 def _label(headers: Mapping[bytes, bytes], name: bytes, limit: int = _MAX_LABEL) -> str:

@@ -5,14 +5,20 @@ Not shared between processes and gone at the end of this one.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 
 from cachetools import Cache, TLRUCache
 
 from scrimp.ports import CacheScope, Clock, StoredReply, StoreStats
+from scrimp.remembered import LOG_S, Chosen, check_chosen
+from scrimp.stores.reply_choice import Meant, check_pattern, chooser, meets, part
 from scrimp.stores.scope_counts import Counts, Held, scope_stats
 
 _ENTRY_OVERHEAD_BYTES = 1024  # objects around a body: measured with tracemalloc, rounded up
+_LOG = 10_000
+_LOG_TIME = timedelta(seconds=LOG_S)
 
 
 class MemoryReplies:
@@ -24,6 +30,8 @@ class MemoryReplies:
         self._evicted = 0
         self._counts = Counts()
         self._replies = _Counting(self, clock, max_bytes)
+        self._forgotten: deque[tuple[datetime, Meant]] = deque()
+        self._unknown_before: datetime | None = None
 
     async def get(
         self, key: bytes, scope: CacheScope | None = None, *, max_age_s: int | None = None
@@ -42,8 +50,8 @@ class MemoryReplies:
         return stored
 
     async def put(self, key: bytes, stored: StoredReply) -> bool:
-        """Remember it. False when it is too large to be kept at all."""
-        if _size(stored) > self._max_bytes:
+        """Remember it. False when it is too large, or was asked for before it was forgotten."""
+        if _size(stored) > self._max_bytes or (self._forgotten and self._is_forgotten(stored)):
             return False
         self._replies[key] = stored
         return True
@@ -52,16 +60,14 @@ class MemoryReplies:
         """Forget it. False when it was not there."""
         return self._replies.pop(key, None) is not None
 
+    async def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
+        """Forget all that is chosen; how many there were."""
+        check_chosen(chosen)
+        return self._forget(chosen, dry_run=dry_run)
+
     async def clear(self, tenant: str | None = None, task: str | None = None) -> int:
         """Forget all, or all of a tenant, a task type, or both; how many there were."""
-        doomed = [
-            key
-            for key, stored in self._replies.untouched()
-            if tenant in (None, stored.scope.tenant) and task in (None, stored.scope.task)
-        ]
-        for key in doomed:
-            self._replies.pop(key, None)
-        return len(doomed)
+        return self._forget(part(tenant, task), dry_run=False)
 
     async def stats(self, tenant: str | None = None) -> StoreStats:
         """What is kept and counted now."""
@@ -82,6 +88,40 @@ class MemoryReplies:
     async def close(self) -> None:
         """Forget all."""
         self._replies.clear()
+
+    def _forget(self, chosen: Chosen, *, dry_run: bool) -> int:
+        meant, others, doomed = chooser(chosen), 0, list[bytes]()
+        for key, stored in self._replies.untouched():
+            if meant(stored):
+                doomed.append(key)
+            elif chosen.pattern:
+                others += meets(chosen, stored)
+        check_pattern(chosen, len(doomed), others)
+        if not dry_run:
+            self._log(meant)
+            for key in doomed:
+                self._replies.pop(key, None)
+        return len(doomed)
+
+    def _log(self, meant: Meant) -> None:
+        log, now = self._forgotten, self._clock.now()
+        log.append((now, meant))
+        while len(log) > _LOG or log[0][0] < now - _LOG_TIME:
+            self._unknown_before = log.popleft()[0]
+
+    def _is_forgotten(self, stored: StoredReply) -> bool:
+        """It was asked for before something was forgotten that it is part of."""
+        asked_at = stored.asked_at
+        if asked_at is None:
+            return False
+        if self._unknown_before is not None and asked_at <= self._unknown_before:
+            return True
+        for at, meant in reversed(self._forgotten):
+            if at < asked_at:
+                return False
+            if meant(stored):
+                return True
+        return False
 
     def count_eviction(self) -> None:
         """One reply had to make room."""

@@ -4,7 +4,7 @@ The server bounds them (`maxmemory`, `maxmemory-policy allkeys-lru`) and lets th
 time is over. Every name begins with the prefix and the number of this layout:
 
     PREFIX:1:r:KEY   a reply, behind its scope      PREFIX:1:c:KEY   a claim: who asks now
-    PREFIX:1:n       hits and misses by scope
+    PREFIX:1:n       hits and misses by scope    PREFIX:1:f       what was forgotten lately, by time
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,10 +21,12 @@ from redis.asyncio.connection import AbstractConnection, Connection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
-from scrimp.errors import ConfigError, StoreError
+from scrimp.errors import ConfigError
 from scrimp.ports import CacheScope, Clock, StoredReply, StoreStats
-from scrimp.stores.redis_link import Argument, Command, LinkOptions, RedisLink
-from scrimp.stores.reply_codec import pack, unpack
+from scrimp.remembered import Chosen, check_chosen
+from scrimp.stores.redis_link import Argument, LinkOptions, RedisLink
+from scrimp.stores.redis_replies_forget import Forgetting, all_names, heads_of, packed, unpacked
+from scrimp.stores.reply_choice import part
 from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS, Counts, Held, Looked, scope_stats
 
 __all__ = ["RedisOptions", "RedisReplies"]
@@ -33,10 +35,7 @@ _log = logging.getLogger("scrimp.cache")
 _LAYOUT = "1"
 _TALLY_S = 1.0
 _TOUCHED = 1000  # more uses than this are not told to the server
-_SCAN = 500
 _LARGE_BYTES = 128 * 1024
-_HEAD_BYTES = 512  # no scope's name is longer
-_LENGTH_BYTES = 2
 _DEFAULT_PORT = 6379
 
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1"
@@ -58,24 +57,29 @@ _scope = msgspec.msgpack.Decoder(CacheScope).decode
 
 @dataclass(frozen=True, slots=True)
 class RedisOptions:
-    """`prefix` keeps several Scrimps on one server apart."""
+    """`prefix` keeps several Scrimps on one server apart.
+
+    `margin_s`: an answer counts as asked for so much earlier, since a trip takes its time.
+    """
 
     prefix: str = "scrimp"
     link: LinkOptions = field(default_factory=LinkOptions)
+    margin_s: float = 0.5
 
 
 class RedisReplies:
     """Implements `ports.ReplyStore` and `ports.Claims`. Works while `run` runs."""
 
-    def __init__(self, link: RedisLink, clock: Clock, prefix: str) -> None:
+    def __init__(self, link: RedisLink, clock: Clock, options: RedisOptions) -> None:
         self.run = link.run
         self._link = link
         self._clock = clock
-        self._prefix = f"{prefix}:{_LAYOUT}:".encode()
+        self._prefix = f"{options.prefix}:{_LAYOUT}:".encode()
         self._counts = Counts()
         self._touched: dict[bytes, None] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._claims: dict[bytes, bytes] = {}
+        self._forgetting = Forgetting(link, clock, self._prefix, options.margin_s)
 
     @classmethod
     def open(
@@ -92,7 +96,7 @@ class RedisReplies:
         """
         options = options or RedisOptions()
         make, place = _connections(url)
-        return cls(RedisLink(make, place, options.link, tell), clock, options.prefix)
+        return cls(RedisLink(make, place, options.link, tell), clock, options)
 
     async def get(
         self, key: bytes, scope: CacheScope | None = None, *, max_age_s: int | None = None
@@ -102,7 +106,7 @@ class RedisReplies:
         stored = None
         if data is not None:
             few = len(data) < _LARGE_BYTES
-            stored = _unpacked(data) if few else await asyncio.to_thread(_unpacked, data)
+            stored = unpacked(data) if few else await asyncio.to_thread(unpacked, data)
         if stored is not None:
             now = self._clock.now()
             if stored.expires_at <= now or (
@@ -115,7 +119,10 @@ class RedisReplies:
         return stored
 
     async def put(self, key: bytes, stored: StoredReply) -> bool:
-        """Remember it. How much is kept is the server's to say: always True."""
+        """Remember it. How much is kept is the server's to say.
+
+        False when it was asked for before it was forgotten.
+        """
         name = self._name(b"r:", key)
         left_ms = int((stored.expires_at - self._clock.now()).total_seconds() * 1000)
         if left_ms <= 0:
@@ -123,9 +130,11 @@ class RedisReplies:
             return True
         body = stored.reply.body or b""
         few = len(body) < _LARGE_BYTES
-        data = _packed(stored) if few else await asyncio.to_thread(_packed, stored)
-        await self._link.ask("SET", name, data, "PX", left_ms)
-        return True
+        data = packed(stored) if few else await asyncio.to_thread(packed, stored)
+        if stored.asked_at is None:
+            await self._link.ask("SET", name, data, "PX", left_ms)
+            return True
+        return await self._forgetting.put((name, data, left_ms), stored)
 
     def used(self, key: bytes, scope: CacheScope | None) -> None:
         """A tier above answered from its own copy: count it here, and keep the reply young."""
@@ -141,31 +150,23 @@ class RedisReplies:
         alive = await self.get(key) is not None
         return bool(await self._link.ask("UNLINK", name)) and alive
 
+    async def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
+        """Forget all that is chosen; looks at every reply's head, or for a pattern at all of it."""
+        check_chosen(chosen)
+        return await self._forgetting.forget(chosen, dry_run=dry_run)
+
     async def clear(self, tenant: str | None = None, task: str | None = None) -> int:
         """Forget all, or all of a tenant, a task type, or both; how many there were."""
-        gone = 0
-        async for names in self._names():
-            doomed: Sequence[bytes] = names
-            if tenant is not None or task is not None:
-                heads = await self._heads(names)
-                doomed = [
-                    name
-                    for name, (scope, _) in zip(names, heads, strict=True)
-                    if scope is not None
-                    and tenant in (None, scope.tenant)
-                    and task in (None, scope.task)
-                ]
-            if doomed:
-                gone += await self._link.ask("UNLINK", *doomed)
-        return gone
+        return await self._forgetting.forget(part(tenant, task))
 
     async def stats(self, tenant: str | None = None) -> StoreStats:
         """What is kept and counted now, by all machines; looks at every reply's head."""
         self._hand_over()
         held: dict[CacheScope, Held] = {}
-        async for names in self._names():
-            for scope, size_bytes in await self._heads(names):
-                if scope is not None:
+        async for names in all_names(self._link, self._prefix):
+            for head, size_bytes in await heads_of(self._link, names):
+                if head is not None:
+                    scope = CacheScope(head.tenant, head.task)
                     entries, so_far = held.get(scope, (0, 0))
                     held[scope] = (entries + 1, so_far + size_bytes)
         scopes = scope_stats(await self._looked(), held, tenant)
@@ -214,26 +215,6 @@ class RedisReplies:
     def _name(self, kind: bytes, key: bytes) -> bytes:
         return self._prefix + kind + key.hex().encode()
 
-    async def _names(self) -> AsyncIterator[list[bytes]]:
-        """Names of all replies, some at a time; one may come twice where the server says so."""
-        cursor: bytes | int = 0
-        pattern = _literal(self._prefix) + b"r:*"
-        while True:
-            cursor, names = await self._link.ask("SCAN", cursor, "MATCH", pattern, "COUNT", _SCAN)
-            if names:
-                yield list(dict.fromkeys(names))
-            if int(cursor) == 0:
-                return
-
-    async def _heads(self, names: Sequence[bytes]) -> list[tuple[CacheScope | None, int]]:
-        """Scope and size of each of these replies; None where it has gone."""
-        asked: list[Command] = []
-        for name in names:
-            asked += [("GETRANGE", name, 0, _HEAD_BYTES), ("STRLEN", name)]
-        told = await self._link.ask_all(asked)
-        pairs = zip(told[::2], told[1::2], names, strict=True)
-        return [(_head(head)[0], length + len(name)) for head, length, name in pairs]
-
     async def _looked(self) -> dict[CacheScope, Looked]:
         """Hits and misses by scope."""
         told: Any = await self._link.ask("HGETALL", self._prefix + b"n")
@@ -270,31 +251,6 @@ class RedisReplies:
             words += [_HITS + name, hits] if hits else []
             words += [_MISSES + name, misses] if misses else []
         self._link.post("EVAL", _COUNT, 1, self._prefix + b"n", *words)
-
-
-def _packed(stored: StoredReply) -> bytes:
-    head = _encode(stored.scope)
-    if len(head) > _HEAD_BYTES - _LENGTH_BYTES:
-        raise StoreError(f"the name of a tenant is too long: {len(head)} bytes of {_HEAD_BYTES}")
-    return len(head).to_bytes(_LENGTH_BYTES, "big") + head + pack(stored)
-
-
-def _head(data: bytes) -> tuple[CacheScope | None, int]:
-    """The scope, and where the reply begins."""
-    begins = _LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big")
-    try:
-        return _scope(data[_LENGTH_BYTES:begins]), begins
-    except msgspec.MsgspecError:
-        return None, begins
-
-
-def _unpacked(data: bytes) -> StoredReply | None:
-    return unpack(data[_LENGTH_BYTES + int.from_bytes(data[:_LENGTH_BYTES], "big") :])
-
-
-def _literal(prefix: bytes) -> bytes:
-    """A prefix in a pattern, whatever it holds."""
-    return b"".join(b"\\" + bytes([one]) if one in b"*?[]\\^" else bytes([one]) for one in prefix)
 
 
 def _connections(url: str) -> tuple[Callable[[], AbstractConnection], str]:

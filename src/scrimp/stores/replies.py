@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from scrimp.errors import ConfigError, StoreError
+from scrimp.errors import ConfigError, Rejected, StoreError
 from scrimp.ports import Claims, Clock, ReplyStore, StoreStats
+from scrimp.remembered import Chosen
 from scrimp.stores.memory_replies import MemoryReplies
 from scrimp.stores.sqlite_replies import RepliesOptions, SqliteReplies, file_stats
 from scrimp.stores.tiered_replies import SharedReplies, TieredReplies
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from scrimp.stores.redis_replies import RedisReplies
 
 Engine = Literal["memory", "sqlite", "redis"]
+_PATIENT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,14 @@ async def forget(plan: CachePlan, clock: Clock, tenant: str | None, task: str | 
         return await replies.clear(tenant, task)
 
 
+async def invalidate(plan: CachePlan, clock: Clock, chosen: Chosen, *, dry_run: bool) -> int:
+    """Forget, or only count, what is chosen in a cache that processes share. Raises as `look`."""
+    if plan.engine == "sqlite" and not plan.path.exists():
+        return 0
+    async with _at_work(plan, clock) as replies:
+        return await replies.invalidate(chosen, dry_run=dry_run)
+
+
 async def server_memory(plan: CachePlan, clock: Clock) -> dict[str, str]:
     """What a Redis says of its memory. Raises StoreError or ConfigError."""
     replies = open_redis(plan, clock)
@@ -114,7 +124,8 @@ async def _at_work(plan: CachePlan, clock: Clock) -> AsyncIterator[ReplyStore]:
             "exact_cache.engine is memory: replies live in the process of a gateway "
             '(engine = "sqlite" or "redis" keeps them where others can look)'
         )
-    cache = open_cache(replace(plan, memory_bytes=0), clock)
+    patient = max(plan.timeout_s, _PATIENT_S)  # nobody's call waits for it
+    cache = open_cache(replace(plan, memory_bytes=0, timeout_s=patient), clock)
     async with _running(cache.replies, cache.run):
         yield cache.replies
 
@@ -124,13 +135,13 @@ async def _running(
     replies: ReplyStore, run: Callable[[], Coroutine[Any, Any, None]] | None
 ) -> AsyncIterator[None]:
     """Errors come out as they are, not in a group of one."""
-    failed: StoreError | None = None
+    failed: StoreError | Rejected | None = None
     async with asyncio.TaskGroup() as group:
         if run is not None:
             group.create_task(run())
         try:
             yield
-        except StoreError as error:
+        except (StoreError, Rejected) as error:
             failed = error
         finally:
             await replies.close()

@@ -15,13 +15,17 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from pathlib import Path
 
 from scrimp.errors import StoreError
 from scrimp.ports import CacheScope, Clock, StoredReply, StoreStats
+from scrimp.remembered import Chosen, check_chosen
+from scrimp.stores.reply_choice import part
 from scrimp.stores.reply_codec import unpack
 from scrimp.stores.scope_counts import Counts
 from scrimp.stores.sqlite_replies_file import Locks, is_damage, open_reader
+from scrimp.stores.sqlite_replies_forget import is_forgotten, micros
 from scrimp.stores.sqlite_replies_rows import ROW_OVERHEAD_BYTES, SELECT, Rows, read_scopes
 from scrimp.stores.sqlite_replies_writer import Job, Put, RepliesOptions, Tally, Writer
 from scrimp.stores.sqlite_rest import Gate
@@ -103,11 +107,13 @@ class SqliteReplies:
         return stored
 
     async def put(self, key: bytes, stored: StoredReply) -> bool:
-        """Remember it. False when it is too large to be kept at all."""
+        """Remember it. False when it is too large, or was asked for before it was forgotten."""
         size_bytes = _size(stored)
         if size_bytes > self._options.max_bytes:
             return False
         self._check()
+        if stored.asked_at is not None and self._is_forgotten(stored):
+            return False
         writer = self._writer
         if writer.trouble and time.monotonic() < writer.retry_at:
             raise StoreError(writer.trouble)
@@ -138,9 +144,14 @@ class SqliteReplies:
         """Forget it. False when it was not there."""
         return bool(await self._do(lambda rows: rows.delete(key)))
 
+    async def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
+        """Forget all that is chosen; how many there were."""
+        check_chosen(chosen)
+        return await self._do(lambda rows: rows.forget(chosen, dry_run=dry_run))
+
     async def clear(self, tenant: str | None = None, task: str | None = None) -> int:
         """Forget all, or all of a tenant, a task type, or both; how many there were."""
-        return await self._do(lambda rows: rows.clear(tenant, task))
+        return await self._do(lambda rows: rows.forget(part(tenant, task)))
 
     async def stats(self, tenant: str | None = None) -> StoreStats:
         """What is kept and counted now, by all processes."""
@@ -192,6 +203,18 @@ class SqliteReplies:
                 raise self._unreadable(error) from error
         data: bytes | None = rows[0][0] if rows else None
         return data
+
+    def _is_forgotten(self, stored: StoredReply) -> bool:
+        """As far as the file tells now; the writer looks again when it commits."""
+        with self._gate, suppress(StoreError):
+            connection = self._connection
+            if connection is None or self._generation != self._writer.generation:
+                connection = self._connect()
+            try:
+                return is_forgotten(connection, stored, micros(self._clock.now()))
+            except sqlite3.Error as error:
+                raise self._unreadable(error) from error
+        return False
 
     def _connect(self) -> sqlite3.Connection:
         self._check()

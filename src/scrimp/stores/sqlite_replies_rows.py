@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
 
 from scrimp.errors import StoreError
-from scrimp.ledger.rollups import EPOCH
-from scrimp.ports import CacheScope, Clock, ScopeStats
+from scrimp.ports import CacheScope, Clock, ScopeStats, StoredReply
+from scrimp.remembered import Chosen
 from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS, Looked
+from scrimp.stores.sqlite_replies_forget import doomed, is_forgotten, micros, write_down
+
+__all__ = ["ROW_OVERHEAD_BYTES", "SELECT", "Rows", "micros", "read_scopes"]
 
 ROW_OVERHEAD_BYTES = 256
 """Key, three indexes, and what pages leave unused: measured over files of 1 to 8 kB replies."""
@@ -17,11 +19,15 @@ ROW_OVERHEAD_BYTES = 256
 SELECT = "SELECT reply, expires_us FROM replies WHERE key = ?"
 
 _PUT = """
-INSERT INTO replies (key, scope, expires_us, used, size_bytes, reply) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO replies
+  (key, scope, expires_us, used, size_bytes, reply, stored_us, name, model, served, tags)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (key) DO UPDATE SET
   scope = excluded.scope, expires_us = excluded.expires_us, used = excluded.used,
-  size_bytes = excluded.size_bytes, reply = excluded.reply
+  size_bytes = excluded.size_bytes, reply = excluded.reply, stored_us = excluded.stored_us,
+  name = excluded.name, model = excluded.model, served = excluded.served, tags = excluded.tags
 """
+_TAG = "INSERT INTO tags (reply, tag) SELECT id, ? FROM replies WHERE key = ?"
 _FIND_SCOPE = "SELECT id FROM scopes WHERE tenant = ? AND task = ?"
 _ADD_SCOPE = "INSERT INTO scopes (tenant, task) VALUES (?, ?) ON CONFLICT DO NOTHING"
 _FORGET_SCOPES = "DELETE FROM scopes WHERE entries = 0 AND hits = 0"
@@ -32,18 +38,6 @@ _PURGE = "DELETE FROM replies WHERE expires_us <= ?"
 _TOTAL = "SELECT coalesce(sum(size_bytes), 0) FROM scopes"
 _OLDEST = "SELECT id, size_bytes FROM replies ORDER BY used LIMIT 256"
 _STATS = "SELECT tenant, task, hits, misses, entries, size_bytes FROM scopes ORDER BY tenant, task"
-_CLEAR = """
-DELETE FROM replies WHERE id IN (
-  SELECT replies.id FROM replies JOIN scopes ON scopes.id = replies.scope
-  WHERE coalesce(tenant = :tenant, 1) AND coalesce(task = :task, 1)
-)
-"""
-_MICROSECOND = timedelta(microseconds=1)
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since the epoch, exact."""
-    return (at - EPOCH) // _MICROSECOND
 
 
 class Rows:
@@ -56,11 +50,19 @@ class Rows:
         self._scopes: dict[CacheScope, int] = {}
         self._used = 0
 
-    def put(self, key: bytes, scope: CacheScope, expires_us: int, data: bytes) -> None:
-        """Remember one reply in place of the one before it."""
-        size_bytes = len(data) + ROW_OVERHEAD_BYTES
-        row = (key, self._scope(scope), expires_us, self._use(), size_bytes, data)
+    def put(self, key: bytes, stored: StoredReply, data: bytes) -> None:
+        """Remember one reply in place of the one before it, unless it is forgotten already."""
+        if is_forgotten(self.connection, stored, self._now_us()):
+            return
+        about = stored.about
+        row = (
+            *(key, self._scope(stored.scope), micros(stored.expires_at), self._use()),
+            *(len(data) + ROW_OVERHEAD_BYTES, data, micros(stored.stored_at)),
+            *(about.name, about.model, stored.reply.facts.model, len(about.tags)),
+        )
         self.connection.execute(_PUT, row)
+        if about.tags:
+            self.connection.executemany(_TAG, [(tag, key) for tag in dict.fromkeys(about.tags)])
 
     def touch(self, keys: Iterable[bytes]) -> None:
         """These were used, in this order."""
@@ -76,10 +78,14 @@ class Rows:
         """Forget one. False when it was not there any more."""
         return self.connection.execute(_DELETE, (key, self._now_us())).rowcount > 0
 
-    def clear(self, tenant: str | None, task: str | None) -> int:
-        """Forget all that the two name; how many there were."""
+    def forget(self, chosen: Chosen, *, dry_run: bool = False) -> int:
+        """Forget all that is chosen, what is still in the air too; how many there were."""
         self.purge()
-        return self.connection.execute(_CLEAR, {"tenant": tenant, "task": task}).rowcount
+        found = doomed(self.connection, chosen, self._now_us())
+        if not dry_run:
+            write_down(self.connection, chosen, self._now_us())
+            self.connection.executemany("DELETE FROM replies WHERE id = ?", found)
+        return len(found)
 
     def purge(self) -> None:
         """Forget what is past its time."""

@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 
-from scrimp.errors import StoreError
+from scrimp.errors import Rejected, StoreError
 from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.stores.reply_codec import pack
 from scrimp.stores.scope_counts import Looked
 from scrimp.stores.sqlite_ledger_file import Identity, identity
 from scrimp.stores.sqlite_replies_file import damaged_path, is_damage, open_writer, set_aside
-from scrimp.stores.sqlite_replies_rows import Rows, micros
+from scrimp.stores.sqlite_replies_rows import Rows
 from scrimp.stores.sqlite_rest import Gate
 
 _PAUSES_S = (1.0, 2.0, 5.0)
@@ -71,6 +71,7 @@ class Job:
 
 
 Item = Put | Tally | Job
+Result = tuple[Job, int | Rejected]
 Packed = tuple[Put, bytes]
 
 
@@ -141,7 +142,7 @@ class Writer:
     def _attempt(self, group: list[Item]) -> None:
         """Commit the group; once more where a damaged file was replaced, else give it up."""
         packed = self._pack(group)
-        results: list[tuple[Job, int]] | None = None
+        results: list[Result] | None = None
         for last in (False, True):
             try:
                 with self._gate:
@@ -158,7 +159,11 @@ class Writer:
             self._refuse(group, StoreError(self.trouble))
             return
         for job, result in results:  # last: whoever hears of it may look at once
-            if job.done.set_running_or_notify_cancel():
+            if not job.done.set_running_or_notify_cancel():
+                continue
+            if isinstance(result, Rejected):
+                job.done.set_exception(result)
+            else:
                 job.done.set_result(result)
 
     def _pack(self, group: Sequence[Item]) -> dict[Put, bytes]:
@@ -169,7 +174,7 @@ class Writer:
                     packed[item] = pack(item.stored)
         return packed
 
-    def _commit(self, group: Sequence[Item], packed: Mapping[Put, bytes]) -> list[tuple[Job, int]]:
+    def _commit(self, group: Sequence[Item], packed: Mapping[Put, bytes]) -> list[Result]:
         while True:
             rows = self._rows or self._connect()
             results = self._transaction(rows, group, packed) if group else []
@@ -181,20 +186,19 @@ class Writer:
 
     def _transaction(
         self, rows: Rows, group: Sequence[Item], packed: Mapping[Put, bytes]
-    ) -> list[tuple[Job, int]]:
-        execute, results = rows.connection.execute, list[tuple[Job, int]]()
+    ) -> list[Result]:
+        execute, results = rows.connection.execute, list[Result]()
         execute("BEGIN IMMEDIATE")
         try:
             for item in group:
                 match item:
                     case Put(key, stored) if item in packed:
-                        expires_us = micros(stored.expires_at)
-                        rows.put(key, stored.scope, expires_us, packed[item])
+                        rows.put(key, stored, packed[item])
                     case Tally(touched, counts):
                         rows.touch(touched)
                         rows.tally(counts)
                     case Job(work):
-                        results.append((item, work(rows)))
+                        results.append((item, _done(work, rows)))
             self._purge(rows)
             evicted = rows.make_room()
             execute("COMMIT")
@@ -262,6 +266,14 @@ class Writer:
         if rows is not None:
             with suppress(sqlite3.Error):
                 rows.connection.close()
+
+
+def _done(work: Callable[[Rows], int], rows: Rows) -> int | Rejected:
+    """What it came to; a refusal is for who asked, and nothing is wrong with the file."""
+    try:
+        return work(rows)
+    except Rejected as error:
+        return error
 
 
 def _is_busy(error: Exception) -> bool:

@@ -11,6 +11,7 @@ from typing import Protocol
 from cachetools import LRUCache
 
 from scrimp.ports import CacheScope, Clock, ReplyStore, StoredReply, StoreStats
+from scrimp.remembered import Chosen
 
 FRESH_S = 5.0
 _ENTRY_OVERHEAD_BYTES = 1024
@@ -37,6 +38,7 @@ class TieredReplies:
         self._front: LRUCache[bytes, tuple[float, StoredReply]] = LRUCache(
             max_bytes, getsizeof=lambda held: _size(held[1])
         )
+        self._times_forgotten = 0
 
     async def get(
         self, key: bytes, scope: CacheScope | None = None, *, max_age_s: int | None = None
@@ -50,9 +52,10 @@ class TieredReplies:
             ):
                 self._shared.used(key, scope)
                 return stored
+        times = self._times_forgotten
         found = await self._shared.get(key, scope, max_age_s=max_age_s)
-        if self._front.get(key) is not held:
-            return found  # a newer one was put meanwhile
+        if self._front.get(key) is not held or self._times_forgotten != times:
+            return found  # a newer one was put meanwhile, or this one is forgotten
         if found is not None:
             self._hold(key, found)
         else:
@@ -60,10 +63,11 @@ class TieredReplies:
         return found
 
     async def put(self, key: bytes, stored: StoredReply) -> bool:
-        """Remember it in both. False when it is too large to be kept at all."""
+        """Remember it in both. False when what lies behind does not keep it."""
         self._front.pop(key, None)
+        times = self._times_forgotten
         kept = await self._shared.put(key, stored)
-        if kept:
+        if kept and self._times_forgotten == times:
             self._hold(key, stored)
         return kept
 
@@ -72,10 +76,17 @@ class TieredReplies:
         self._front.pop(key, None)
         return await self._shared.delete(key)
 
+    async def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
+        """Forget all that is chosen; how many the shared store had."""
+        gone = await self._shared.invalidate(chosen, dry_run=dry_run)
+        if not dry_run:
+            self._forget()
+        return gone
+
     async def clear(self, tenant: str | None = None, task: str | None = None) -> int:
         """Forget all, or all of a tenant, a task type, or both; how many the shared store had."""
         gone = await self._shared.clear(tenant, task)
-        self._front.clear()  # last: a look-up meanwhile may have brought one back
+        self._forget()
         return gone
 
     async def stats(self, tenant: str | None = None) -> StoreStats:
@@ -86,6 +97,11 @@ class TieredReplies:
         """Let go of both."""
         self._front.clear()
         await self._shared.close()
+
+    def _forget(self) -> None:
+        """After the shared store: a look-up that is on its way now brings nothing back."""
+        self._front.clear()
+        self._times_forgotten += 1
 
     def _hold(self, key: bytes, stored: StoredReply) -> None:
         if _size(stored) <= self._max_bytes:

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from scrimp.calls import CacheControl, Call, Caller, HeldSink, Reply, ReplyFacts, Task, Trace
+from scrimp.calls import Call, Caller, HeldSink, Reply, ReplyFacts, Task, Trace
 from scrimp.dialects import DIALECTS
 from scrimp.errors import BudgetExceeded, UpstreamError
 from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.levers.retry import Retry, RetrySettings
 from scrimp.pipeline.background import Background
 from scrimp.ports import Next
+from scrimp.remembered import CacheControl
 from scrimp.stores.memory_replies import MemoryReplies
 from tests.support.core import (
     FakeClock,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from scrimp.calls import CacheControl, Call, Caller, Reply, ReplyFacts, Task
+from scrimp.calls import Call, Caller, Reply, ReplyFacts, Task
 from scrimp.dialects import DIALECTS
 from scrimp.errors import InvalidRequest, StoreError
 from scrimp.fingerprint import time_to_live_s, why_not
@@ -16,6 +16,7 @@ from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.pipeline.chain import chain
 from scrimp.pipeline.turns import Turns
 from scrimp.ports import CacheScope, Claims, Next, ReplyStore, StoredReply
+from scrimp.remembered import CacheControl
 from scrimp.stores.memory_replies import MemoryReplies
 from scrimp.tasks import TTL_S
 from tests.support.core import FakeClock, call_of, chat_fields, numbers, reply_of, verdicts
@@ -231,7 +232,7 @@ async def test_a_reply_larger_than_the_whole_store_says_so() -> None:
     """The store declines; the trace does not claim that it was kept."""
     clock = FakeClock()
     kitchen = Kitchen(store=MemoryReplies(clock, max_bytes=500))
-    assert (await kitchen.ask())[1] == ["miss", "too_large"]
+    assert (await kitchen.ask())[1] == ["miss", "declined"]
 
 
 async def test_two_calls_at_once_both_ask() -> None:

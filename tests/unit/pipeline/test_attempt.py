@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from scrimp.calls import FREE_COST, UNKNOWN_COST, CacheControl, HeldSink
+from scrimp.calls import FREE_COST, UNKNOWN_COST, HeldSink
 from scrimp.errors import InvalidRequest, UpstreamError
+from scrimp.remembered import CacheControl
 from tests.support.core import (
     JSON_HEADERS,
     SSE_HEADERS,

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from scrimp.calls import FREE_COST, UNKNOWN_COST, Booked, CacheControl, Cost, Trace
+from scrimp.calls import FREE_COST, UNKNOWN_COST, Booked, Cost, Trace
 from scrimp.errors import InvalidRequest
 from scrimp.identity import VirtualKey
+from scrimp.remembered import CacheControl
 from scrimp.shell import wire
 from tests.support.core import reply_of
 
