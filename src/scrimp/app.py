@@ -7,6 +7,7 @@ give it calls, and close it; closing drains what is pending.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import uuid_utils
 
+from scrimp.alerts.tables import give_up_s, is_on, rules_of
 from scrimp.billing import book_of, places_of, price_names, pricer, trusts_of
 from scrimp.calls import Call, Reply
 from scrimp.clock import SystemClock
@@ -26,9 +28,13 @@ from scrimp.identity import ControlStore, KeyStore, VirtualKey
 from scrimp.levers.order import ORDER
 from scrimp.limits import BudgetStore
 from scrimp.lineup import Means, check_engine, current_rules, levers_of
+from scrimp.notices import AlertBox, Notifier, OnAlert
+from scrimp.notifiers.opened import notifiers_of
+from scrimp.pipeline.alerting import Alerting, AlertMeans
 from scrimp.pipeline.attempt import AttemptSettings, UpstreamAttempt
-from scrimp.pipeline.background import Background
+from scrimp.pipeline.background import Background, Closing, Helper
 from scrimp.pipeline.chain import chain
+from scrimp.pipeline.delivering import Deliveries
 from scrimp.pipeline.holds import Holds
 from scrimp.pipeline.open_holds import settle_open_holds
 from scrimp.pipeline.outbox import SettlementOutbox
@@ -48,18 +54,18 @@ from scrimp.ports import (
 )
 from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import resolve
-from scrimp.providers import DEFAULT_PROVIDERS, spoken
-from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings
+from scrimp.served import targets_of
+from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, with_alerts
 from scrimp.stores.joined_keys import JoinedKeys
 from scrimp.stores.opened_budgets import open_budgets, open_rates, program_budgets
 from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
 from scrimp.stores.settings_keys import SettingsKeys
+from scrimp.stores.sqlite_alerts import SqliteAlerts
 from scrimp.stores.sqlite_control import SqliteControl, was_ever_guarded
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.stores.sqlite_ledger_adjust import LedgerAdjuster
 from scrimp.stores.sqlite_ledger_read import LedgerReader
 from scrimp.stores.sqlite_ratios import SqliteRatios
-from scrimp.targets import ModelEntry, Provider, Targets
 from scrimp.upstreams.http import Endpoint, HttpUpstream, Timeouts
 
 
@@ -165,25 +171,30 @@ class App:
 
 @asynccontextmanager
 async def open_app(
-    loaded: Loaded, *, watch: Callable[[Entry], None] | None = None
+    loaded: Loaded,
+    *,
+    watch: Callable[[Entry], None] | None = None,
+    on_alert: OnAlert | None = None,
 ) -> AsyncIterator[App]:
     """An engine over the real adapters; drained and closed at the end. Raises ConfigError.
 
-    `watch` is shown every entry on its way to the ledger.
+    `watch` is shown every entry on its way to the ledger, `on_alert` is called with alerts.
     """
+    loaded = loaded if on_alert is None else with_alerts(loaded)
     settings, clock = loaded.settings, SystemClock()
-    book = book_of(settings)
-    plan = cache_plan(loaded)
+    book, plan = book_of(settings), cache_plan(loaded)
     if not settings.exact_cache.enabled:
         plan = replace(plan, engine="memory")
     control = open_control(settings)
     check_engine(settings)
     cache, path = open_cache(plan, clock), settings.budget_path
-    budgets = open_budgets(settings.budget.engine, path, clock)
+    budgets: BudgetStore = open_budgets(settings.budget.engine, path, clock)
     rates = open_rates(settings.server.workers, path, clock)
     ledger: Ledger = SqliteLedger.open(settings.ledger_path)
     if watch is not None:
         ledger = WatchedLedger(ledger, watch)
+    if (alerting := _alerting(loaded, budgets, on_alert)) is not None:
+        budgets, ledger = alerting.budgets, WatchedLedger(ledger, alerting.entry)
     upstream, learner = HttpUpstream(endpoints_of(loaded)), Learner(_ratios(settings))
     parts = Parts(
         clock=clock,
@@ -202,25 +213,22 @@ async def open_app(
     try:
         app = App(settings, parts, book)
         async with asyncio.TaskGroup() as group:
-            group.create_task(app.outbox.run(), name="scrimp outbox")
-            group.create_task(learner.run(), name="scrimp learner")
+            helpers: list[Helper] = [app.outbox, learner, *([alerting] if alerting else ())]
+            for one in helpers:
+                group.create_task(one.run(), name=f"scrimp {type(one).__name__}")
             app.background.open(group)
             if cache.run is not None:
                 app.background(cache.run())
             try:
                 yield app
             finally:
-                app.outbox.stop()
-                learner.stop()
+                for one in helpers:
+                    one.stop()
                 await parts.replies.close()
-    finally:
-        await upstream.close()
-        await parts.replies.close()  # again: what opened it may have failed before
-        await parts.encoder.close()
-        await budgets.close()
-        await rates.close()
-        await control.close()
-        await ledger.close()
+    finally:  # replies again: what opened them may have failed before
+        closing: tuple[Closing, ...] = (upstream, parts.replies, parts.encoder, budgets, rates)
+        for part in (*closing, control, ledger):
+            await part.close()
 
 
 def open_control(settings: Settings) -> SqliteControl:
@@ -242,6 +250,30 @@ def open_counters(settings: Settings) -> BudgetStore:
 def open_program_budgets(path: Path | None) -> BudgetStore:
     """What budgets that a program sets have used: in a file, or (None) in its memory."""
     return program_budgets(path, SystemClock())
+
+
+def open_alerts(settings: Settings) -> AlertBox:
+    """The outbox of alerts. Nothing is opened yet."""
+    path, most = settings.alerts_path, settings.alerts.most_per_hour
+    return SqliteAlerts(path, SystemClock(), most_per_hour=most)
+
+
+def open_notifiers(loaded: Loaded, on_alert: OnAlert | None = None) -> tuple[Notifier, ...]:
+    """Who is told of alerts."""
+    section, secrets = loaded.settings.alerts, loaded.alert_secrets
+    return notifiers_of(section, secrets, SystemClock().now, on_alert)
+
+
+def _alerting(loaded: Loaded, budgets: BudgetStore, on_alert: OnAlert | None) -> Alerting | None:
+    """None where nobody wants to know."""
+    settings, section, clock = loaded.settings, loaded.settings.alerts, SystemClock()
+    if not is_on(section):
+        return None
+    box, owner, after_s = open_alerts(settings), str(uuid_utils.uuid7()), give_up_s(section)
+    whom = open_notifiers(loaded, on_alert)
+    deliveries = Deliveries(box, whom, clock, owner, random.random, give_up_s=after_s)
+    means = AlertMeans(clock, box, deliveries, LedgerReader(settings.ledger_path).report)
+    return Alerting(means, rules_of(section), budgets)
 
 
 def system_clock() -> Clock:
@@ -304,45 +336,6 @@ def open_encoder(settings: Settings | None = None) -> TiktokenEncoder:
 
 def _ratios(settings: Settings) -> SqliteRatios:
     return SqliteRatios(settings.state_path / "ratios.sqlite")
-
-
-def targets_of(settings: Settings, book: PriceBook) -> Targets:
-    """Which provider serves which model. Raises ConfigError."""
-    names = price_names(settings)
-
-    def knows(name: str) -> Callable[[str], bool]:
-        return lambda model: book.find(model, names[name]) is not None
-
-    providers = [
-        Provider(
-            name=name,
-            dialects=spoken(provider.dialects, provider.base_url),
-            knows=knows(name),
-            known_models=book.models(names[name]),
-            any_model=provider.any_model,
-        )
-        for name, provider in settings.providers.items()
-    ]
-    models = {
-        name: ModelEntry(entry.provider, entry.model or name)
-        for name, entry in settings.models.items()
-    }
-    return Targets(providers, models, settings.aliases, _elsewhere(settings, book))
-
-
-def _elsewhere(settings: Settings, book: PriceBook) -> Callable[[str], str]:
-    """How to get a model of a provider that Scrimp knows but that is not configured."""
-
-    def way_out(model: str) -> str:
-        for one in DEFAULT_PROVIDERS:
-            if one.name not in settings.providers and book.find(model, one.name) is not None:
-                return (
-                    f"'{one.name}' has it (set {one.key_env}, or, where scrimp.toml names "
-                    f"providers, add [providers.{one.name}] there)"
-                )
-        return ""
-
-    return way_out
 
 
 def endpoints_of(loaded: Loaded) -> dict[str, Endpoint]:

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Protocol
 
+from scrimp.alerts.tables import is_on, within_s
 from scrimp.billing import places_of
 from scrimp.budgets.cheaper import Cheaper
 from scrimp.budgets.resolve import CurrentRules
@@ -21,6 +22,7 @@ from scrimp.levers.exact_cache import ExactCache, ExactCacheSettings
 from scrimp.levers.rate_limit import RateLimit
 from scrimp.levers.record import Record
 from scrimp.levers.retry import Retry, RetrySettings
+from scrimp.levers.watch import Watch
 from scrimp.limits import BudgetStore, Limit, Purse, RuleStore
 from scrimp.pipeline.background import Spawn
 from scrimp.pipeline.holds import Holds
@@ -82,6 +84,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
             keep_content=settings.ledger.keep_content,
         ),
         _rate_limit(settings, means),
+        _watch(settings, means),
         _exact_cache(settings, means),
         _coalesce(settings, means),
         _degrade(settings, means, worst_case),
@@ -161,6 +164,14 @@ def _rate_limit(settings: Settings, means: Means) -> Lever | None:
     if means.parts.rates is None:
         return None
     return RateLimit(means.rules, means.parts.rates, means.parts.clock, lease_s=lease_s(settings))
+
+
+def _watch(settings: Settings, means: Means) -> Lever | None:
+    section = settings.alerts
+    if not is_on(section):
+        return None
+    loop = section.loop
+    return Watch(means.parts.clock, times=loop.times, within_s=within_s(section), block=loop.block)
 
 
 def _degrade(settings: Settings, means: Means, worst_case: WorstCase) -> Lever | None:

@@ -10,6 +10,7 @@ import msgspec
 import platformdirs
 from msgspec import Meta
 
+from scrimp.alerts.tables import AlertsSection
 from scrimp.budgets.tables import BudgetSection, BudgetTable, DegradeSection, TierTable
 from scrimp.prices.own import PriceTables, UnpricedSection
 from scrimp.providers import SpokenDialect
@@ -184,6 +185,7 @@ class Settings(Section, frozen=True):
     tiers: dict[Name, TierTable] = {}
     limits: dict[Name, BudgetTable] = {}
     degrade: DegradeSection = DegradeSection()
+    alerts: AlertsSection = AlertsSection()
 
     @property
     def state_path(self) -> Path:
@@ -212,3 +214,8 @@ class Settings(Section, frozen=True):
         """The file of what budgets have used, where it has one."""
         path = self.budget.path
         return Path(path).expanduser() if path else self.state_path / "budgets.sqlite"
+
+    @property
+    def alerts_path(self) -> Path:
+        """The file of the outbox of alerts."""
+        return self.state_path / "alerts.sqlite"

@@ -16,8 +16,10 @@ from typing import Any, get_args
 import msgspec
 import platformdirs
 
+from scrimp.alerts import tables as alerts
 from scrimp.budgets.tables import SECTIONS, BudgetTable, TierTable, check_tables
 from scrimp.errors import ConfigError
+from scrimp.notices import AlertKind
 from scrimp.prices.own import PriceSettings, PriceTables, UnpricedSection
 from scrimp.providers import DEFAULT_PROVIDERS, SpokenDialect
 from scrimp.sections import (
@@ -47,6 +49,7 @@ __all__ = [
     "parse",
     "read",
     "ttl_seconds",
+    "with_alerts",
 ]
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -56,13 +59,15 @@ _LONGEST_S = 3650 * _UNITS_S["d"]
 class Loaded(msgspec.Struct, frozen=True):
     """Settings with where they came from and the secrets that they name (provider → key).
 
-    `cache_url` is the URL of the exact cache's Redis, which may hold a password.
+    `cache_url` is the URL of the exact cache's Redis, which may hold a password. `alert_secrets`
+    are values of the variables that `[alerts]` names, by their names.
     """
 
     settings: Settings
     source: str
     secrets: dict[str, str]
     cache_url: str = ""
+    alert_secrets: dict[str, str] = {}
 
     def __repr__(self) -> str:
         """Without secrets."""
@@ -92,7 +97,17 @@ def complete(settings: Settings, environ: Mapping[str, str], *, source: str) -> 
         if provider.key_env and environ.get(provider.key_env)
     }
     cache_url = environ.get(settings.exact_cache.url_env, "")
-    return Loaded(settings, source, secrets, cache_url)
+    told = {name: environ[name] for name in alerts.variables(settings.alerts) if name in environ}
+    return Loaded(settings, source, secrets, cache_url, told)
+
+
+def with_alerts(loaded: Loaded) -> Loaded:
+    """The same where there is a program to tell: on, unless the settings say off."""
+    settings = loaded.settings
+    enabled = settings.alerts.enabled is not False
+    told = msgspec.structs.replace(settings.alerts, enabled=enabled)
+    settings = msgspec.structs.replace(settings, alerts=told)
+    return msgspec.structs.replace(loaded, settings=settings)
 
 
 def parse(data: bytes, *, source: str) -> Settings:
@@ -172,6 +187,7 @@ def _check(settings: Settings, source: str) -> None:
     _check_keys(settings.keys, source)
     try:
         check_tables(settings)
+        alerts.check_tables(settings)
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from error
 
@@ -229,6 +245,7 @@ _FIELDS = {
         *(Settings, ServerSettings, AuthSettings, ProviderSettings, TimeoutSettings),
         *(ModelSettings, PriceSettings, ExactCacheSection, RetrySection, LedgerSection),
         *(AdminSection, MetricsSection, KeySettings, UnpricedSection, *SECTIONS),
+        *alerts.SECTIONS,
     )
     for field in msgspec.structs.fields(section)
 }
@@ -237,6 +254,8 @@ _SHA256_RULE = "must be 64 hex digits in lower case (scrimp key NAME makes one)"
 _HINTS = {
     "engine": "one of memory, sqlite, redis",
     "budget.engine": "one of auto, memory, sqlite",
+    "alerts.mute": f"any of {', '.join(get_args(AlertKind))}",
+    "tls": "one of starttls, tls, none",
     "mode": "one of keys, passthrough",
     "policy": "one of allow, refuse, assume",
     "weekdays": "any of mon, tue, wed, thu, fri, sat, sun",

@@ -11,10 +11,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from scrimp import __version__
-from scrimp.app import open_encoder, open_ledger_reader, targets_of
+from scrimp.app import open_encoder, open_ledger_reader
 from scrimp.billing import book_of
 from scrimp.bookfile import base_book, book_path, updated_book
 from scrimp.cli.console import short_path
+from scrimp.cli.doctor_alerts import alerts
 from scrimp.cli.doctor_budgets import budgets
 from scrimp.cli.doctor_cache import cache
 from scrimp.cli.doctor_control import keys
@@ -23,6 +24,7 @@ from scrimp.cli.finding import Finding
 from scrimp.cli.options import load_settings
 from scrimp.errors import ConfigError, StoreError
 from scrimp.prices.book import PriceBook, load_book
+from scrimp.served import targets_of
 from scrimp.settings import Loaded, Settings
 
 __all__ = ["Finding", "all_findings"]
@@ -51,6 +53,7 @@ def all_findings(config: Path | None) -> Iterator[Finding]:
     yield from cache(loaded)
     yield from budgets(loaded.settings)
     yield from keys(loaded.settings, config)
+    yield from alerts(loaded)
     yield from port_findings(loaded, ask_ready)
     yield from prices(loaded.settings)
     yield from vocabularies()

@@ -259,6 +259,62 @@ TEMPLATE = """\
 # The line below a shortened text; {tokens} and {budget} stand for what they say.
 #notice = ""
 
+# Who is told when budgets fill up, costs jump, or something is amiss (scrimp alerts test).
+#[alerts]
+# "auto": on where somebody below can be told; true: also without, for scrimp alerts list.
+#enabled = "auto"
+# Percent of a limit.
+#levels = [50, 75, 90, 100]
+# Names or patterns of the budgets that are watched; empty: all.
+#budgets = []
+# What nobody wants to hear: budget, refused, forecast, tag_spend, hit_rate, unpriced, tier, loop.
+#mute = []
+# A forecast is made once so much of a window is over.
+#forecast_after_percent = 10
+# A tag's spend of today beside its mean of seven days, from so many dollars on.
+#tag_over_percent = 50
+#tag_from_usd = 1
+# The hit rate of the last hours beside that of seven days, over so many calls at least.
+#hit_rate_drop_percent = 50
+#hit_rate_from_calls = 200
+# Of one kind; further ones are listed and not sent.
+#most_per_hour = 60
+# How long a delivery that fails is tried.
+#give_up = "3d"
+
+# The same call of one session or key, more than so many times within a time.
+#[alerts.loop]
+#times = 30
+#within = "10m"
+# Refuse it, too.
+#block = false
+
+# A signed POST; the address may stand in a variable instead, the secret always does.
+#[alerts.webhook]
+#url = ""
+#url_env = "SCRIMP_WEBHOOK_URL"
+#secret_env = "SCRIMP_WEBHOOK_SECRET"
+#timeout_s = 10.0
+
+# An incoming webhook of Slack's.
+#[alerts.slack]
+#url_env = "SCRIMP_SLACK_URL"
+#timeout_s = 10.0
+
+#[alerts.email]
+#host = "smtp.example.com"
+#port = 587
+# "starttls", "tls" (from the first byte, often port 465) or "none".
+#tls = "starttls"
+# Without a user nothing is logged in.
+#user = ""
+#password_env = "SCRIMP_SMTP_PASSWORD"
+#sender = "scrimp@example.com"
+#to = ["ops@example.com"]
+# The authority of the server's certificate, where it is your own.
+#ca_file = ""
+#timeout_s = 20.0
+
 # Who reads /metrics where callers need keys: a key of its own (`scrimp key` makes one).
 #[metrics]
 #sha256 = ""

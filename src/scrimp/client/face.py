@@ -40,6 +40,7 @@ from scrimp.client.wrapping import (
 )
 from scrimp.errors import InvalidRequest
 from scrimp.ledger.report import By, ReportRow
+from scrimp.notices import OnAlert
 from scrimp.ports import Count
 from scrimp.prices.quote import Estimate
 from scrimp.settings import Loaded, Settings, complete, load, read
@@ -60,7 +61,8 @@ class Scrimp:
     one the environment says which providers there are. `model` is what `ask` asks when it is not
     told. `budget` is what all calls of this engine may spend: dollars for its life, dollars by
     window (`{"day": 5, "month": 100}`, kept beside the settings' budgets), a `scrimp.budget`, or
-    several of these. Raises ConfigError.
+    several of these. `on_alert` is called with each alert: a plain function in a thread, a
+    coroutine function on the engine's own event loop. Raises ConfigError.
     """
 
     def __init__(
@@ -69,10 +71,11 @@ class Scrimp:
         *,
         model: str = "",
         budget: GivenBudget | Sequence[GivenBudget] | None = None,
+        on_alert: OnAlert | None = None,
     ) -> None:
         self._loaded = loaded_of(settings)
         self._default_model = model
-        opened = partial(_open, self._loaded, OwnBudgets(budget))
+        opened = partial(_open, self._loaded, OwnBudgets(budget), on_alert)
         self._engine: Engine[Desk] = Engine(opened)
 
     def __repr__(self) -> str:
@@ -277,10 +280,12 @@ def loaded_of(settings: Given) -> Loaded:
 
 
 @asynccontextmanager
-async def _open(loaded: Loaded, budgets: OwnBudgets) -> AsyncIterator[Desk]:
+async def _open(
+    loaded: Loaded, budgets: OwnBudgets, on_alert: OnAlert | None
+) -> AsyncIterator[Desk]:
     """What the engine's loop works with."""
     secret = tenant_secret(loaded.settings.state_path)
-    async with open_app(loaded) as app:
+    async with open_app(loaded, on_alert=on_alert) as app:
         yield Desk(app, tenant_secret=secret, budgets=budgets)
 
 

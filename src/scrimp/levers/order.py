@@ -20,6 +20,7 @@ class Place:
 ORDER: tuple[Place, ...] = (
     Place("record", "sees everything, books the call whatever happens below", guard=True),
     Place("rate_limit", "refuse before any work, what is remembered included", guard=True),
+    Place("watch", "sees calls that repeat before they are answered from memory", guard=True),
     Place("exact_cache", "a free answer before anything costs"),
     Place("coalesce", "equal calls in the air share one flight; what is remembered needs none"),
     Place("degrade", "over a soft budget: catches the refusal from below and walks the ladder"),

@@ -15,6 +15,26 @@ class Running(Protocol):
         ...
 
 
+class Helper(Protocol):
+    """Work beside the calls, for as long as the app is open."""
+
+    async def run(self) -> None:
+        """Work until `stop`."""
+        ...
+
+    def stop(self) -> None:
+        """Let it end in order."""
+        ...
+
+
+class Closing(Protocol):
+    """What holds files or connections."""
+
+    async def close(self) -> None:
+        """Let go of them."""
+        ...
+
+
 class Spawn(Protocol):
     """Starts work that belongs to the app and not to one call: it may outlive its first caller."""
 

@@ -13,7 +13,6 @@ from typing import Annotated, Any
 
 import msgspec
 
-from scrimp.app import targets_of
 from scrimp.billing import places_of, price_names, pricer, sold_as, trusts_of
 from scrimp.calls import COUNTERS, Cost, Line, Request, Target, Usage
 from scrimp.dialects import DIALECTS
@@ -28,6 +27,7 @@ from scrimp.ports import Count
 from scrimp.prices.book import PriceBook
 from scrimp.prices.bound import ask_of
 from scrimp.prices.quote import Estimate, Seller, estimate
+from scrimp.served import targets_of
 from scrimp.settings import Settings
 
 READ = ("openai.chat", "openai.responses", "openai.embeddings", "anthropic.messages")

@@ -1,0 +1,75 @@
+"""See calls that repeat, before a cache answers them, and tiers that were billed dearer than asked.
+
+It only leaves lines in the trace, which alerts are made of. Where settings say so, a call that came
+too often is refused: a program that asks the same for ever stops here. Each worker counts its own.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from scrimp.alerts.entries import LOOP, REFUSED, UPGRADED, WATCH
+from scrimp.alerts.loops import Repeats
+from scrimp.alerts.tiers import upgraded
+from scrimp.calls import Call, Reply
+from scrimp.errors import RateLimited
+from scrimp.ports import Clock, Next
+
+_READ = ("chat", "embeddings")
+
+
+class Watch:
+    """A guard: refuses nothing unless `block` is set."""
+
+    name: ClassVar[str] = WATCH
+    fail_closed: ClassVar[bool] = False
+
+    def __init__(self, clock: Clock, *, times: int, within_s: float, block: bool) -> None:
+        self._clock = clock
+        self._times = times
+        self._repeats = Repeats(within_s)
+        self._block = block
+
+    async def __call__(self, call: Call, next: Next) -> Reply:
+        """Raises RateLimited for a loop that is to be stopped."""
+        if call.purpose == "client" and call.operation in _READ:
+            self._count(call)
+        try:
+            return await next(call)
+        finally:
+            for attempt in call.trace.attempts:
+                if attempt.service_tier and upgraded(asked_tier(call), attempt.service_tier):
+                    billed = {"asked": str(asked_tier(call) or ""), "billed": attempt.service_tier}
+                    call.trace.note(self.name, UPGRADED, billed)
+                    break
+
+    def _count(self, call: Call) -> None:
+        caller = call.caller
+        who = caller.session or caller.key
+        what = hash((caller.tenant, who, call.path, call.request.body))
+        now_s = self._clock.monotonic()
+        times = self._repeats.seen(what, now_s)
+        if times <= self._times:
+            return
+        numbers = {"times": times, "within_s": self._repeats.within_s}
+        if self._block:
+            call.trace.note(self.name, REFUSED, numbers)
+            raise self._refusal(call, times, self._repeats.rest_s(what, now_s))
+        if times == self._times + 1:
+            call.trace.note(self.name, LOOP, numbers)
+
+    def _refusal(self, call: Call, times: int, rest_s: float) -> RateLimited:
+        caller = call.caller
+        who = f"key '{caller.key}'" if caller.key else "callers without a key"
+        session = f", session '{caller.session}'" if caller.session else ""
+        return RateLimited(
+            f"the same call came {times} times within {self._repeats.within_s:g} s from "
+            f"{who}{session}; more than {self._times} are taken for a loop (change the call, wait, "
+            "or raise it: [alerts.loop] times in scrimp.toml)",
+            retry_after_s=rest_s,
+        )
+
+
+def asked_tier(call: Call) -> object:
+    """What the client asked for, by OpenAI's and Anthropic's name of the field."""
+    return call.request.fields.get("service_tier")

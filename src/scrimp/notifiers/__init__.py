@@ -1,0 +1,1 @@
+"""Ways to reach somebody with an alert; each implements `notices.Notifier`."""

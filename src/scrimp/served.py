@@ -1,0 +1,50 @@
+"""Which provider serves which model, as the settings and the price book say."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from scrimp.billing import price_names
+from scrimp.prices.book import PriceBook
+from scrimp.providers import DEFAULT_PROVIDERS, spoken
+from scrimp.settings import Settings
+from scrimp.targets import ModelEntry, Provider, Targets
+
+
+def targets_of(settings: Settings, book: PriceBook) -> Targets:
+    """Which provider serves which model. Raises ConfigError."""
+    names = price_names(settings)
+
+    def knows(name: str) -> Callable[[str], bool]:
+        return lambda model: book.find(model, names[name]) is not None
+
+    providers = [
+        Provider(
+            name=name,
+            dialects=spoken(provider.dialects, provider.base_url),
+            knows=knows(name),
+            known_models=book.models(names[name]),
+            any_model=provider.any_model,
+        )
+        for name, provider in settings.providers.items()
+    ]
+    models = {
+        name: ModelEntry(entry.provider, entry.model or name)
+        for name, entry in settings.models.items()
+    }
+    return Targets(providers, models, settings.aliases, _elsewhere(settings, book))
+
+
+def _elsewhere(settings: Settings, book: PriceBook) -> Callable[[str], str]:
+    """How to get a model of a provider that Scrimp knows but that is not configured."""
+
+    def way_out(model: str) -> str:
+        for one in DEFAULT_PROVIDERS:
+            if one.name not in settings.providers and book.find(model, one.name) is not None:
+                return (
+                    f"'{one.name}' has it (set {one.key_env}, or, where scrimp.toml names "
+                    f"providers, add [providers.{one.name}] there)"
+                )
+        return ""
+
+    return way_out

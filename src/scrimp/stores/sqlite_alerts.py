@@ -1,0 +1,234 @@
+"""The outbox of alerts in a small SQLite file that all processes of a machine share.
+
+What was taken here is delivered though processes end: a delivery belongs to a worker for the time
+of a lease. Each topic is taken once, whoever comes first. The file is opened for each piece of work
+and closed again: alerts are rare.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from scrimp.budgets.windows import ENDLESS_US, micros, moment
+from scrimp.errors import StoreError
+from scrimp.notices import Alert, Delivery, Due, Sent, Told
+from scrimp.ports import Clock
+from scrimp.stores.private_file import identity, make_folder, open_private
+from scrimp.stores.sqlite_rest import Gate
+from scrimp.stores.sqlite_schema import Schema
+
+APPLICATION_ID = 0x53435241
+"""`SCRA` in the file's header: this database is an outbox of Scrimp's alerts."""
+
+SCHEMA = Schema("file of alerts", "alerts_", APPLICATION_ID)
+MOST_ALERTS = 10_000
+MOST_TOPICS = 100_000
+_BUSY_S = 5.0
+_HOUR_US = 3600 * 1_000_000
+_NOBODY_US = 7 * 86400 * 1_000_000
+_TOLD = 200
+
+_TAKE = """
+INSERT INTO said (topic, until_us) VALUES (?, ?)
+ON CONFLICT (topic) DO UPDATE SET until_us = excluded.until_us WHERE until_us <= ?
+"""
+_COVER = """
+INSERT INTO said (topic, until_us) VALUES (?, ?)
+ON CONFLICT (topic) DO UPDATE SET until_us = max(until_us, excluded.until_us)
+"""
+_CLAIM = """
+UPDATE deliveries SET owner = ?, next_us = ? WHERE (alert_id, notifier) = (
+  SELECT alert_id, notifier FROM deliveries
+  WHERE notifier = ? AND state = 'waiting' AND next_us <= ? ORDER BY next_us, alert_id LIMIT 1
+) RETURNING alert_id, tries
+"""
+_DELIVERED = """
+UPDATE deliveries SET state = 'delivered', tries = tries + 1, tried_us = ?, said = '', owner = ''
+WHERE alert_id = ? AND notifier = ?
+"""
+_FAILED = """
+UPDATE deliveries SET state = ?, tries = tries + 1, tried_us = ?, next_us = ?, said = ?, owner = ''
+WHERE alert_id = ? AND notifier = ? AND owner = ? AND state = 'waiting'
+"""
+_OLD_TOPICS = "DELETE FROM said WHERE until_us <= ?"
+_MANY_TOPICS = """
+DELETE FROM said WHERE topic IN
+  (SELECT topic FROM said ORDER BY until_us DESC LIMIT -1 OFFSET ?)
+"""
+_MANY_ALERTS = """
+DELETE FROM alerts WHERE id IN (SELECT id FROM alerts ORDER BY at_us DESC LIMIT -1 OFFSET ?)
+"""
+_ABANDONED = """
+UPDATE deliveries SET state = 'given_up', said = 'nobody who could deliver it was there'
+WHERE state = 'waiting' AND next_us <= ?
+"""
+
+
+class SqliteAlerts:
+    """Implements `notices.AlertBox`. Of one kind at most `most_per_hour` are sent in an hour."""
+
+    def __init__(self, path: Path, clock: Clock, *, most_per_hour: int = 60) -> None:
+        self._path = path
+        self._now = clock.now
+        self._most_per_hour = most_per_hour
+        self._gate = Gate(lambda: None)  # nothing stays open that a fork could inherit
+
+    def offer(self, alerts: Sequence[Alert], notifiers: Sequence[str]) -> int:
+        """Keep those that are new; how many those are. Raises StoreError."""
+        now_us = micros(self._now())
+        with self._writing() as connection:
+            taken = 0
+            for alert in alerts:
+                until_us = ENDLESS_US if alert.until is None else micros(alert.until)
+                since_us = now_us if alert.again else -1
+                if not connection.execute(_TAKE, (alert.topic, until_us, since_us)).rowcount:
+                    continue
+                connection.executemany(_COVER, [(topic, until_us) for topic in alert.covers])
+                self._keep(connection, alert, notifiers, now_us)
+                taken += 1
+            if taken:
+                _tidy(connection, now_us)
+            return taken
+
+    def claim(self, notifier: str, owner: str, *, lease_s: float) -> Due | None:
+        """The delivery that is due longest. Raises StoreError."""
+        if not self._path.is_file():
+            return None
+        now_us = micros(self._now())
+        until_us = now_us + round(lease_s * 1_000_000)
+        with self._writing() as connection:
+            row = connection.execute(_CLAIM, (owner, until_us, notifier, now_us)).fetchone()
+            if row is None:
+                return None
+            alert_id, tries = row
+            query = "SELECT body FROM alerts WHERE id = ?"
+            (body,) = connection.execute(query, (alert_id,)).fetchone()
+            return Due(_alert(body), notifier, tries)
+
+    def settle(self, due: Due, owner: str, sent: Sent, *, retry_at: datetime | None) -> None:
+        """How a try ended. Raises StoreError.
+
+        A failure counts only while the delivery is still its owner's; that it arrived always does.
+        """
+        now_us, where = micros(self._now()), (due.alert.id, due.notifier)
+        with self._writing() as connection:
+            if sent.ok:
+                connection.execute(_DELIVERED, (now_us, *where))
+                return
+            state = "given_up" if retry_at is None else "waiting"
+            next_us = now_us if retry_at is None else micros(retry_at)
+            row = (state, now_us, next_us, sent.said[:_TOLD], *where, owner)
+            connection.execute(_FAILED, row)
+
+    def next_due(self, notifier: str) -> datetime | None:
+        """When there is something to deliver again. Raises StoreError."""
+        if not self._path.is_file():
+            return None
+        query = "SELECT min(next_us) FROM deliveries WHERE notifier = ? AND state = 'waiting'"
+        with self._reading() as connection:
+            (next_us,) = connection.execute(query, (notifier,)).fetchone()
+        return None if next_us is None else moment(next_us)
+
+    def turn(self, topic: str, *, every_s: float) -> bool:
+        """True for one of all who ask, each `every_s`. Raises StoreError."""
+        now_us = micros(self._now())
+        with self._writing() as connection:
+            row = (f"turn|{topic}", now_us + round(every_s * 1_000_000), now_us)
+            return bool(connection.execute(_TAKE, row).rowcount)
+
+    def recent(self, limit: int) -> tuple[Told, ...]:
+        """The newest first. Raises StoreError."""
+        if not self._path.is_file():
+            return ()
+        with self._reading() as connection:
+            query = "SELECT id, body FROM alerts ORDER BY at_us DESC, id LIMIT ?"
+            rows = connection.execute(query, (limit,)).fetchall()
+            return tuple(Told(_alert(body), _deliveries(connection, one)) for one, body in rows)
+
+    def _keep(
+        self, connection: sqlite3.Connection, alert: Alert, notifiers: Sequence[str], now_us: int
+    ) -> None:
+        query = "SELECT count(*) FROM alerts WHERE kind = ? AND at_us > ?"
+        (so_far,) = connection.execute(query, (alert.kind, now_us - _HOUR_US)).fetchone()
+        state = "waiting" if so_far < self._most_per_hour else "held_back"
+        body = msgspec.json.encode(alert).decode()
+        row = (alert.id, micros(alert.at), alert.kind, body)
+        connection.execute("INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?)", row)
+        connection.executemany(
+            "INSERT INTO deliveries (alert_id, notifier, state, next_us) VALUES (?, ?, ?, ?)",
+            [(alert.id, name, state, now_us) for name in notifiers],
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction that writes, in a file that is made where there is none."""
+        try:
+            make_folder(self._path)
+            if identity(self._path) is None:
+                os.close(open_private(self._path, os.O_RDWR))
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be made: {error}") from error
+        with self._opened("rw") as connection:
+            SCHEMA.migrate(connection, self._path)
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._opened("ro") as connection:
+            if not SCHEMA.recognise(connection, self._path):
+                raise StoreError(f"{self._path}, the outbox of alerts, is being made")
+            yield connection
+
+    @contextmanager
+    def _opened(self, mode: str) -> Iterator[sqlite3.Connection]:
+        """A connection for one piece of work; what is not committed is undone."""
+        uri = f"{self._path.resolve().as_uri()}?mode={mode}"
+        with self._gate:
+            try:
+                connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
+                with closing(connection):
+                    yield connection
+            except (sqlite3.Error, msgspec.MsgspecError) as error:
+                raise StoreError(f"{self._path}, the outbox of alerts: {error}") from error
+
+
+def _tidy(connection: sqlite3.Connection, now_us: int) -> None:
+    """Keep it small; give up what waits for a notifier that nobody has any more."""
+    connection.execute(_OLD_TOPICS, (now_us,))
+    connection.execute(_MANY_TOPICS, (MOST_TOPICS,))
+    connection.execute(_MANY_ALERTS, (MOST_ALERTS,))
+    connection.execute(_ABANDONED, (now_us - _NOBODY_US,))
+
+
+def _deliveries(connection: sqlite3.Connection, alert_id: str) -> tuple[Delivery, ...]:
+    query = (
+        "SELECT notifier, state, tries, tried_us, next_us, said FROM deliveries "
+        "WHERE alert_id = ? ORDER BY notifier"
+    )
+    return tuple(
+        Delivery(
+            notifier,
+            state,
+            tries,
+            None if tried_us is None else moment(tried_us),
+            moment(next_us) if state == "waiting" else None,
+            said,
+        )
+        for notifier, state, tries, tried_us, next_us, said in connection.execute(
+            query, (alert_id,)
+        )
+    )
+
+
+def _alert(body: str) -> Alert:
+    return msgspec.json.decode(body, type=Alert)
