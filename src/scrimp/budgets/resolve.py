@@ -225,7 +225,7 @@ _NO_TIER = Tier("")
 
 def scopes_of(caller: Caller) -> Iterator[tuple[ScopeKind, str]]:
     """Every scope that a caller belongs to, the widest first."""
-    yield EVERYONE.kind, EVERYONE.name
+    yield "org", EVERYONE.name
     names: dict[ScopeKind, Iterable[str]] = {
         "org": (caller.org,),
         "team": (caller.team,),
@@ -252,10 +252,16 @@ def _what(allowance: Allowance) -> tuple[object, ...]:
 
 
 def _fits(allowance: Allowance, target: Target) -> bool:
-    """Whether a call to this target counts; `gpt-4o*` stands for each model that begins so."""
+    """Whether a call to this target counts; `gpt-4o*` stands for each model that begins so.
+
+    Where nobody knows which model does the work (batches, unread paths), it may be any: money is
+    then asked for, and what is free needs none.
+    """
     if allowance.provider and allowance.provider != target.provider:
         return False
     model = allowance.model
+    if not target.model and allowance.unit == "usd":
+        return True
     if model.endswith(EACH):
         return target.model.startswith(model[:-1])
     return not model or model == target.model

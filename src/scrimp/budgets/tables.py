@@ -273,7 +273,7 @@ def _budget(where: str, name: str, table: BudgetTable, tiers: Mapping[str, TierT
         known = ", ".join(tiers) or "none is there"
         msg = f"{where}.tier: no [tiers.{table.tier}] ({known})"
         raise ValueError(msg)
-    kind, scope = scopes[0] if scopes else (EVERYONE.kind, EVERYONE.name)
+    kind, scope = scopes[0] if scopes else ("org", EVERYONE.name)
     allowances, caps = _allowances(where, table), _caps(where, table)
     if not (allowances or table.tier or caps != Caps()):
         msg = f"{where} allows everything: give it usd, tokens, calls, a cap or a tier"

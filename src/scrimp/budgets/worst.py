@@ -40,11 +40,15 @@ _OF_CLIENTS = (None, "function", "custom")
 
 
 class Worst(Value, frozen=True):
-    """The most that one attempt may use. Input tokens are those that are billed."""
+    """The most that one attempt may use. Input tokens are those that are billed.
+
+    `unpriced` are hosted tools whose fee is not in it, as nobody has stated one.
+    """
 
     nanousd: int
     input_tokens: int
     output_tokens: int
+    unpriced: tuple[str, ...] = ()
 
 
 class WorstCase:
@@ -80,7 +84,7 @@ class WorstCase:
         provider = self._names.get(target.provider, target.provider)
         bound = upper_bound(ask, target.model, provider, at, book=self._book)
         tokens = {line.what: line.quantity for line in bound.lines}
-        return Worst(bound.nanousd, tokens.get("input", 0), tokens.get("output", 0))
+        return Worst(bound.nanousd, tokens.get("input", 0), tokens.get("output", 0), bound.unpriced)
 
 
 def asked(request: Request, dialect: str, inputs: Count) -> Ask:

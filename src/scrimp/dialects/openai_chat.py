@@ -14,6 +14,7 @@ from scrimp.dialects.openai_chat_stream import OpenAIChatReader, finish_of, wors
 from scrimp.dialects.openai_usage import read_usage
 from scrimp.dialects.openai_words import ANSWER_HEADERS, error_message
 
+_LIMITS = ("max_tokens", "max_completion_tokens")
 _STATE = frozenset({"store", "conversation", "thread"})
 _CLIENT_RUN_TOOLS = ("function", "custom")  # compared, not hashed: a type may be anything
 
@@ -29,9 +30,9 @@ class OpenAIChat:
         fields = read_object(body)
         model = checks.model(fields)
         messages = checks.messages(fields)
-        # `max_completion_tokens` replaced `max_tokens`, and bounds reasoning too.
-        limit = checks.whole_number(fields, "max_tokens")
-        newer_limit = checks.whole_number(fields, "max_completion_tokens")
+        # `max_completion_tokens` replaced `max_tokens`, and bounds reasoning too. Providers differ
+        # in which of the two they read, so of both the larger is the limit.
+        limits = [checks.whole_number(fields, name) for name in _LIMITS]
         options = checks.mapping(fields, "stream_options")
         user = checks.text(fields, "user") or checks.text(fields, "safety_identifier")
         return Request(
@@ -40,7 +41,7 @@ class OpenAIChat:
             model=model,
             stream=checks.flag(fields, "stream"),
             include_usage=checks.flag(options, "include_usage"),
-            max_output_tokens=limit if newer_limit is None else newer_limit,
+            max_output_tokens=max((one for one in limits if one is not None), default=None),
             n=checks.whole_number(fields, "n") or 1,
             stateful=checks.names_any(fields, _STATE) or _is_about_audio(fields, messages),
             side_effects=_side_effects(fields, messages),

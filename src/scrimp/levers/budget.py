@@ -14,10 +14,18 @@ from typing import ClassVar, NamedTuple
 
 from scrimp.budgets import words
 from scrimp.budgets.resolve import Cap, CurrentRules, Met, with_purses
+from scrimp.budgets.unbound import why_unbound, why_unpriced
 from scrimp.budgets.unread import is_batch, unknown, unread_nanousd
-from scrimp.budgets.worst import EXPECTED_OUTPUT_TOKENS, WorstCase, asked, quick_count
+from scrimp.budgets.worst import EXPECTED_OUTPUT_TOKENS, Worst, WorstCase, asked, quick_count
 from scrimp.calls import NEVER_BILLED, Attempt, Call, Reply
-from scrimp.errors import BudgetExceeded, InvalidRequest, PriceUnknown, StoreError, Unavailable
+from scrimp.errors import (
+    BudgetExceeded,
+    InvalidRequest,
+    PriceUnknown,
+    Rejected,
+    StoreError,
+    Unavailable,
+)
 from scrimp.ledger.booking import needs_estimate
 from scrimp.limits import Amounts, BudgetStore, Unit, Verdict
 from scrimp.pipeline.holds import Holds, Wanted
@@ -105,10 +113,14 @@ class Budget:
         held = await self._hold(call, met)
         if held is None:
             return await next(call)
+        never_left = False
         try:
             return await next(call)
+        except Rejected:
+            never_left = True
+            raise
         finally:
-            self._end(call, held)
+            self._end(call, held, never_left=never_left)
 
     async def _met(self, call: Call) -> Met | None:
         try:
@@ -201,6 +213,7 @@ class Budget:
         try:
             if "hard" in (met.usd, met.tokens):
                 worst = price(ask, target, now)
+                _check_bound(call, met, ask, worst)
                 nanousd = worst.nanousd
                 if met.tokens == "hard":
                     tokens = worst.input_tokens + worst.output_tokens
@@ -228,7 +241,11 @@ class Budget:
         if nanousd is None and settings.batches and is_batch(call.method, call.path):
             nanousd = 0
         if nanousd is None:
-            if met.usd == "hard" or (met.usd and not settings.soft_unpriced):
+            if (
+                met.tokens == "hard"
+                or met.usd == "hard"
+                or (met.usd and not settings.soft_unpriced)
+            ):
                 raise unknown(call.method, call.path, _named(met))
             nanousd = 0
         return Amounts(nanousd, 0, 1)
@@ -280,11 +297,18 @@ class Budget:
         self.counts.unheld += 1
         call.trace.note(self.name, "unheld", {"error": str(error)})
 
-    def _end(self, call: Call, held: Held) -> None:
-        """Settle what is known, release what never left, leave open what nobody knows yet."""
+    def _end(self, call: Call, held: Held, *, never_left: bool) -> None:
+        """Settle what is known, release what never left, leave open what nobody knows yet.
+
+        An attempt that broke without a trace of it may have left: it is charged as it was held.
+        """
         self.counts.held_nanousd -= held.worst.usd_nanousd
         attempts = call.trace.attempts
         attempt = attempts[-1] if len(attempts) > held.number else None
+        if attempt is None and not never_left:
+            self._holds.settle(held.id, held.worst)
+            self._note_settled(call, held, held.worst)
+            return
         if attempt is None or attempt.outcome == "unsent":
             self._holds.release(held.id)
             call.trace.note(self.name, "released", {"held_nanousd": held.worst.usd_nanousd})
@@ -314,6 +338,16 @@ class Budget:
             )
 
 
+def _check_bound(call: Call, met: Met, ask: Ask, worst: Worst) -> None:
+    """Raises InvalidRequest for a call that may cost more than the worst that is known."""
+    target = call.target
+    why = why_unbound(call.request, target.dialect, ask)
+    if met.usd == "hard":
+        why = why or why_unpriced(worst.unpriced, target.model)
+    if why:
+        raise InvalidRequest(f"{why}; budget '{_named(met)}' is hard")
+
+
 def _can_be_estimated(call: Call) -> bool:
     """False where the provider may add to a call what no estimate sees: then all is charged."""
     ask = asked(call.request, call.target.dialect, Count(0, 0, 0, ""))
@@ -325,10 +359,13 @@ def _used(attempt: Attempt, worst: Amounts) -> Amounts:
     if attempt.outcome in NEVER_BILLED or attempt.cost.basis == "free":
         return _FREE
     usage, high = attempt.usage, attempt.cost.high_nanousd
-    tokens = worst.tokens
-    if usage is not None:
+    if usage is None or high is None:
+        tokens, high = worst.tokens, worst.usd_nanousd if high is None else high
+    else:
         tokens = usage.total_input_tokens + usage.total_output_tokens
-    return Amounts(worst.usd_nanousd if high is None else high, tokens, 1)
+    if usage is not None and usage.suspect:  # its own numbers do not agree: it may be more
+        tokens, high = max(tokens, worst.tokens), max(high, worst.usd_nanousd)
+    return Amounts(high, tokens, 1)
 
 
 def _left(verdict: Verdict) -> tuple[tuple[Unit, int], ...]:

@@ -7,6 +7,7 @@ estimate), the output lies between what was seen and the most that the call allo
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace as replace_ask
 
 from msgspec.structs import replace
 
@@ -16,15 +17,11 @@ from scrimp.errors import PriceUnknown
 from scrimp.ledger.booking import booked, needs_estimate
 from scrimp.ports import Count, Encoder, Entry, Ledger, Settlement
 from scrimp.prices.book import PriceBook
-from scrimp.prices.bound import ask_of
+from scrimp.prices.bound import Ask, Limits, ask_of, upper_bound
 from scrimp.prices.pricing import bounds, rates_in, resolve
 
 _NOWHERE: Mapping[str, str] = {}
-_NO_LIMIT_TOKENS = 131_072
-"""The most that any model is assumed to write when neither call nor price book sets a limit."""
-_ABSURD_TOKENS = 1 << 26
-"""More than all choices of any call hold: a limit above it says nothing, and its price would not
-fit into a row of the ledger."""
+_SOUND = frozenset({"input_audio", "output_audio"})
 
 
 class Settler:
@@ -67,7 +64,7 @@ class Settler:
                 self._price_names.get(provider, provider),
                 attempt.started_at,
                 book=self._book,
-                service_tier=attempt.service_tier,
+                service_tier=_told(attempt),
             )
             inputs = await self._encoder.count_request(
                 model, call.request.fields, attempt.target.dialect
@@ -75,23 +72,42 @@ class Settler:
             seen = await self._encoder.count(model, dialect.reply_texts(attempt.partial))
             ask = ask_of(call.request, attempt.target.dialect, inputs)
             place = ask.place or self._places.get(provider, "")
-            outputs = self._outputs(call, attempt, seen)
+            outputs = self._outputs(ask, attempt, seen)
             cost = replace(bounds(inputs, outputs, rates_in(place, rates)), place=place)
+            cost = self._beside_text(cost, ask, attempt)
         except PriceUnknown:
             return attempt.cost
         page = attempt.outcome == "ok" and not attempt.reported_model and not seen.high
         return _perhaps_free(cost, attempt.status, page=page)
 
-    def _outputs(self, call: Call, attempt: Attempt, seen: Count) -> Count:
-        limit = call.request.max_output_tokens
-        if limit is None:
-            known = self._book.find(
-                attempt.target.model,
-                self._price_names.get(attempt.target.provider, attempt.target.provider),
-            )
-            limit = (known.max_output_tokens if known else None) or _NO_LIMIT_TOKENS
-        most = max(min(limit * call.request.n, _ABSURD_TOKENS), seen.high)
-        return Count(seen.tokens, seen.low, most, seen.method)
+    def _beside_text(self, cost: Cost, ask: Ask, attempt: Attempt) -> Cost:
+        """The high end of a call that may cost more than its text at the tier that was told.
+
+        It may have been served at the dearer tier that it asked for, or hold sound, or let the
+        provider search.
+        """
+        if (_told(attempt) or not ask.service_tier) and not (set(ask.kinds) & _SOUND or ask.uses):
+            return cost
+        target = attempt.target
+        provider = self._price_names.get(target.provider, target.provider)
+        ask = replace_ask(ask, place=cost.place)
+        try:
+            most = upper_bound(ask, target.model, provider, attempt.started_at, book=self._book)
+        except PriceUnknown:
+            return cost
+        return replace(cost, high_nanousd=max(cost.high_nanousd or 0, most.nanousd))
+
+    def _outputs(self, ask: Ask, attempt: Attempt, seen: Count) -> Count:
+        provider = attempt.target.provider
+        provider = self._price_names.get(provider, provider)
+        found = self._book.find(attempt.target.model, provider)
+        most = Limits(found, ask, provider if found is None else found.provider).output_tokens
+        return Count(seen.tokens, seen.low, max(most, seen.high), seen.method)
+
+
+def _told(attempt: Attempt) -> str:
+    """The tier that serves; of responses only the last event tells it, and `auto` before."""
+    return "" if attempt.service_tier == "auto" else attempt.service_tier
 
 
 def _perhaps_free(cost: Cost, status: int, *, page: bool) -> Cost:

@@ -43,7 +43,9 @@ _HOSTED = (
 )
 _FEES = frozenset({"web_search", "file_search"})
 """What price lists have a fee by the call for; what the others cost beside tokens is not known."""
-_UNSEEN = ("previous_response_id", "conversation", "prompt", "container")
+_TOKENS_ONLY = frozenset({"web_fetch", "mcp", "tool_search", "compaction"})
+"""What is known to cost nothing but tokens (OpenAI's and Anthropic's pricing pages, 2026-11)."""
+_UNSEEN = ("previous_response_id", "conversation", "prompt", "container", "thread")
 """Fields by which a provider adds input that the request does not show."""
 _LINES = len(BUCKETS)
 
@@ -70,12 +72,16 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """An upper bound, the lines that make it, and what had to be assumed, for people."""
+    """An upper bound, the lines that make it, and what had to be assumed, for people.
+
+    `unpriced` are hosted tools that may have a fee which nobody has stated: it is not in the bound.
+    """
 
     nanousd: int
     lines: tuple[Line, ...]
     assumed: tuple[str, ...]
     price_version: str
+    unpriced: tuple[str, ...] = ()
 
 
 def upper_bound(ask: Ask, model: str, provider: str, at: datetime, *, book: PriceBook) -> Bound:
@@ -102,7 +108,7 @@ def ask_of(request: Request, dialect: str, inputs: Count) -> Ask:
         service_tier="fast" if fields.get("speed") == "fast" else tier,
         place="" if place == "global" else place,
         kinds=tuple(_kinds(request, dialect)),
-        uses=tuple(_uses(fields)),
+        uses=tuple(_uses(fields, request.body)),
         unseen_input=any(fields.get(name) is not None for name in _UNSEEN),
     )
 
@@ -125,13 +131,12 @@ def _kinds(request: Request, dialect: str) -> Iterable[str]:
         yield "output_audio"
 
 
-def _uses(fields: Mapping[str, Any]) -> Iterable[tuple[str, int | None]]:
+def _uses(fields: Mapping[str, Any], body: bytes) -> Iterable[tuple[str, int | None]]:
     """Tools that the provider runs, and how often each may run."""
     if fields.get("web_search_options") is not None:
         yield "web_search", 1
     total = fields.get("max_tool_calls")
-    tools = fields.get("tools")
-    for tool in tools if isinstance(tools, list) else ():
+    for tool in tools_in(fields):
         kind = _text(tool.get("type")) if isinstance(tool, dict) else ""
         name = next((one for one in _HOSTED if kind.startswith(one)), None)
         if name is not None:
@@ -139,6 +144,19 @@ def _uses(fields: Mapping[str, Any]) -> Iterable[tuple[str, int | None]]:
             yield name, most if type(most) is int and most >= 0 else None
     if fields.get("mcp_servers"):
         yield "mcp", None
+    if b"compact" in body and fields.get("context_management"):
+        yield "compaction", 1  # the conversation is read once more
+
+
+def tools_in(fields: Mapping[str, Any]) -> list[Any]:
+    """Every tool of a call; those of responses may come along in its input."""
+    given = fields.get("input")
+    tools = fields.get("tools")
+    found = list(tools) if isinstance(tools, list) else []
+    for item in given if isinstance(given, list) else ():
+        if isinstance(item, dict) and isinstance(more := item.get("tools"), list):
+            found += more
+    return found
 
 
 class Limits:
@@ -170,8 +188,6 @@ class Limits:
         for name, most in uses:
             if most is None:
                 self.assumed.append(f"at most {NO_LIMIT_USES} calls of {name}")
-            if name not in _FEES:
-                self.assumed.append(f"no fee for {name}, as none is known")
             rounds += NO_LIMIT_USES if most is None else most
         return rounds
 
@@ -221,7 +237,10 @@ def _at_rates(ask: Ask, limits: Limits, rates: Rates) -> Bound:
         Line("rounding", _LINES, 1000, _LINES),
     ]
     total = sum(line.nanousd for line in lines)
-    return Bound(total, tuple(lines), tuple(limits.assumed), rates.version)
+    free = [one for one, _ in ask.uses if one not in _FEES and one not in rates.fees]
+    assumed = *limits.assumed, *(f"no fee for {one}, as none is known" for one in free)
+    unpriced = tuple(one for one in free if one not in _TOKENS_ONLY)
+    return Bound(total, tuple(lines), assumed, rates.version, unpriced)
 
 
 def _plan(place: str, rates: Rates) -> Mapping[str, Rate | None]:
@@ -253,7 +272,7 @@ def _fees(ask: Ask, rates: Rates) -> Iterable[Line]:
         nanousd = line_nanousd(ask.longest_ms, rates.per_ms)
         yield Line("compute_ms", ask.longest_ms, rates.per_ms, nanousd)
     for name, most in ask.uses:
-        if name not in _FEES:
+        if name not in _FEES and name not in rates.fees:
             continue
         rate = rates.of("web_search") if name == "web_search" else rates.fees.get(name)
         if rate is None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from scrimp.calls import FREE_COST, UNKNOWN_COST, Attempt, Call, Cost, Reply
+from scrimp.calls import FREE_COST, UNKNOWN_COST, Attempt, Call, Cost, Reply, Usage
 from scrimp.errors import BudgetExceeded, InvalidRequest, Unavailable, UpstreamError
 from scrimp.levers.retry import Retry, RetrySettings
 from scrimp.pipeline.chain import chain
@@ -315,3 +315,23 @@ async def test_caps_refuse_by_the_exact_count() -> None:
     await purse.lever(small(), leaving(attempt_of()))
     with pytest.raises(BudgetExceeded, match="allows 100 tokens for each call"):
         await purse.lever(call_of(chat_fields("x" * 300, max_tokens=9)), leaving(attempt_of()))
+
+
+async def test_an_attempt_that_broke_without_a_trace_is_charged_in_full() -> None:
+    """Only what provably never left is given back: here nobody knows."""
+    purse, call = Purse(DAY), small()
+    with pytest.raises(OverflowError):
+        await purse.lever(call, leaving(error=OverflowError("a price beyond all numbers")))
+    (used, held), *_ = await purse.standings()
+    assert used > 1_000
+    assert held == 0
+
+
+async def test_usage_that_contradicts_itself_is_charged_in_full() -> None:
+    """The provider worked more than its counts of the reply say: the hold is the high end."""
+    purse, call = Purse(DAY), small()
+    usage = Usage(input_tokens=5, output_tokens=5, suspect="10 tokens beside the reply's 10")
+    await purse.lever(call, leaving(attempt_of(usage=usage, cost=COST)))
+    (used, held), *_ = await purse.standings()
+    assert used == numbers(call, "budget")["held_nanousd"]
+    assert held == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -205,3 +206,40 @@ async def test_what_each_request_costs_is_in_the_bounds() -> None:
     books = [load_book().with_overrides({model: row}) for row in (plain, dear)]
     found = [bounds_of(await settled(call_of(), unpriced(), book=book)) for book in books]
     assert [b - a for a, b in zip(*found, strict=True)] == [5000, 5000, 5000]
+
+
+async def test_a_tier_that_was_asked_for_and_not_told_may_be_the_dearer_one() -> None:
+    """Who leaves before the tier is told is billed at the one that serves: the high end has it."""
+    target = Target("openai", "gpt-4.1", "openai.chat")
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+
+    async def high(*, asked: str = "", told: str = "") -> int:
+        tier = {"service_tier": asked} if asked else {}
+        call = call_of(chat_fields(model="gpt-4.1", max_tokens=100, **tier))
+        attempt = replace(unpriced("cut", target=target, service_tier=told), started_at=now)
+        return bounds_of(await settled(call, attempt))[2]
+
+    plain = await high()
+    assert await high(asked="priority") > 1.5 * plain
+    assert await high(asked="auto", told="auto") > 1.5 * plain
+    assert await high(asked="priority", told="default") == plain
+
+
+async def test_sound_in_the_prompt_may_cost_what_sound_costs() -> None:
+    """Its rate is many times that of text."""
+    content = [{"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}]
+    fields = chat_fields(
+        model="gpt-4o-audio-preview",
+        max_tokens=1,
+        messages=[{"role": "user", "content": content}],
+    )
+    call = call_of(fields)
+    heard = unpriced("cancelled", target=Target("openai", "gpt-4o-audio-preview", "openai.chat"))
+    high = bounds_of(await settled(call, heard))[2]
+    rates = resolve("gpt-4o-audio-preview", "openai", NOON, book=load_book())
+    audio, text = rates.of("input_audio"), rates.of("input")
+    assert isinstance(audio, int)
+    assert isinstance(text, int)
+    assert audio > 2 * text
+    count = await LetterEncoder().count_request("gpt-4o-audio-preview", fields, "openai.chat")
+    assert high >= line_nanousd(count.high, audio)
