@@ -23,7 +23,7 @@ from scrimp.meanings import (
 )
 from scrimp.ports import CacheScope
 from tests.support.core import FakeClock
-from tests.support.meanings import (
+from tests.support.semantic_stores import (
     answered,
     cosine,
     known,

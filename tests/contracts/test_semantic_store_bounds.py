@@ -19,7 +19,7 @@ from scrimp.meanings import (
 from scrimp.ports import CacheScope
 from scrimp.stores.semantic_plan import SemanticLimits
 from tests.support.core import FakeClock
-from tests.support.meanings import (
+from tests.support.semantic_stores import (
     EAGER,
     answered,
     known,

@@ -40,7 +40,7 @@ from scrimp.stores.semantic_rules import (
     refuse_pattern,
 )
 from scrimp.stores.semantic_shares import Shares
-from scrimp.stores.semantic_vectors import Row, ranked, read, whole
+from scrimp.stores.semantic_vectors import Row, ranked, read, wide
 
 _ON_LOOP = 500  # comparing more would hold the event loop up
 _SPARE = 8
@@ -297,7 +297,7 @@ class MemorySemantic:
         place.shares.grew(caller, 1)
         if place.index is None:
             place.index = ScopeIndex(question.dims, self._index)
-        place.index.add([number], whole([question.vector]))
+        place.index.add([number], wide([question.vector]))
         self._make_room(place)
 
     def _make_room(self, place: _Scope) -> None:

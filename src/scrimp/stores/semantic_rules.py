@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from scrimp.errors import InvalidRequest
 from scrimp.meanings import About, Chosen, Known
 from scrimp.ports import Clock
-from scrimp.stores.semantic_vectors import half, read
+from scrimp.stores.semantic_vectors import narrow, read
 
 GROUP_BYTES = 512
 """A group's row, its indexes and what pages leave unused."""
@@ -34,7 +34,7 @@ class Kept:
 def kept(known: Known, *, root: bool) -> Kept:
     """Check a question, and make its vector small. Raises StoreError."""
     row = read(known.vector)
-    vector = half(row)
+    vector = narrow(row)
     words = known.text.encode(errors="replace")  # half a surrogate pair is no text
     size_bytes = QUESTION_BYTES + len(vector) + len(known.sketch) + len(words)
     return Kept(vector, len(row), known.sketch, words.decode(), root, size_bytes)

@@ -50,14 +50,15 @@ _LARGE_BYTES = 128 * 1024  # unpacking more would hold the event loop up
 _READ_PAUSE_S = 1.0
 _T = TypeVar("_T")
 
+# A plus keeps the planner from the index of that column: the numbers are few, a scope is not.
 _FACTS = """
 SELECT id, questions, equal, different, quarantined FROM groups
-WHERE scope = (SELECT id FROM scopes WHERE scope = ?) AND expires_us > ? AND id IN ({})
+WHERE +scope = (SELECT id FROM scopes WHERE scope = ?) AND +expires_us > ? AND id IN ({})
 """
 _ANSWER = """
 SELECT answers.reply FROM groups JOIN answers ON answers.id = groups.id
-WHERE groups.id = ? AND groups.scope = (SELECT id FROM scopes WHERE scope = ?)
-  AND NOT groups.quarantined AND groups.expires_us > ?
+WHERE groups.id = ? AND +groups.scope = (SELECT id FROM scopes WHERE scope = ?)
+  AND NOT groups.quarantined AND +groups.expires_us > ?
 """
 _VERDICTS = """
 SELECT grp, features, equal, propensity, source, served, at_us, score, cost_nanousd FROM verdicts

@@ -37,7 +37,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _GROW = "UPDATE groups SET questions = questions + 1, size_bytes = size_bytes + ? WHERE id = ?"
 _GROUP = """
-SELECT expires_us, questions, quarantined FROM groups WHERE id = ? AND scope = ?
+SELECT expires_us, questions, quarantined FROM groups WHERE id = ? AND +scope = ?
 """
 _VERDICT = """
 INSERT INTO verdicts
@@ -45,11 +45,11 @@ INSERT INTO verdicts
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _OUTCOME = """
-UPDATE groups SET equal = equal + ?, different = different + ? WHERE id = ? AND scope = ?
+UPDATE groups SET equal = equal + ?, different = different + ? WHERE id = ? AND +scope = ?
 """
 _BOOK_VERDICT = """
 UPDATE books SET judged = judged + 1, judge_nanousd = judge_nanousd + ?
-WHERE id = (SELECT book FROM groups WHERE id = ? AND scope = ?)
+WHERE id = (SELECT book FROM groups WHERE id = ? AND +scope = ?)
 """
 _PRUNE_VERDICTS = """
 DELETE FROM verdicts WHERE scope = ? AND id <=
@@ -168,14 +168,14 @@ class Rows:
 
     def quarantine(self, scope: bytes, group: int) -> None:
         """Never served again."""
-        statement = "UPDATE groups SET quarantined = 1 WHERE id = ? AND scope = ?"
+        statement = "UPDATE groups SET quarantined = 1 WHERE id = ? AND +scope = ?"
         self.connection.execute(statement, (group, self._scope(scope)))
 
     def delete(self, scope: bytes, group: int) -> bool:
         """False when it was not there any more."""
         statement = """
-        DELETE FROM groups WHERE id = ? AND expires_us > ?
-          AND scope = (SELECT id FROM scopes WHERE scope = ?)
+        DELETE FROM groups WHERE id = ? AND +expires_us > ?
+          AND +scope = (SELECT id FROM scopes WHERE scope = ?)
         """
         values = (group, self._now_us(), scope)
         return self.connection.execute(statement, values).rowcount > 0

@@ -20,7 +20,7 @@ from scrimp.ports import Clock
 from scrimp.stores.semantic_graph import Graph, Place
 from scrimp.stores.semantic_index import ScopeIndex
 from scrimp.stores.semantic_plan import IndexOptions
-from scrimp.stores.semantic_vectors import Row, ranked, read, whole
+from scrimp.stores.semantic_vectors import Row, ranked, read, wide
 from scrimp.stores.sqlite_replies_rows import micros
 from scrimp.stores.sqlite_rest import Gate
 from scrimp.stores.sqlite_semantic_file import graph_path
@@ -182,7 +182,7 @@ class Searcher:
         while rows := connection.execute(
             _CHANGED, (place.scope, place.question, _AT_ONCE)
         ).fetchall():
-            index.add([number for number, _ in rows], whole([vector for _, vector in rows]))
+            index.add([number for number, _ in rows], wide([vector for _, vector in rows]))
             place = replace(place, question=rows[-1][0])
         gone = connection.execute(_GONE, (place.scope, place.gone)).fetchall()
         if gone:

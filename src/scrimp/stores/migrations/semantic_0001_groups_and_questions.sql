@@ -87,7 +87,7 @@ CREATE TABLE tags (
 ) WITHOUT ROWID;
 CREATE INDEX tags_by_group ON tags (grp);
 
--- vector: float16 numbers, little-endian.
+-- vector: its direction as int16 numbers, little-endian.
 CREATE TABLE questions (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   scope INTEGER NOT NULL REFERENCES scopes (id),
