@@ -61,6 +61,6 @@ def _header(pages: mmap.mmap) -> tuple[int, dict[str, _Place]]:
     length = int.from_bytes(pages[:8], "little")
     if length > min(len(pages) - 8, _MOST_HEADER_BYTES):
         raise ValueError(f"a header of {length} bytes")
-    raw: dict[str, Any] = msgspec.json.decode(pages[8 : 8 + length])
+    raw = msgspec.json.decode(pages[8 : 8 + length], type=dict[str, Any])
     raw.pop("__metadata__", None)
     return 8 + length, msgspec.convert(raw, dict[str, _Place])
