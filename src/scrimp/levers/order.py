@@ -23,6 +23,7 @@ ORDER: tuple[Place, ...] = (
     Place("watch", "sees calls that repeat before they are answered from memory", guard=True),
     Place("exact_cache", "a free answer before anything costs"),
     Place("coalesce", "equal calls in the air share one flight; what is remembered needs none"),
+    Place("semantic_cache", "costs a look by meaning; what is known word for word needs none"),
     Place("degrade", "over a soft budget: catches the refusal from below and walks the ladder"),
     Place("retry", "same target again, above the budget, so that each try is held", guard=True),
     Place("budget", "innermost: every paid attempt holds its worst case, then settles", guard=True),

@@ -1,0 +1,164 @@
+"""What is done with a fresh answer when nobody waits any more: compared, joined, or kept as new.
+
+A question joins a group only when its fresh answer was judged equal to the answer of the group's
+root: never to that of another alias, so that meanings do not drift from one to the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+from msgspec.structs import replace
+
+from scrimp.calls import Call, HeldSink, Reply, Trace
+from scrimp.dialects.base import Dialect
+from scrimp.errors import ScrimpError
+from scrimp.ledger.booking import total_cost
+from scrimp.meanings import Judge, Judged, Known, Opinion, SemanticStore
+from scrimp.pipeline.later import Later
+from scrimp.pipeline.semantic_scopes import Looked, Scopes
+from scrimp.ports import Clock, StoredReply
+from scrimp.remembered import About
+from scrimp.semantics.answers import text_of, why_not_kept
+
+SERVED_BY = "semantic_cache"
+_FICKLE = ("model", "function")
+"""Judges who may say another thing when they are asked again."""
+_SAME = 0.9999
+"""The cosine of a question with itself, as far as rounding goes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LearningRules:
+    """`compared` groups at most are judged per fresh answer. Texts are kept only when asked for."""
+
+    clock: Clock
+    dialects: Mapping[str, Dialect]
+    compared: int = 2
+    keep_texts: bool = False
+    max_reply_bytes: int = 256 * 1024
+
+
+class Learning:
+    """Hands fresh answers to `later`, where they are worked off. No judge: none is compared."""
+
+    def __init__(
+        self,
+        store: SemanticStore,
+        scopes: Scopes,
+        judge: Judge | None,
+        later: Later,
+        rules: LearningRules,
+    ) -> None:
+        self._store = store
+        self._scopes = scopes
+        self._judge = judge
+        self._later = later
+        self._rules = rules
+
+    def put(self, call: Call, looked: Looked, reply: Reply, ttl_s: int) -> str:
+        """Why the answer is not learned from; empty when it will be."""
+        dialect = self._rules.dialects[call.target.dialect]
+        text = text_of(reply, dialect)
+        if reason := why_not_kept(reply, text, self._rules.max_reply_bytes):
+            return reason
+        aside = call.sent_to(HeldSink(), Trace())
+        job = partial(self._learn, aside, looked, reply, ttl_s)
+        return "" if self._later.put(job) else "busy"
+
+    async def _learn(self, call: Call, looked: Looked, reply: Reply, ttl_s: int) -> None:
+        if call.cache.mode == "refresh":
+            if looked.cosine >= _SAME:
+                await self._store.delete(looked.scope, looked.decision.group)
+        elif looked.decision.kind in ("audit", "explore") and self._judge is not None:
+            group = await self._compare(call, looked, reply)
+            if group and await self._join(call, looked, group):
+                return
+        await self._keep(call, looked, reply, ttl_s)
+
+    async def _compare(self, call: Call, looked: Looked, reply: Reply) -> int:
+        """The group whose answer is equal to the fresh one; 0 when none of those compared is."""
+        decision = looked.decision
+        groups = dict.fromkeys((decision.group, *decision.order))
+        for group in list(groups)[: self._rules.compared]:
+            kept = await self._store.answer(looked.scope, group)
+            if kept is None:
+                continue
+            opinion = await self._opinion(call, kept.reply, reply)
+            if opinion is None or opinion.equal is None:
+                continue
+            if group == decision.group:
+                opinion = await self._tell(call, looked, (kept.reply, reply), opinion)
+            if opinion.equal:
+                return group
+        return 0
+
+    async def _opinion(self, call: Call, kept: Reply, reply: Reply) -> Opinion | None:
+        """None where no judge can work: nothing is learned then, and nothing is lost."""
+        assert self._judge is not None  # noqa: S101 - told to the type checker
+        try:
+            return await self._judge(call, kept, reply)
+        except ScrimpError:
+            return None
+
+    async def _tell(
+        self, call: Call, looked: Looked, replies: tuple[Reply, Reply], first: Opinion
+    ) -> Opinion:
+        """Write the verdict down; of one that surprises, the majority of three holds."""
+        decision, audited = looked.decision, looked.decision.kind == "audit"
+        opinion = first
+        if first.source in _FICKLE and looked.policy.doubts(decision, equal=bool(first.equal)):
+            opinion = await self._majority(call, replies, first)
+        verdict = Judged(
+            group=decision.group,
+            features=decision.features,
+            equal=bool(opinion.equal),
+            propensity=decision.propensity,
+            source=opinion.source,
+            served=audited,
+            at=self._rules.clock.now(),
+            score=decision.score,
+            cost_nanousd=opinion.cost.nanousd or 0,
+        )
+        overturned = opinion.equal != first.equal
+        await self._scopes.learn(looked, verdict, overturned=overturned)
+        if audited and not verdict.equal:
+            await self._store.quarantine(looked.scope, decision.group)
+        return opinion
+
+    async def _majority(self, call: Call, replies: tuple[Reply, Reply], first: Opinion) -> Opinion:
+        opinions = [first]
+        for _ in range(2):
+            more = await self._opinion(call, *replies)
+            if more is not None:
+                opinions.append(more)
+        said = [opinion.equal for opinion in opinions]
+        equal = said.count(True) > said.count(False) if len(opinions) > 1 else first.equal
+        return Opinion(equal, first.source, total_cost([one.cost for one in opinions]))
+
+    async def _join(self, call: Call, looked: Looked, group: int) -> bool:
+        known = self._known(looked, group)
+        return await self._store.add_alias(looked.scope, known, caller=_payer(call))
+
+    async def _keep(self, call: Call, looked: Looked, reply: Reply, ttl_s: int) -> None:
+        now, cache = self._rules.clock.now(), call.cache
+        headers = tuple(pair for pair in reply.headers if pair[0] == "content-type")
+        kept = replace(reply, headers=headers, served_by=SERVED_BY, cacheable=False)
+        about = About(cache.name, cache.tags, call.target.model, _payer(call))
+        answer = StoredReply(
+            kept, now, now + timedelta(seconds=ttl_s), looked.books, about, call.started_at
+        )
+        await self._store.add_root(looked.scope, self._known(looked, 0, root=True), answer, about)
+
+    def _known(self, looked: Looked, group: int, *, root: bool = False) -> Known:
+        text = looked.text if self._rules.keep_texts else ""
+        return Known(group, looked.vector, looked.sketch, text, root)
+
+
+def _payer(call: Call) -> str:
+    """Whose limits of new questions and of room hold: of those who are believed, the nearest."""
+    who = call.caller
+    return f"{who.tenant}\n{who.end_user}" if who.end_user else who.tenant
