@@ -30,7 +30,7 @@ def rules(toml: str) -> CurrentRules:
     return CurrentRules(rules_of(settings.budgets, settings.tiers, settings.limits), None)
 
 
-@dataclass
+@dataclass(eq=False)
 class DownStore:
     """A store that cannot answer; what is settled and released is remembered."""
 
