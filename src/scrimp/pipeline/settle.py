@@ -84,7 +84,7 @@ class Settler:
         """The high end of a call that may cost more than its text at the tier that was told.
 
         It may have been served at the dearer tier that it asked for, or hold sound, or let the
-        provider search.
+        provider search. Re-pricing leaves such a call as booked: its tokens do not explain it.
         """
         if (_told(attempt) or not ask.service_tier) and not (set(ask.kinds) & _SOUND or ask.uses):
             return cost
@@ -95,7 +95,9 @@ class Settler:
             most = upper_bound(ask, target.model, provider, attempt.started_at, book=self._book)
         except PriceUnknown:
             return cost
-        return replace(cost, high_nanousd=max(cost.high_nanousd or 0, most.nanousd))
+        if most.nanousd <= (cost.high_nanousd or 0):
+            return cost
+        return replace(cost, high_nanousd=most.nanousd, counted=())
 
     def _outputs(self, ask: Ask, attempt: Attempt, seen: Count) -> Count:
         provider = attempt.target.provider

@@ -243,3 +243,15 @@ async def test_sound_in_the_prompt_may_cost_what_sound_costs() -> None:
     assert audio > 2 * text
     count = await LetterEncoder().count_request("gpt-4o-audio-preview", fields, "openai.chat")
     assert high >= line_nanousd(count.high, audio)
+
+
+async def test_what_its_tokens_do_not_explain_is_not_priced_again_from_them() -> None:
+    """Searches have a fee, and what they find is input: the high end holds both."""
+    plain = await settled(call_of(chat_fields(max_tokens=100)), unpriced(partial=SEEN))
+    searching = call_of(chat_fields(max_tokens=100, web_search_options={}))
+    entry = await settled(searching, unpriced(partial=SEEN))
+    assert bounds_of(entry)[2] > bounds_of(plain)[2]
+    assert (entry.attempts[0].cost.counted == (), plain.attempts[0].cost.counted == ()) == (
+        True,
+        False,
+    )
