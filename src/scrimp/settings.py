@@ -254,7 +254,7 @@ _SHA256_RULE = "must be 64 hex digits in lower case (scrimp key NAME makes one)"
 _HINTS = {
     "engine": "one of memory, sqlite, redis",
     "budget.engine": "one of auto, memory, sqlite",
-    "alerts.mute": f"any of {', '.join(get_args(AlertKind))}",
+    "mute": f"any of {', '.join(get_args(AlertKind))}",
     "tls": "one of starttls, tls, none",
     "mode": "one of keys, passthrough",
     "policy": "one of allow, refuse, assume",

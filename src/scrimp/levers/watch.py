@@ -16,6 +16,9 @@ from scrimp.errors import RateLimited
 from scrimp.ports import Clock, Next
 
 _READ = ("chat", "embeddings")
+_TIER = "service_tier"
+"""The field in which both OpenAI's and Anthropic's clients ask for a tier."""
+_USUAL = ("default", "standard", "")
 
 
 class Watch:
@@ -38,10 +41,14 @@ class Watch:
             return await next(call)
         finally:
             for attempt in call.trace.attempts:
-                if attempt.service_tier and upgraded(asked_tier(call), attempt.service_tier):
-                    billed = {"asked": str(asked_tier(call) or ""), "billed": attempt.service_tier}
-                    call.trace.note(self.name, UPGRADED, billed)
-                    break
+                if attempt.service_tier not in _USUAL or _TIER in call.request.fields:
+                    self._compare(call, attempt.service_tier)
+
+    def _compare(self, call: Call, billed: str) -> None:
+        asked = call.request.fields.get(_TIER)
+        if upgraded(asked, billed):
+            told = {"asked": asked if isinstance(asked, str) else "", "billed": billed}
+            call.trace.note(self.name, UPGRADED, told)
 
     def _count(self, call: Call) -> None:
         caller = call.caller
@@ -68,8 +75,3 @@ class Watch:
             "or raise it: [alerts.loop] times in scrimp.toml)",
             retry_after_s=rest_s,
         )
-
-
-def asked_tier(call: Call) -> object:
-    """What the client asked for, by OpenAI's and Anthropic's name of the field."""
-    return call.request.fields.get("service_tier")
