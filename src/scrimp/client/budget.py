@@ -109,7 +109,7 @@ class Budget:
         spent: Callable[[Any], Money] | None = None,
     ) -> None:
         self.name = name
-        self.pocket = Pocket(self, limits, counters)
+        self.pocket = Pocket(limits, counters)
         self._spent = spent
         self._cost = cost
         self._fixed_nanousd = _LEAST_NANOUSD

@@ -29,7 +29,6 @@ Given = Budget | Money | Mapping[str, Money]
 class OwnPurse:
     """Implements `limits.Purse` over the counters of the engine itself."""
 
-    owner: object
     limits: tuple[Limit, ...]
     counters: BudgetStore
 
@@ -54,11 +53,11 @@ class OwnBudgets:
         if isinstance(given, Mapping):
             self._kept += limits
         else:
-            self._pockets.append(Pocket(self, limits, InMemory()))
+            self._pockets.append(Pocket(limits, InMemory()))
 
     def purses(self, app: App) -> tuple[Pocket | OwnPurse, ...]:
         """Those of an engine that has been opened."""
-        kept = () if app.budgets is None else (OwnPurse(self, tuple(self._kept), app.budgets),)
+        kept = () if app.budgets is None else (OwnPurse(tuple(self._kept), app.budgets),)
         return (*self._pockets, *(one for one in kept if one.limits))
 
 
@@ -66,8 +65,8 @@ def together(
     here: tuple[Pocket, ...], own: tuple[Pocket | OwnPurse, ...]
 ) -> tuple[Pocket | OwnPurse, ...]:
     """The budgets of a call's context and those of the engine: each counts once."""
-    owners = {id(one.owner) for one in here}
-    return (*here, *(one for one in own if id(one.owner) not in owners))
+    known = {id(one.limits) for one in here}
+    return (*here, *(one for one in own if id(one.limits) not in known))
 
 
 async def own_standings(app: App, purses: Sequence[Purse], user: str) -> tuple[Remaining, ...]:

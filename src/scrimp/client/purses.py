@@ -14,9 +14,11 @@ from scrimp.limits import Limit
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pocket:
-    """Implements `limits.Purse`. `owner` is the budget that it belongs to."""
+    """Implements `limits.Purse`. Its budget is known by this very tuple of limits.
 
-    owner: object
+    A way back to the budget would be a ring, and one that is made for each request stay behind.
+    """
+
     limits: tuple[Limit, ...]
     counters: Counting
 
@@ -75,9 +77,7 @@ def runs_here() -> tuple[Run, ...]:
 def with_own(pocket: Pocket) -> tuple[Pocket, ...]:
     """The pockets that hold here and this one; a budget that holds already counts once."""
     pockets = pockets_here()
-    if any(one.owner is pocket.owner for one in pockets):
-        return pockets
-    return (*pockets, pocket)
+    return pockets if _in(pocket, pockets) else (*pockets, pocket)
 
 
 def enter(owner: object, pockets: tuple[Pocket, ...], run: Run | None = None) -> None:
@@ -97,5 +97,10 @@ def _without(level: Level | None, owner: object) -> Level | None:
         return None if level is None else level.above
     above = _without(level.above, owner)
     kept = () if above is None else above.pockets
-    own = tuple([one for one in level.pockets if one.owner is level.owner and one not in kept])
+    before = () if level.above is None else level.above.pockets
+    own = [one for one in level.pockets if not _in(one, before) and not _in(one, kept)]
     return Level(above, level.owner, (*kept, *own), level.runs)
+
+
+def _in(pocket: Pocket, pockets: tuple[Pocket, ...]) -> bool:
+    return any(one.limits is pocket.limits for one in pockets)

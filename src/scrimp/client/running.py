@@ -68,5 +68,5 @@ async def admit(pockets: tuple[Pocket, ...], nanousd: int, *, asks: bool) -> Adm
     if verdict.denied_by is not None:
         raise exceeded(verdict.denied_by, verdict.needed, fixed=False)
     reserves = {one.counters: Reserve(one.counters, hold_id, nanousd) for one in pockets}
-    inside = [Pocket(one.owner, one.limits, reserves[one.counters]) for one in pockets]
+    inside = [Pocket(one.limits, reserves[one.counters]) for one in pockets]
     return Admitted(tuple(inside), reserves.values(), nanousd, asks=asks)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from contextvars import copy_context
 
@@ -15,7 +16,7 @@ def test_nested_budgets_all_hold() -> None:
     """The tighter one refuses; what passes counts in both. A budget inside itself counts once."""
     wide, tight = scrimp.budget(usd=1, name="wide"), scrimp.budget(usd="0.1", name="tight")
     with wide, tight, wide:
-        assert [pocket.owner for pocket in pockets_here()] == [wide, tight]
+        assert [pocket.limits[0].name for pocket in pockets_here()] == ["wide", "tight"]
         denied = SentCall(200_000_000).denied
         assert denied is not None
         assert denied.limit.name == "tight"
@@ -31,7 +32,7 @@ def test_blocks_may_be_left_in_any_order() -> None:
     first.__enter__()
     second.__enter__()
     first.__exit__(None, None, None)
-    assert [pocket.owner for pocket in pockets_here()] == [second]
+    assert pockets_here() == (second.pocket,)
     second.__exit__(None, None, None)
     second.__exit__(None, None, None)
     assert pockets_here() == ()
@@ -56,7 +57,22 @@ async def test_tasks_inherit_and_threads_do_not() -> None:
             thread.start()
             thread.join()
     assert [len(one) for one in found] == [1, 1, 1, 0]
-    assert found[0][0].owner is budget
+    assert found[0] == (budget.pocket,)
+
+
+def test_a_budget_leaves_nothing_for_the_collector() -> None:
+    """One per request is let go of when its block has ended, and so is each run of a function."""
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(10):
+            with scrimp.budget(usd=1, cost="0.1") as budget:
+                SentCall(5).ends(3)
+                budget(SentCall(5).ends)(4)
+        del budget
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
 
 
 def test_budgets_of_one_name_are_one() -> None:
