@@ -78,6 +78,9 @@ def budget(
     held before it runs. `spent` is a callable of its result: what it really spent, calls of
     Scrimp's included. Raises ConfigError.
     """
+    if unknown := options.keys() - BudgetOptions.__annotations__.keys():
+        msg = f"budget() got an unexpected keyword argument {min(unknown)!r}"
+        raise TypeError(msg)
     given = _Options(**options)
     caller = sys._getframe(1)  # noqa: SLF001 (a budget without a name is called by its place)
     place = f"{Path(caller.f_code.co_filename).name[-60:]}:{caller.f_lineno}"

@@ -11,6 +11,7 @@ from itertools import count
 
 from msgspec.structs import replace
 
+from scrimp.errors import StoreError
 from scrimp.limits import Amounts, BudgetStore, Limit, Purse, Verdict
 from scrimp.values import Value
 
@@ -73,17 +74,20 @@ def parts_of(purses: Iterable[Purse], *, first: Iterable[Part] = ()) -> Sequence
 async def hold_all(parts: Sequence[Part], wanted: Wanted) -> Verdict:
     """Hold it in every part, or in none. Raises StoreError."""
     verdicts: list[Verdict] = []
-    held = False
+    maybe = 1  # whoever is cancelled does not know whether the last one holds it
     try:
         for store, limits in parts:
             verdict = await _held_in(store, limits, wanted)
             if verdict.denied_by is not None:
+                maybe = 0
                 return verdict
             verdicts.append(verdict)
-        held = True
+    except StoreError:
+        maybe = 0
+        raise
     finally:
-        if not held:  # the last one too: who is cancelled does not know whether it was held there
-            for store, _ in parts[: len(verdicts) + 1]:
+        if len(verdicts) < len(parts):
+            for store, _ in parts[: len(verdicts) + maybe]:
                 store.release(wanted.hold_id)
     if len(verdicts) == 1:
         return verdicts[0]

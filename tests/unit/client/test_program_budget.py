@@ -64,6 +64,13 @@ def test_what_makes_no_budget_is_refused_in_words(given: dict[str, Any], said: s
         scrimp.budget(**given)
 
 
+def test_an_option_that_there_is_not_is_refused_by_its_name() -> None:
+    """As Python words it."""
+    more: dict[str, Any] = {"limit": 3}
+    with pytest.raises(TypeError, match=r"budget\(\) got .* 'limit'"):
+        scrimp.budget(usd=1, **more)
+
+
 @pytest.mark.parametrize("usd", [0.4, "0.40", "$0.4", Decimal("0.40")])
 def test_dollars_are_exact_however_they_are_written(usd: Any) -> None:
     """A float is the number that was written."""

@@ -75,10 +75,12 @@ async def test_purses_of_one_store_are_held_in_one_step() -> None:
 
 async def test_a_store_that_is_down_leaves_nothing_held() -> None:
     """The error is the caller's to judge."""
-    first, down = Purse(limit("first", 10), memory()), Purse(limit("down", 10), DownStore())
+    store = DownStore()
+    first, down = Purse(limit("first", 10), memory()), Purse(limit("down", 10), store)
     with pytest.raises(StoreError):
         await Holds(memory()).hold((), (first, down), wanted(4))
     assert await stands(first) == (0, 0)
+    assert not store.ended  # what failed has held nothing, and is not told of it
 
 
 async def test_who_leaves_while_it_is_held_leaves_nothing_behind() -> None:
