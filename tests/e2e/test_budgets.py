@@ -242,7 +242,13 @@ def test_over_a_soft_budget_a_cheaper_model_answers_and_nobody_remembers_it() ->
             assert raw.headers["x-scrimp-degraded"] == "cheaper_model"
             assert raw.parse().model.startswith("gpt-4o-mini")
         assert len(stage.sim.requests) == 2
-        lines = [line for line in stage.gateway.entries()[0].trace if line.lever == "degrade"]
+        entry = stage.gateway.entries()[0]
+        assert (entry.model_requested, entry.model) == ("gpt-4o", "gpt-4o-mini")
+        assert entry.baseline_nanousd is not None
+        assert entry.cost_nanousd is not None
+        assert entry.baseline_nanousd > 10 * entry.cost_nanousd
+        assert entry.saved == (("degrade", entry.baseline_nanousd - entry.cost_nanousd),)
+        lines = [line for line in entry.trace if line.lever == "degrade"]
         assert [line.verdict for line in lines] == ["skipped_rung", "cheaper_model"]
 
 

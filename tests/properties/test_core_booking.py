@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scrimp.calls import FREE_COST, UNKNOWN_COST, Attempt, Cost, Outcome, Reply
-from scrimp.ledger.booking import booked, total_cost
+from scrimp.ledger.booking import booked, changed_by, total_cost
 from tests.support.core import attempt_of, reply_of
 
 AMOUNTS = st.integers(0, 10**15)
@@ -53,6 +53,20 @@ def test_savings_explain_the_difference(
     if any(attempt.cost.nanousd is None for attempt in attempts):
         assert result.cost.nanousd is None
         assert result.baseline_nanousd is None
+
+
+@given(ATTEMPTS.filter(bool), st.none() | costs())
+def test_what_a_change_saved_explains_the_difference(
+    attempts: list[Attempt], asked: Cost | None
+) -> None:
+    """Another model, or a shorter answer: the sum holds, and what is unknown stays unknown."""
+    result = changed_by("degrade", booked(None, attempts, FREE_COST), attempts[-1].cost, asked)
+    if result.baseline_nanousd is None:
+        assert result.saved == ()
+        return
+    assert result.cost.nanousd is not None
+    assert result.baseline_nanousd - result.cost.nanousd == sum(part for _, part in result.saved)
+    assert result.saved[-1][0] == "degrade"
 
 
 @given(st.lists(costs(), max_size=5))

@@ -13,6 +13,9 @@ BUDGET = "budget"
 OPEN = "open"
 """Lever and verdict of a hold that waits for the outbox; its line has `hold` and `attempt`."""
 
+DEGRADED = "x-scrimp-degraded"
+"""The header of a call over a soft budget: what was done instead of refusing it."""
+
 _PARTS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 

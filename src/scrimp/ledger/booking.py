@@ -34,6 +34,8 @@ _BEGUN = 200  # the only status with which an answer that is shared begins to st
 _RETRY = "retry"
 _DOUBT: tuple[CostBasis, ...] = ("estimate", "assumed", "usage", "reported")
 _NOTHING = Usage()
+ESTIMATED = "baseline_estimated"
+"""Verdict of a call that another model answered: nobody knows what the asked one had written."""
 
 
 class Ending(Value, frozen=True):
@@ -100,6 +102,23 @@ def booked(reply: Reply | None, attempts: Sequence[Attempt], untouched: Cost) ->
     return Booked(cost, last, ((_RETRY, -extra),) if extra else ())
 
 
+def changed_by(lever: str, result: Booked, last: Cost, asked: Cost | None) -> Booked:
+    """The same call where a lever changed what was asked, and the provider answered that.
+
+    `asked` is what the model that was asked for would have cost for the same tokens, `last` what
+    the other one did; None where it was not another model: what a shorter answer saved nobody can
+    know, so nothing is claimed, but the lever is named.
+    """
+    if result.baseline_nanousd is None:
+        return result
+    if asked is None:
+        return replace(result, saved=(*result.saved, (lever, 0)))
+    if asked.nanousd is None or last.nanousd is None:
+        return Booked(result.cost, None)
+    saved = asked.nanousd - last.nanousd
+    return Booked(result.cost, result.baseline_nanousd + saved, (*result.saved, (lever, saved)))
+
+
 def total_usage(attempts: Sequence[Attempt]) -> Usage:
     """Tokens that the call used upstream, over all attempts that reported them."""
     usages = [attempt.usage for attempt in attempts if attempt.usage is not None]
@@ -118,15 +137,16 @@ def entry_of(call: Call, ending: Ending, *, keep_content: bool) -> Entry:
     cost = cost_of.cost if cost_of else UNKNOWN_COST
     status, outcome = _status(call, ending)
     reply, attempts = ending.reply, trace.attempts
+    target = attempts[-1].target if attempts else call.target
     return Entry(
         id=call.id,
         at=call.started_at,
         purpose=call.purpose,
         operation=call.operation,
         dialect=call.target.dialect,
-        provider=call.target.provider,
+        provider=target.provider,
         model_requested=call.request.model,
-        model=call.target.model,
+        model=target.model,
         status=status,
         outcome=outcome,
         served_by=reply.served_by if reply else trace.served_by if outcome == "ok" else "none",

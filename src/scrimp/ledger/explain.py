@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from scrimp.calls import COUNTERS, Attempt, Cost, Line, TraceLine, Usage
 from scrimp.ledger.adjustment import Adjustment, amounts_now
+from scrimp.ledger.booking import ESTIMATED
 from scrimp.money import PICO_PER_NANO, format_usd
 from scrimp.ports import Entry
 
@@ -148,9 +149,15 @@ def _money(entry: Entry) -> Iterator[str]:
     if entry.baseline_nanousd is None:
         yield "untouched it would have cost: not known"
     else:
-        yield f"untouched it would have cost: {format_usd(entry.baseline_nanousd)}"
+        guess = any(line.verdict == ESTIMATED for line in entry.trace)
+        by = " (an estimate: the same tokens at the price of the model that was asked)"
+        untouched = f"{format_usd(entry.baseline_nanousd)}{by if guess else ''}"
+        yield f"untouched it would have cost: {untouched}"
     for lever, nanousd in entry.saved:
-        verb = "saved" if nanousd >= 0 else "cost more than it saved, by"
+        if not nanousd:
+            yield f"{lever} changed the call; what that saved is not known"
+            continue
+        verb = "saved" if nanousd > 0 else "cost more than it saved, by"
         yield f"{lever} {verb} {format_usd(abs(nanousd))}"
     if not entry.saved:
         yield "no lever saved anything"

@@ -12,6 +12,7 @@ from typing import ClassVar, assert_never
 
 from msgspec.structs import replace
 
+from scrimp.budgets import words
 from scrimp.budgets.tables import LadderTable, Rung
 from scrimp.calls import Call, HeldSink, Reply, Target
 from scrimp.dialects.base import Dialect
@@ -20,7 +21,7 @@ from scrimp.errors import BudgetExceeded, StoreError
 from scrimp.fingerprint import fingerprint
 from scrimp.ports import Next, ReplyStore
 
-DEGRADED = "x-scrimp-degraded"
+DEGRADED = words.DEGRADED
 NOTICE = "[This answer was limited to {tokens} tokens: budget '{budget}' is used up.]"
 _JSON = (("content-type", "application/json"),)
 

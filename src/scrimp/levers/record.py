@@ -8,9 +8,20 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from scrimp.calls import FREE_COST, UNKNOWN_COST, Call, Cost, Reply
+from msgspec.structs import replace
+
+from scrimp.budgets.words import DEGRADED
+from scrimp.calls import (
+    FREE_COST,
+    UNKNOWN_COST,
+    Attempt,
+    Booked,
+    Call,
+    Cost,
+    Reply,
+)
 from scrimp.errors import PriceUnknown
-from scrimp.ledger.booking import Ending, booked, entry_of, needs_estimate
+from scrimp.ledger.booking import ESTIMATED, Ending, booked, changed_by, entry_of, needs_estimate
 from scrimp.pipeline.priced import priced
 from scrimp.ports import Clock, Ledger, Next, Outbox, Pricer, Settlement
 
@@ -49,7 +60,7 @@ class Record:
 
     def _book(self, call: Call, ending: Ending) -> None:
         trace = call.trace
-        trace.booked = booked(ending.reply, trace.attempts, ending.untouched)
+        trace.booked = self._degraded(call, booked(ending.reply, trace.attempts, ending.untouched))
         if not self._ledger.ok:
             trace.note(self.name, "ledger_behind", {"pending": self._ledger.health().pending})
         entry = entry_of(call, ending, keep_content=self._keep_content)
@@ -57,6 +68,29 @@ class Record:
             self._outbox.put(Settlement(call, entry))
         else:
             self._ledger.append(entry)
+
+    def _degraded(self, call: Call, result: Booked) -> Booked:
+        """What a lever saved that sent the call to a cheaper model, or asked for less."""
+        trace = call.trace
+        if DEGRADED not in trace.headers or not trace.attempts:
+            return result
+        last, asked = trace.attempts[-1], None
+        if last.target != call.target:
+            asked = self._as_asked(call, last)
+        return changed_by("degrade", result, last.cost, asked)
+
+    def _as_asked(self, call: Call, last: Attempt) -> Cost:
+        """What the model that was asked for would have cost for the same tokens: an estimate."""
+        if last.usage is None or not last.usage.total_input_tokens:
+            return last.cost
+        usage = replace(last.usage, terms=None)  # what the other one said of its own bill
+        try:
+            asked = self._pricer(usage, call.target, last.started_at, last.service_tier)
+        except PriceUnknown as error:
+            call.trace.note(self.name, "price_unknown", {"why": str(error)})
+            return UNKNOWN_COST
+        call.trace.note(self.name, ESTIMATED, {"model": call.target.model})
+        return asked
 
     def _untouched(self, call: Call, reply: Reply | None) -> Cost:
         """What a reply that a lever gave would cost fresh, at today's price."""

@@ -7,11 +7,14 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from scrimp.calls import FREE_COST, UNKNOWN_COST, Call, Reply, TraceLine
+from scrimp.budgets.words import DEGRADED
+from scrimp.calls import FREE_COST, UNKNOWN_COST, Call, Cost, Reply, Target, TraceLine
 from scrimp.errors import InvalidRequest, UpstreamError
+from scrimp.ledger.explain import explain
 from scrimp.levers.record import Record
 from scrimp.ports import Entry
 from tests.support.core import (
+    NOON,
     FakeClock,
     ListLedger,
     ListOutbox,
@@ -160,3 +163,32 @@ async def test_content_by_setting_only(keep: bool) -> None:  # noqa: FBT001 (a p
     await desk.serve(call_of())
     assert (desk.entry().request_content is not None) is keep
     assert (desk.entry().reply_content is not None) is keep
+
+
+async def test_a_cheaper_model_is_booked_beside_the_one_that_was_asked() -> None:
+    """The entry names who answered; the saving is the other's price of the same tokens, less."""
+    cheap = replace(attempt_of(), target=Target("openai", "gpt-4.1-nano", "openai.chat"))
+    cheap = replace(cheap, cost=Cost.exact(3, price_version="t", lines=()))
+    desk, call = Desk(reply_of(), cheap), call_of()
+    call.trace.headers[DEGRADED] = "cheaper_model"
+    await desk.lever(call, desk.below)
+    entry, usage = desk.ledger.entries[0], cheap.usage
+    assert usage is not None
+    asked = flat_price(usage, call.target, NOON, "").nanousd
+    assert asked is not None
+    assert (entry.model, entry.model_requested) == ("gpt-4.1-nano", "gpt-4o-mini")
+    assert entry.baseline_nanousd == asked
+    assert entry.saved == (("degrade", asked - 3),)
+    assert verdicts(call, "record") == ["baseline_estimated"]
+    assert "an estimate: the same tokens" in "\n".join(explain(entry))
+
+
+async def test_a_shorter_answer_claims_no_saving_but_is_counted() -> None:
+    """What the longer one had cost nobody knows; reports by lever still count the call."""
+    desk, call = Desk(reply_of(), attempt_of()), call_of()
+    call.trace.headers[DEGRADED] = "shorter_answer"
+    await desk.lever(call, desk.below)
+    entry = desk.ledger.entries[0]
+    assert entry.baseline_nanousd == entry.cost_nanousd
+    assert entry.saved == (("degrade", 0),)
+    assert "what that saved is not known" in "\n".join(explain(entry))
