@@ -40,8 +40,14 @@ class Holds:
         self, limits: tuple[Limit, ...], purses: tuple[Purse, ...], wanted: Wanted
     ) -> Verdict:
         """Hold it in the limits of the rules and in every purse, or in none. Raises StoreError."""
-        if not purses:
-            return await _held_in(self._store, limits, wanted)
+        if not purses:  # spelled out: it is on the way of most calls
+            return await self._store.hold(
+                wanted.hold_id,
+                limits,
+                wanted.worst,
+                lease_s=wanted.lease_s,
+                over_soft=wanted.over_soft,
+            )
         parts = parts_of(purses, first=((self._store, limits),) if limits else ())
         # whoever is denied may ask again by the same id, which some stores have seen end by then
         own_id = f"{wanted.hold_id}/{next(self._tries)}"
