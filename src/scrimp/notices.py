@@ -101,12 +101,12 @@ class Told(Value, frozen=True):
 class AlertBox(Protocol):
     """The outbox that all processes share. Blocks: call it in a thread. Raises StoreError.
 
-    What it has taken survives a restart. Each topic is taken once, each delivery is given to one
-    worker at a time.
+    What it has taken survives a restart. Each notifier is told of a topic once, each delivery is
+    given to one worker at a time.
     """
 
     def offer(self, alerts: Sequence[Alert], notifiers: Sequence[str]) -> int:
-        """Keep those that are new, to be delivered by these notifiers; how many those are."""
+        """Keep what is new to one of these notifiers, for those; how many alerts that is."""
         ...
 
     def claim(self, notifier: str, owner: str, *, lease_s: float) -> Due | None:

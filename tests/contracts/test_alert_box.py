@@ -62,6 +62,35 @@ def test_a_topic_is_taken_once(box: SqliteAlerts, clock: FakeClock) -> None:
     assert box.recent(10)[1].alert == first
 
 
+def test_each_notifier_is_told_once_whoever_has_it(box: SqliteAlerts, clock: FakeClock) -> None:
+    """A program with a function of its own takes nothing from a gateway's Slack."""
+    assert box.offer([alert(clock, "100", covers=("budget|50",))], ("callback",)) == 1
+    clock.pass_by(1)
+    assert box.offer([alert(clock, "100", covers=("budget|50",))], ("slack", "callback")) == 1
+    clock.pass_by(1)
+    assert box.offer([alert(clock, "100")], BOTH) == 1
+    assert box.offer([alert(clock, "50")], ("slack", "callback")) == 0
+    found = [[one.notifier for one in told.deliveries] for told in box.recent(9)]
+    assert found == [["webhook"], ["slack"], ["callback"]]
+
+
+def test_what_a_newer_scrimp_has_written_stops_nothing(
+    box: SqliteAlerts, tmp_path: Path, clock: FakeClock
+) -> None:
+    """It is given up by this one, and the next alert is delivered."""
+    box.offer([alert(clock, "new")], ("slack",))
+    connection = sqlite3.connect(tmp_path / "state" / "alerts.sqlite")
+    with connection:
+        connection.execute("UPDATE alerts SET body = json_set(body, '$.kind', 'from the future')")
+    connection.close()
+    clock.pass_by(1)
+    box.offer([alert(clock, "known")], ("slack",))
+    due = box.claim("slack", "me", lease_s=60)
+    assert due is not None
+    assert due.alert.title == "title known"
+    assert [told.alert.title for told in box.recent(9)] == ["title known"]
+
+
 def test_a_topic_that_may_come_again_does_so_after_its_time(
     box: SqliteAlerts, clock: FakeClock
 ) -> None:

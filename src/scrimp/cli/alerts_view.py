@@ -20,8 +20,8 @@ def show_test(results: Sequence[tuple[Notifier, Sent]]) -> None:
     console = out()
     for notifier, sent in results:
         status = ("sent  ", "green") if sent.ok else ("failed", "bold red")
-        said = f"  {sent.said}" if sent.said else ""
-        console.print(Text.assemble(status, f"  {notifier.name:<9}", said), soft_wrap=True)
+        line = f"  {notifier.name:<9}  {sent.said}".rstrip()
+        console.print(Text.assemble(status, line), soft_wrap=True)
 
 
 def test_fields(alert: Alert, results: Sequence[tuple[Notifier, Sent]]) -> dict[str, Any]:

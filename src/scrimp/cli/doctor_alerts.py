@@ -26,7 +26,10 @@ def alerts(loaded: Loaded) -> Iterator[Finding]:
     for notifier in open_notifiers(loaded):
         if why := getattr(notifier, "why", ""):
             yield Finding(
-                "fail", _NAME, f"{notifier.name}: {why}", "export it; alerts wait so long"
+                "fail",
+                _NAME,
+                f"{notifier.name}: {why}",
+                "mend it where Scrimp is started; alerts wait until then",
             )
         else:
             yield Finding("ok", _NAME, f"{notifier.name} is set up (try it: scrimp alerts test)")

@@ -92,7 +92,7 @@ class Deliveries:
     async def _pause_s(self, name: str) -> float:
         try:
             due = await asyncio.to_thread(self._box.next_due, name)
-        except StoreError:
+        except (StoreError, ArithmeticError):
             return LOOK_S
         if due is None:
             return LOOK_S

@@ -1,8 +1,8 @@
 """The outbox of alerts in a small SQLite file that all processes of a machine share.
 
 What was taken here is delivered though processes end: a delivery belongs to a worker for the time
-of a lease. Each topic is taken once, whoever comes first. The file is opened for each piece of work
-and closed again: alerts are rare.
+of a lease. Each notifier is told of a topic once, whoever comes first; processes need not have the
+same ones. The file is opened for each piece of work and closed again: alerts are rare.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ MOST_ALERTS = 10_000
 MOST_TOPICS = 100_000
 _BUSY_S = 5.0
 _HOUR_US = 3600 * 1_000_000
+_NOBODY = ""
 _NOBODY_US = 7 * 86400 * 1_000_000
 _TOLD = 200
+_UNREAD = "a newer Scrimp has written it"
 
 _TAKE = """
 INSERT INTO said (topic, until_us) VALUES (?, ?)
@@ -86,13 +88,9 @@ class SqliteAlerts:
         with self._writing() as connection:
             taken = 0
             for alert in alerts:
-                until_us = ENDLESS_US if alert.until is None else micros(alert.until)
-                since_us = now_us if alert.again else -1
-                if not connection.execute(_TAKE, (alert.topic, until_us, since_us)).rowcount:
-                    continue
-                connection.executemany(_COVER, [(topic, until_us) for topic in alert.covers])
-                self._keep(connection, alert, notifiers, now_us)
-                taken += 1
+                if whom := _new_to(connection, alert, notifiers or (_NOBODY,), now_us):
+                    self._keep(connection, alert, whom, now_us)
+                    taken += 1
             if taken:
                 _tidy(connection, now_us)
             return taken
@@ -103,14 +101,18 @@ class SqliteAlerts:
             return None
         now_us = micros(self._now())
         until_us = now_us + round(lease_s * 1_000_000)
+        query = "SELECT body FROM alerts WHERE id = ?"
         with self._writing() as connection:
-            row = connection.execute(_CLAIM, (owner, until_us, notifier, now_us)).fetchone()
-            if row is None:
-                return None
-            alert_id, tries = row
-            query = "SELECT body FROM alerts WHERE id = ?"
-            (body,) = connection.execute(query, (alert_id,)).fetchone()
-            return Due(_alert(body), notifier, tries)
+            while True:
+                row = connection.execute(_CLAIM, (owner, until_us, notifier, now_us)).fetchone()
+                if row is None:
+                    return None
+                alert_id, tries = row
+                (body,) = connection.execute(query, (alert_id,)).fetchone()
+                if (alert := _alert(body)) is not None:
+                    return Due(alert, notifier, tries)
+                unread = ("given_up", now_us, now_us, _UNREAD, alert_id, notifier, owner)
+                connection.execute(_FAILED, unread)
 
     def settle(self, due: Due, owner: str, sent: Sent, *, retry_at: datetime | None) -> None:
         """How a try ended. Raises StoreError.
@@ -150,7 +152,11 @@ class SqliteAlerts:
         with self._reading() as connection:
             query = "SELECT id, body FROM alerts ORDER BY at_us DESC, id LIMIT ?"
             rows = connection.execute(query, (limit,)).fetchall()
-            return tuple(Told(_alert(body), _deliveries(connection, one)) for one, body in rows)
+            return tuple(
+                Told(alert, _deliveries(connection, one))
+                for one, body in rows
+                if (alert := _alert(body)) is not None
+            )
 
     def _keep(
         self, connection: sqlite3.Connection, alert: Alert, notifiers: Sequence[str], now_us: int
@@ -163,7 +169,7 @@ class SqliteAlerts:
         connection.execute("INSERT OR REPLACE INTO alerts VALUES (?, ?, ?, ?)", row)
         connection.executemany(
             "INSERT INTO deliveries (alert_id, notifier, state, next_us) VALUES (?, ?, ?, ?)",
-            [(alert.id, name, state, now_us) for name in notifiers],
+            [(alert.id, name, state, now_us) for name in notifiers if name != _NOBODY],
         )
 
     @contextmanager
@@ -198,8 +204,28 @@ class SqliteAlerts:
                 connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
                 with closing(connection):
                     yield connection
-            except (sqlite3.Error, msgspec.MsgspecError) as error:
+            except sqlite3.Error as error:
                 raise StoreError(f"{self._path}, the outbox of alerts: {error}") from error
+
+
+def _new_to(
+    connection: sqlite3.Connection, alert: Alert, notifiers: Sequence[str], now_us: int
+) -> list[str]:
+    """Those of the notifiers that nobody has told yet; from now on they count as told."""
+    until_us = ENDLESS_US if alert.until is None else micros(alert.until)
+    since_us = now_us if alert.again else -1
+    found = []
+    for name in notifiers:
+        row = (_topic(alert.topic, name), until_us, since_us)
+        if connection.execute(_TAKE, row).rowcount:
+            covered = [(_topic(topic, name), until_us) for topic in alert.covers]
+            connection.executemany(_COVER, covered)
+            found.append(name)
+    return found
+
+
+def _topic(topic: str, notifier: str) -> str:
+    return f"{notifier}|{topic}"
 
 
 def _tidy(connection: sqlite3.Connection, now_us: int) -> None:
@@ -230,5 +256,9 @@ def _deliveries(connection: sqlite3.Connection, alert_id: str) -> tuple[Delivery
     )
 
 
-def _alert(body: str) -> Alert:
-    return msgspec.json.decode(body, type=Alert)
+def _alert(body: str) -> Alert | None:
+    """None for what a newer Scrimp has written and this one does not know."""
+    try:
+        return msgspec.json.decode(body, type=Alert)
+    except msgspec.MsgspecError:
+        return None
