@@ -114,8 +114,11 @@ class TiktokenEncoder:
                 pass  # what was counted so far is remembered
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_THREADS, "scrimp count")
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, lambda: work(self._run(model)))
+        try:
+            counting = self._pool.submit(lambda: work(self._run(model)))
+        except RuntimeError:  # the interpreter is ending and gives no thread any more
+            return work(self._run(model))
+        return await asyncio.wrap_future(counting)
 
     def _choice(self, model: str) -> EncodingChoice:
         choice = encoding_for(model)
