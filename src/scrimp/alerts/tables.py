@@ -60,7 +60,7 @@ class EmailTable(_Table, frozen=True):
     user: str = ""
     password_env: str = "SCRIMP_SMTP_PASSWORD"  # noqa: S105 (the same)
     ca_file: str = ""
-    timeout_s: _Seconds = 20.0
+    timeout_s: _Seconds = 10.0
 
 
 class AlertsSection(_Table, frozen=True):

@@ -313,7 +313,7 @@ TEMPLATE = """\
 #to = ["ops@example.com"]
 # The authority of the server's certificate, where it is your own.
 #ca_file = ""
-#timeout_s = 20.0
+#timeout_s = 10.0
 
 # Who reads /metrics where callers need keys: a key of its own (`scrimp key` makes one).
 #[metrics]

@@ -31,7 +31,7 @@ class MailServer:
     user: str = ""
     password: str = field(default="", repr=False)
     ca_file: str = ""
-    timeout_s: float = 20.0
+    timeout_s: float = 10.0
 
 
 class Email:

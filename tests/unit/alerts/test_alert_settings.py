@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
+import tomllib
+
 import msgspec
 import pytest
 
-from scrimp.alerts.tables import AlertsSection, is_on, rules_of
+from scrimp.alerts.tables import (
+    AlertsSection,
+    EmailTable,
+    LoopTable,
+    SlackTable,
+    WebhookTable,
+    is_on,
+    rules_of,
+)
+from scrimp.cli.init_text import TEMPLATE
 from scrimp.errors import ConfigError
 from scrimp.settings import Loaded, Settings, complete, parse, with_alerts
 
@@ -87,6 +99,32 @@ def test_secrets_come_from_the_environment_and_show_in_no_repr() -> None:
     }
     assert "https://s" not in repr(loaded)
     assert "pw" not in repr(loaded)
+
+
+def test_a_new_file_shows_every_setting_at_its_default() -> None:
+    """With each `#` taken away from `scrimp init`'s tables of alerts."""
+    shown = TEMPLATE[TEMPLATE.index("#[alerts]") : TEMPLATE.index("# Who reads /metrics")]
+    text = re.sub(r"^#(?=[^\s#])", "", shown, flags=re.MULTILINE)
+    found = section(text)
+    assert msgspec.structs.replace(found, webhook=None, slack=None, email=None) == AlertsSection()
+    assert (found.webhook, found.slack) == (WebhookTable(), SlackTable())
+    mail = found.email
+    assert mail is not None
+    assert mail == EmailTable(host=mail.host, sender=mail.sender, to=mail.to)
+    plain = tomllib.loads(text)["alerts"]
+    kinds: dict[str, type[msgspec.Struct]] = {
+        "loop": LoopTable,
+        "webhook": WebhookTable,
+        "slack": SlackTable,
+        "email": EmailTable,
+    }
+    assert set(plain) == _fields(AlertsSection)
+    for name, kind in kinds.items():
+        assert set(plain[name]) == _fields(kind)
+
+
+def _fields(kind: type[msgspec.Struct]) -> set[str]:
+    return {field.name for field in msgspec.structs.fields(kind)}
 
 
 def test_workers_get_the_secrets_with_the_settings() -> None:
