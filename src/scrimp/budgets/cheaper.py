@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from scrimp.budgets.admissible import will_do
 from scrimp.budgets.worst import WorstCase, asked
 from scrimp.calls import Call, Target
 from scrimp.errors import PriceUnknown, Rejected
@@ -24,8 +25,8 @@ class Places(Protocol):
 class Cheaper:
     """Called with a call: the target, or None where none of the list is cheaper and allowed.
 
-    A model must speak the call's dialect, and a key's own list must have it. A provider's key that
-    a client brings goes to that provider only.
+    A model must speak the call's dialect and be able to answer the call, and a key's own list must
+    have it. A provider's key that a client brings goes to that provider only.
     """
 
     def __init__(
@@ -58,7 +59,8 @@ class Cheaper:
             return None
         if caller.credential is not None and target.provider != call.target.provider:
             return None
-        return target
+        known = self._worst_case.known(target)
+        return target if will_do(call.request, call.target, target, known) else None
 
     def _most(self, call: Call, target: Target) -> int | None:
         size = len(call.request.body) // _BYTES_PER_TOKEN

@@ -19,6 +19,7 @@ from scrimp.dialects.json_body import encode
 from scrimp.ports import Count
 from scrimp.prices.book import PriceBook
 from scrimp.prices.bound import Ask, ask_of, upper_bound
+from scrimp.prices.rates import ModelPrice
 from scrimp.values import Value
 
 EXPECTED_OUTPUT_TOKENS = 1_000
@@ -31,7 +32,7 @@ _GRAIN = 256
 """Bounds are made for prompts of whole multiples of this, so that they can be remembered."""
 _MEMO_LIMIT = 2048
 _HOLDS_FOR = timedelta(minutes=10)
-_NOT_TEXT = (
+NOT_TEXT = (
     *(b'"image', b'"input_image', b'"file', b'"input_file', b'"document', b'"input_audio'),
     *(b'"audio', b'"computer', b'"video', b'"container_upload', b'"item_reference', b"base64"),
 )
@@ -78,6 +79,10 @@ class WorstCase:
         self._memo[key] = (at, worst)
         return worst
 
+    def known(self, target: Target) -> ModelPrice | None:
+        """What the book knows of a model."""
+        return self._book.find(target.model, self._names.get(target.provider, target.provider))
+
     def _bound(self, ask: Ask, target: Target, at: datetime) -> Worst:
         if not ask.place and (place := self._places.get(target.provider)):
             ask = replace(ask, place=place)
@@ -89,7 +94,7 @@ class WorstCase:
 
 def asked(request: Request, dialect: str, inputs: Count) -> Ask:
     """What a request asks that its price depends on, however its body spells it."""
-    return ask_of(_plainly(request), dialect, inputs)
+    return ask_of(plainly(request), dialect, inputs)
 
 
 def quick_count(request: Request, dialect: str) -> Count | None:
@@ -97,20 +102,20 @@ def quick_count(request: Request, dialect: str) -> Count | None:
     size = len(request.body)
     if size > _MOST_QUICK_BYTES or (dialect == "openai.responses" and request.stateful):
         return None
-    body = _plainly(request).body
-    if any(sign in body for sign in _NOT_TEXT) or not _own_tools(request.fields):
+    body = plainly(request).body
+    if any(sign in body for sign in NOT_TEXT) or not own_tools(request.fields):
         return None
     return Count(size // 4, 0, size + _OVERHEAD_TOKENS, "bytes")
 
 
-def _plainly(request: Request) -> Request:
+def plainly(request: Request) -> Request:
     """The same request without escapes that could hide a word from a search of its bytes."""
     if b"\\u" not in request.body:
         return request
     return msgspec.structs.replace(request, body=encode(request.fields))
 
 
-def _own_tools(fields: Mapping[str, Any]) -> bool:
+def own_tools(fields: Mapping[str, Any]) -> bool:
     """True when no tool is the provider's: those bring prompts of their own."""
     tools = fields.get("tools")
     if not tools:

@@ -1,0 +1,68 @@
+"""Whether another model will do for a call: by its size, and by what it has to take. Pure.
+
+In doubt it will not: a saving must never turn an answer into an error. What OpenAI's and
+Anthropic's models take is on their model pages (2026-11); of others only text is believed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from scrimp.budgets.worst import NOT_TEXT, own_tools, plainly
+from scrimp.calls import Request, Target
+from scrimp.prices.rates import ModelPrice
+
+_BYTES_PER_TOKEN = 3  # few, so that what fits by them fits
+_SEES = re.compile(
+    r"gpt-4o|gpt-4\.1|gpt-4-turbo|gpt-[5-9]|chatgpt-4o|o1(?!-mini)|o3(?!-mini)|o4|claude-"
+)
+_THINKS = re.compile(r"o[1-9]|gpt-[5-9](?!.*chat)")
+_PLAIN_JSON = re.compile(r"gpt-3\.5|gpt-4(?!o|\.)")
+_SOUND = (b'"input_audio"', b'"audio"')
+_OF_THINKERS = ("reasoning", "reasoning_effort", "verbosity")
+_NOT_OF_THINKERS = (
+    *("temperature", "top_p", "presence_penalty", "frequency_penalty", "logprobs"),
+    *("top_logprobs", "logit_bias", "max_tokens"),
+)
+_OF_FEW = ("thinking", "speed", "context_management", "container", "prediction", "modalities")
+
+
+def will_do(request: Request, asked: Target, other: Target, found: ModelPrice | None) -> bool:
+    """True when the other model, `found` in the price book, can answer the same request."""
+    model = other.model.rpartition("/")[2].lower()
+    fields = request.fields
+    if not _is_large_enough(request, found):
+        return False
+    if any(fields.get(name) for name in _OF_FEW) or not own_tools(fields):
+        return False
+    if not _takes_parts(request, model, found):
+        return False
+    if other.dialect.startswith("openai."):
+        thought, thinks = _thinks(asked.model), _thinks(model)
+        needs = _OF_THINKERS if not thinks else () if thought else _NOT_OF_THINKERS
+        if any(fields.get(name) is not None for name in needs):
+            return False
+    return not (b'"json_schema"' in request.body and _PLAIN_JSON.match(model))
+
+
+def _thinks(model: str) -> bool:
+    return _THINKS.match(model.rpartition("/")[2].lower()) is not None
+
+
+def _is_large_enough(request: Request, found: ModelPrice | None) -> bool:
+    if found is None:
+        return True
+    most, window = request.max_output_tokens or 0, found.context_window
+    if found.max_output_tokens is not None and most > found.max_output_tokens:
+        return False
+    return window is None or len(request.body) // _BYTES_PER_TOKEN + most <= window
+
+
+def _takes_parts(request: Request, model: str, found: ModelPrice | None) -> bool:
+    """Whether it takes what is no text: sound where it has a price for it, images if it sees."""
+    body = plainly(request).body
+    if not any(sign in body for sign in NOT_TEXT):
+        return True
+    if any(sign in body for sign in _SOUND):
+        return found is not None and any("input_audio" in row.rates for row in found.rows)
+    return _SEES.match(model) is not None

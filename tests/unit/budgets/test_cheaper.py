@@ -1,0 +1,103 @@
+"""Which cheaper model a call may be sent to: only one that can answer it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from scrimp.budgets.cheaper import Cheaper
+from scrimp.budgets.worst import WorstCase
+from scrimp.calls import Call, Caller, Target
+from scrimp.errors import InvalidRequest
+from tests.support.budgets import book
+from tests.support.core import FakeClock, call_of, chat_fields
+
+
+class Shop:
+    """OpenAI's models speak chat, Anthropic's messages."""
+
+    def resolve(self, model: str, dialect: str) -> Target:
+        """By the beginning of its name."""
+        claude = model.startswith("claude")
+        if claude != dialect.startswith("anthropic."):
+            raise InvalidRequest("another dialect")
+        return Target("anthropic" if claude else "openai", model, dialect)
+
+
+def chosen(call: Call, *models: str) -> str:
+    """The model that is taken, or nothing."""
+    cheaper = Cheaper(models, Shop(), WorstCase(book(), {}, {}), FakeClock())
+    target = cheaper(call)
+    return "" if target is None else target.model
+
+
+def big(**fields: Any) -> Call:
+    """A call to a dear model."""
+    call = call_of(chat_fields(**{"model": "gpt-4o", "max_tokens": 50, **fields}))
+    return replace(call, target=Target("openai", "gpt-4o", "openai.chat"))
+
+
+def looking(kind: str, **part: Any) -> list[dict[str, Any]]:
+    """A message with a part that is no text."""
+    return [{"role": "user", "content": [{"type": kind, **part}]}]
+
+
+def test_the_cheapest_of_those_that_speak_the_dialect_is_taken() -> None:
+    """Dearer ones and other dialects are not, nor is any where none is cheaper."""
+    models = ("gpt-4o-mini", "gpt-4.1-nano", "claude-haiku-4-5", "gpt-4")
+    assert chosen(big(), *models) == "gpt-4.1-nano"
+    assert chosen(big(), "gpt-4") == ""
+
+
+def test_a_keys_own_list_must_have_it() -> None:
+    """Otherwise a soft budget would open models to a key that may not use them."""
+    call = replace(big(), caller=Caller("key:a", key="a", models=("gpt-4o", "gpt-4o-mini")))
+    assert chosen(call, "gpt-4.1-nano", "gpt-4o-mini") == "gpt-4o-mini"
+    assert chosen(call, "gpt-4.1-nano") == ""
+
+
+_PICTURE = {"image_url": {"url": "data:image/png;base64,AAAA"}}
+_HEARD = {"input_audio": {"data": "AAAA", "format": "wav"}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "taken"),
+    [
+        ({"messages": [{"role": "user", "content": "word " * 20_000}]}, "gpt-4o-mini"),
+        ({"max_tokens": 6_000}, "gpt-4o-mini"),
+        ({"max_tokens": 20_000}, ""),
+        ({"messages": looking("image_url", **_PICTURE)}, "gpt-4o-mini"),
+        ({"messages": looking("input_audio", **_HEARD)}, ""),
+        ({"tools": [{"type": "function", "function": {"name": "look"}}]}, "gpt-3.5-turbo"),
+        ({"tools": [{"type": "web_search"}]}, ""),
+        ({"response_format": {"type": "json_schema", "json_schema": {}}}, "gpt-4o-mini"),
+        ({"reasoning_effort": "low"}, ""),
+        ({"prediction": {"type": "content", "content": "x"}}, ""),
+        ({}, "gpt-3.5-turbo"),
+    ],
+    ids=str,
+)
+def test_a_model_that_cannot_answer_the_call_is_passed_over(
+    fields: dict[str, Any], taken: str
+) -> None:
+    """Context, output, images, sound, hosted tools, schemas, settings: in doubt it will not do."""
+    prices = WorstCase(book(), {}, {})
+    clock = FakeClock()
+
+    def found(call: Call) -> str:
+        for models in (("gpt-3.5-turbo",), ("gpt-4o-mini",)):
+            if target := Cheaper(models, Shop(), prices, clock)(call):
+                return target.model
+        return ""
+
+    assert found(big(**fields)) == taken
+
+
+def test_a_model_that_thinks_takes_no_temperature() -> None:
+    """It would answer with an error."""
+    call = big(model="gpt-4.1", temperature=0.2)
+    call = replace(call, target=Target("openai", "gpt-4.1", "openai.chat"))
+    assert chosen(call, "gpt-5-nano") == ""
+    assert chosen(call, "gpt-5-nano", "gpt-4.1-nano") == "gpt-4.1-nano"
