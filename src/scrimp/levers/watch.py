@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from scrimp.alerts.entries import LOOP, REFUSED, UPGRADED, WATCH
+from scrimp.alerts.entries import LOOP, REFUSED, UPGRADED
 from scrimp.alerts.loops import Repeats
 from scrimp.alerts.tiers import upgraded
 from scrimp.calls import Call, Reply
@@ -24,7 +24,7 @@ _USUAL = ("default", "standard", "")
 class Watch:
     """A guard: refuses nothing unless `block` is set."""
 
-    name: ClassVar[str] = WATCH
+    name: ClassVar[str] = "watch"  # as `alerts.entries.WATCH` says
     fail_closed: ClassVar[bool] = False
 
     def __init__(self, clock: Clock, *, times: int, within_s: float, block: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from scrimp.alerts.entries import WATCH
 from scrimp.calls import Call, Caller, Reply
 from scrimp.errors import RateLimited
 from scrimp.levers.watch import Watch
@@ -48,6 +49,11 @@ async def passed(watch: Watch, *calls: Call) -> int:
 def watching(clock: FakeClock, *, block: bool = False, times: int = 3) -> Watch:
     """Three equal calls within a minute are no loop."""
     return Watch(clock, times=times, within_s=60, block=block)
+
+
+def test_alerts_know_it_by_its_name() -> None:
+    """What reads the trace and what writes it agree."""
+    assert Watch.name == WATCH
 
 
 async def test_a_loop_is_noted_once_in_its_time_and_goes_on() -> None:
