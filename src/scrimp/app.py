@@ -31,6 +31,7 @@ from scrimp.lineup import Means, check_engine, current_rules, levers_of
 from scrimp.notices import AlertBox, Notifier, OnAlert
 from scrimp.notifiers.opened import notifiers_of
 from scrimp.pipeline.alerting import Alerting, AlertMeans
+from scrimp.pipeline.again import Again
 from scrimp.pipeline.attempt import AttemptSettings, UpstreamAttempt
 from scrimp.pipeline.background import Background, Closing, Helper
 from scrimp.pipeline.chain import chain
@@ -54,6 +55,7 @@ from scrimp.ports import (
 )
 from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import resolve
+from scrimp.remembered import Chosen, Forgets
 from scrimp.served import targets_of
 from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, with_alerts
 from scrimp.stores.joined_keys import JoinedKeys
@@ -124,10 +126,12 @@ class App:
         )
         end = parts.around(end)
         self.background = Background()
+        self.again = Again(self.handle, parts.clock, self.new_id, self.background)
+        self.caches: dict[str, Forgets] = {"exact_cache": parts.replies}
         self.rules = current_rules(settings, parts.control)
         means = Means(
             *(parts, self.outbox, book, names, priced, self.background),
-            *(self.rules, self.targets, holds),
+            *(self.rules, self.targets, holds, self.again),
         )
         levers = levers_of(settings, means)
         self.levers: Mapping[str, Lever] = levers
@@ -222,6 +226,7 @@ async def open_app(
             try:
                 yield app
             finally:
+                app.again.stop()
                 for one in helpers:
                     one.stop()
                 await parts.replies.close()
@@ -306,9 +311,9 @@ async def cache_stats(loaded: Loaded, tenant: str | None = None) -> StoreStats:
     return await look(cache_plan(loaded), SystemClock(), tenant)
 
 
-async def clear_cache(loaded: Loaded, tenant: str | None, task: str | None) -> int:
-    """Forget what such a cache remembers; how much that was. Raises StoreError, ConfigError."""
-    return await forget(cache_plan(loaded), SystemClock(), tenant, task)
+async def forget_cached(loaded: Loaded, chosen: Chosen, *, dry_run: bool = False) -> int:
+    """Forget, or count, what such a cache remembers; all if nothing is chosen. Raises likewise."""
+    return await forget(cache_plan(loaded), SystemClock(), chosen, dry_run=dry_run)
 
 
 async def cache_server_memory(loaded: Loaded) -> dict[str, str]:

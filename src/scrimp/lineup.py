@@ -24,6 +24,7 @@ from scrimp.levers.record import Record
 from scrimp.levers.retry import Retry, RetrySettings
 from scrimp.levers.watch import Watch
 from scrimp.limits import BudgetStore, Limit, Purse, RuleStore
+from scrimp.pipeline.again import Again
 from scrimp.pipeline.background import Spawn
 from scrimp.pipeline.holds import Holds
 from scrimp.pipeline.turns import Turns
@@ -69,6 +70,7 @@ class Means:
     rules: CurrentRules
     targets: Targets
     holds: Holds | None
+    again: Again
 
 
 def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
@@ -141,17 +143,20 @@ def _exact_cache(settings: Settings, means: Means) -> Lever | None:
     section = settings.exact_cache
     if not section.enabled:
         return None
+    stale_s = ttl_seconds(section.stale_while_revalidate)
     cache = ExactCacheSettings(
         ttl_s=_ttl_s(settings),
         max_reply_bytes=section.max_reply_bytes,
         max_temperature=section.max_temperature,
-        older_s=older_s(settings),
+        older_s=max(older_s(settings), stale_s),
+        stale_s=stale_s,
     )
     turns = None
     if means.parts.claims is not None and section.wait_s:
         wait_s, lease_s = section.wait_s, CLAIM_LEASE_S
         turns = Turns(means.parts.claims, means.parts.clock, wait_s=wait_s, lease_s=lease_s)
-    return ExactCache(means.parts.replies, means.parts.clock, DIALECTS, cache, turns)
+    replies, clock = means.parts.replies, means.parts.clock
+    return ExactCache(replies, clock, DIALECTS, cache, turns, again=means.again)
 
 
 def lease_s(settings: Settings) -> float:

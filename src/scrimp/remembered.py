@@ -9,7 +9,7 @@ import fnmatch
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Protocol
 
 from scrimp.errors import InvalidRequest
 from scrimp.values import Value
@@ -62,6 +62,14 @@ class Chosen(Value, frozen=True, omit_defaults=True):
     tenant: str = ""
     task: str = ""
     stored_before: datetime | None = None
+
+
+class Forgets(Protocol):
+    """Whatever remembers answers."""
+
+    async def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
+        """Forget, or with `dry_run` only count, all that is chosen. Raises InvalidRequest."""
+        ...
 
 
 def check_chosen(chosen: Chosen) -> None:

@@ -105,6 +105,7 @@ class ExactCacheSection(Section, frozen=True):
 
     `max_bytes` bounds memory or the file; a Redis bounds itself. `memory_bytes` is memory in front
     of a file or a Redis (0: none). `url_env` names the variable that holds the URL of the Redis.
+    `stale_while_revalidate`: so long past its time an answer is served while it is asked for anew.
     """
 
     enabled: bool = True
@@ -119,6 +120,17 @@ class ExactCacheSection(Section, frozen=True):
     max_reply_bytes: Count = 1024 * 1024
     max_temperature: Annotated[float, Meta(ge=0)] = 1.0
     ttl: dict[str, str] = {}
+    stale_while_revalidate: str = "0"
+
+
+class EventsSection(Section, frozen=True):
+    """Events from outside, signed: `secret_env` names the variable with the shared secret.
+
+    `tolerance_s` is how old a signature may be.
+    """
+
+    secret_env: str = "SCRIMP_EVENTS_SECRET"  # noqa: S105 (the name of a variable)
+    tolerance_s: Annotated[int, Meta(ge=1, le=3600)] = 300
 
 
 class CoalesceSection(Section, frozen=True):
@@ -175,6 +187,7 @@ class Settings(Section, frozen=True):
     prices: dict[str, PriceTables] = {}
     unpriced: UnpricedSection = UnpricedSection()
     exact_cache: ExactCacheSection = ExactCacheSection()
+    events: EventsSection = EventsSection()
     coalesce: CoalesceSection = CoalesceSection()
     retry: RetrySection = RetrySection()
     ledger: LedgerSection = LedgerSection()

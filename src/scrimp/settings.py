@@ -25,6 +25,7 @@ from scrimp.providers import DEFAULT_PROVIDERS, SpokenDialect
 from scrimp.sections import (
     AdminSection,
     AuthSettings,
+    EventsSection,
     ExactCacheSection,
     KeySettings,
     LedgerSection,
@@ -60,7 +61,8 @@ class Loaded(msgspec.Struct, frozen=True):
     """Settings with where they came from and the secrets that they name (provider → key).
 
     `cache_url` is the URL of the exact cache's Redis, which may hold a password. `alert_secrets`
-    are values of the variables that `[alerts]` names, by their names.
+    are values of the variables that `[alerts]` names, by their names. `events_secret` is what
+    events from outside are signed with; empty where none are taken.
     """
 
     settings: Settings
@@ -68,6 +70,7 @@ class Loaded(msgspec.Struct, frozen=True):
     secrets: dict[str, str]
     cache_url: str = ""
     alert_secrets: dict[str, str] = {}
+    events_secret: str = ""
 
     def __repr__(self) -> str:
         """Without secrets."""
@@ -98,7 +101,8 @@ def complete(settings: Settings, environ: Mapping[str, str], *, source: str) -> 
     }
     cache_url = environ.get(settings.exact_cache.url_env, "")
     told = {name: environ[name] for name in alerts.variables(settings.alerts) if name in environ}
-    return Loaded(settings, source, secrets, cache_url, told)
+    events_secret = environ.get(settings.events.secret_env, "")
+    return Loaded(settings, source, secrets, cache_url, told, events_secret)
 
 
 def with_alerts(loaded: Loaded) -> Loaded:
@@ -184,6 +188,10 @@ def _check(settings: Settings, source: str) -> None:
             ttl_seconds(text)
         except ConfigError as error:
             raise ConfigError(f"{source}: exact_cache.ttl.{task}: {error}") from error
+    try:
+        ttl_seconds(settings.exact_cache.stale_while_revalidate)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: exact_cache.stale_while_revalidate: {error}") from error
     _check_keys(settings.keys, source)
     try:
         check_tables(settings)
@@ -244,6 +252,7 @@ _FIELDS = {
     for section in (
         *(Settings, ServerSettings, AuthSettings, ProviderSettings, TimeoutSettings),
         *(ModelSettings, PriceSettings, ExactCacheSection, RetrySection, LedgerSection),
+        EventsSection,
         *(AdminSection, MetricsSection, KeySettings, UnpricedSection, *SECTIONS),
         *alerts.SECTIONS,
     )

@@ -94,13 +94,19 @@ class RunningGateway:
             self.app = app
             listener = bind(server.host, 0)
             self.url = address(listener)
-            self._server = server_of(app, self._ready.set, metrics)
+            secret = self.loaded.events_secret
+            self._server = server_of(app, self._ready.set, metrics, events_secret=secret)
             await self._server.serve(sockets=[listener])
 
 
 @contextmanager
 def gateway(
-    upstream: str, *, more: str = "", providers: str | None = None, cache_url: str = ""
+    upstream: str,
+    *,
+    more: str = "",
+    providers: str | None = None,
+    cache_url: str = "",
+    events_secret: str = "",
 ) -> Iterator[RunningGateway]:
     """A gateway whose `openai` and `anthropic` providers are `upstream`, on a free port.
 
@@ -124,7 +130,8 @@ def gateway(
             for name, provider in settings.providers.items()
             if provider.key_env
         }
-        running = RunningGateway(Loaded(settings, "the test", secrets, cache_url))
+        loaded = Loaded(settings, "the test", secrets, cache_url, events_secret=events_secret)
+        running = RunningGateway(loaded)
         running.start()
         try:
             yield running

@@ -29,6 +29,7 @@ tenant_option = click.option(
     epilog=examples(
         "scrimp cache stats",
         "scrimp cache stats --tenant key:ci --json",
+        "scrimp cache invalidate --tag product:42 --dry-run",
         "scrimp cache clear --task code_review",
     ),
 )
@@ -116,21 +117,36 @@ def _stats(loaded: Loaded, tenant: str | None) -> dict[str, Any]:
 
     if loaded.settings.exact_cache.engine != "memory":
         return stats_view(asyncio.run(cache_stats(loaded, tenant)))
-    _only_own(tenant)
-    return _ask(loaded, "GET", "/v1/scrimp/cache")
+    only_own(tenant)
+    return ask_gateway(loaded, "GET", "/v1/scrimp/cache")
 
 
 def _clear(loaded: Loaded, tenant: str | None, task: str | None) -> int:
-    from scrimp.app import clear_cache
+    from scrimp.app import forget_cached
+    from scrimp.remembered import Chosen
 
+    if task is not None:
+        check_task(task)
     if loaded.settings.exact_cache.engine != "memory":
-        return asyncio.run(clear_cache(loaded, tenant, task))
-    _only_own(tenant)
+        chosen = Chosen(tenant=tenant or "", task=task or "")
+        return asyncio.run(forget_cached(loaded, chosen))
+    only_own(tenant)
     path = "/v1/scrimp/cache" + (f"/{task}" if task else "")
-    return int(_ask(loaded, "DELETE", path)["cleared"])
+    return int(ask_gateway(loaded, "DELETE", path)["cleared"])
 
 
-def _only_own(tenant: str | None) -> None:
+def check_task(task: str) -> None:
+    """Raises click.BadParameter for what is no task type."""
+    from scrimp.tasks import TTL_S
+
+    if task not in TTL_S:
+        raise click.BadParameter(
+            f"{task!r} is no task type (one of: {', '.join(TTL_S)})", param_hint="--task"
+        )
+
+
+def only_own(tenant: str | None) -> None:
+    """Raises ConfigError: over HTTP everybody reaches the own part."""
     from scrimp.errors import ConfigError
 
     if tenant is not None:
@@ -140,22 +156,28 @@ def _only_own(tenant: str | None) -> None:
         )
 
 
-def _ask(loaded: Loaded, method: str, path: str) -> dict[str, Any]:
-    """Ask the running gateway. Raises StoreError."""
+def ask_gateway(
+    loaded: Loaded, method: str, path: str, body: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Ask the running gateway. Raises StoreError, and InvalidRequest for what it refuses."""
     import http.client
 
     import msgspec
 
-    from scrimp.errors import StoreError
+    from scrimp.errors import InvalidRequest, StoreError
 
     server = loaded.settings.server
     place = f"{server.host}:{server.port}"
     key = os.environ.get(_KEY_ENV, "")
-    headers = {"Host": "localhost"} | ({"Authorization": f"Bearer {key}"} if key else {})
+    headers = {"Host": "localhost", "Content-Type": "application/json"}
+    if key:
+        headers["Authorization"] = f"Bearer {key}"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - read, not bound
     connection = http.client.HTTPConnection(host, server.port, timeout=10)
     try:
-        connection.request(method, path, headers=headers)
+        connection.request(
+            method, path, None if body is None else msgspec.json.encode(body), headers
+        )
         answer = connection.getresponse()
         told: dict[str, Any] = msgspec.json.decode(answer.read(1 << 24), type=dict[str, Any])
     except (OSError, http.client.HTTPException, msgspec.MsgspecError) as error:
@@ -169,5 +191,8 @@ def _ask(loaded: Loaded, method: str, path: str) -> dict[str, Any]:
         raise StoreError(f"the gateway wants a key: export {_KEY_ENV}=sk-scrimp-… (its own part)")
     if answer.status != 200:
         said = told.get("error")
-        raise StoreError(f"the gateway says {answer.status}: {said}")
+        words = said.get("message", said) if isinstance(said, dict) else said
+        if answer.status < 500:
+            raise InvalidRequest(str(words))
+        raise StoreError(f"the gateway says {answer.status}: {words}")
     return told

@@ -152,6 +152,8 @@ TEMPLATE = """\
 #max_reply_bytes = 1048576
 # Hotter calls want a new answer each time.
 #max_temperature = 1.0
+# So long past its time an answer is still served at once, while it is asked for anew; "0" is never.
+#stale_while_revalidate = "0"
 
 # How long an answer stays true, by task type: 90s, 30m, 24h, 7d; "0" is never remembered.
 #[exact_cache.ttl]
@@ -169,6 +171,12 @@ TEMPLATE = """\
 #general = "1h"
 #embedding = "30d"
 #creative = "0"
+
+# Events from outside that make answers be forgotten (POST /v1/scrimp/events), signed with the
+# secret in this variable; a signature is good for so long.
+#[events]
+#secret_env = "SCRIMP_EVENTS_SECRET"
+#tolerance_s = 300
 
 # Equal calls that are in the air at the same time share one attempt.
 #[coalesce]

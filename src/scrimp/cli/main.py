@@ -44,7 +44,9 @@ COMMANDS: dict[str, Lazy] = {
         "scrimp.cli.reconcile:reconcile_command", "Compare the ledger with a provider's bill."
     ),
     "explain": Lazy("scrimp.cli.explain:explain_command", "Tell the story of one call."),
-    "cache": Lazy("scrimp.cli.cache:cache_command", "Look at remembered replies, or forget them."),
+    "cache": Lazy(
+        "scrimp.cli.cache_group:cache_command", "Look at remembered replies, forget or make them."
+    ),
     "price": Lazy("scrimp.cli.price:price_command", "Show what a model costs."),
     "prices": Lazy("scrimp.cli.prices:prices_command", "Show, set, compare and update prices."),
     "reprice": Lazy(

@@ -20,11 +20,12 @@ from scrimp.errors import Rejected, ScrimpError, UpstreamError, kind_and_place
 from scrimp.gateway.admin import Admin, Knock
 from scrimp.gateway.admin_words import PREFIX as ADMIN
 from scrimp.gateway.body import ClientGoneError, read_body
+from scrimp.gateway.cache_desk import cache_desks
 from scrimp.gateway.leaving import EXTENSION, Leaving
 from scrimp.gateway.metrics import Metrics
 from scrimp.gateway.own_links import leading_back
-from scrimp.gateway.quotes import Counts, Estimates, desks
-from scrimp.gateway.records import RECORDS, Records
+from scrimp.gateway.quotes import desks
+from scrimp.gateway.records import RECORDS, Desk, Records
 from scrimp.gateway.sink import HttpSink, Receive, Send
 from scrimp.gateway.standing import Standing
 from scrimp.gateway.views import View, Views
@@ -47,7 +48,7 @@ class _Shared:
     intake: Intake
     views: Views
     admin: Admin
-    desks: Mapping[str, Records | Counts | Estimates]
+    desks: Mapping[str, Desk]
     allowed_hosts: frozenset[str]
     max_body_bytes: int
     write_timeout_s: float
@@ -57,7 +58,12 @@ class Gateway:
     """An ASGI application over one `App`."""
 
     def __init__(
-        self, app: App, *, tenant_secret: bytes = b"", standing: Standing | None = None
+        self,
+        app: App,
+        *,
+        tenant_secret: bytes = b"",
+        standing: Standing | None = None,
+        events_secret: bytes = b"",
     ) -> None:
         server = app.settings.server
         intake = Intake(app, tenant_secret=tenant_secret)
@@ -66,7 +72,11 @@ class Gateway:
             intake=intake,
             views=Views(app, intake, standing or Standing(Metrics())),
             admin=Admin(app),
-            desks={RECORDS: Records(app, intake), **desks(app, intake)},
+            desks={
+                RECORDS: Records(app, intake),
+                **desks(app, intake),
+                **cache_desks(app, intake, events_secret),
+            },
             allowed_hosts=frozenset(host.lower() for host in server.allowed_hosts),
             max_body_bytes=server.max_body_bytes,
             write_timeout_s=server.write_timeout_s,
@@ -184,13 +194,14 @@ class _One:
         headers = (*kind, *told.headers, ("cache-control", "no-store"), *wire.id_headers(self.id))
         await self.sink.whole(told.status, headers, told.body)
 
-    async def _tell(self, desk: Records | Counts | Estimates, receive: Receive) -> Refusal | None:
+    async def _tell(self, desk: Desk, receive: Receive) -> Refusal | None:
         """What is asked of Scrimp itself; the id of a record in the answer is that call's."""
         if self._scope["method"] != "POST":
             return wrong_method(self._scope["method"], self._scope["path"], "POST")
         try:
             taker = await desk.identify(self._headers)
-            body = await read_body(receive, self._shared.max_body_bytes, self._declared())
+            most = getattr(desk, "max_bytes", self._shared.max_body_bytes)
+            body = await read_body(receive, most, self._declared())
             shown = body if isinstance(body, Refusal) else await taker(body)
         except Rejected as error:
             return refusal_of(error)

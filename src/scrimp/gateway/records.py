@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
@@ -27,6 +28,14 @@ class Receipt:
 
 
 Booker = Callable[[bytes], Awaitable[Receipt | Refusal]]
+
+
+class Desk(Protocol):
+    """Answers what is asked of Scrimp itself by POST."""
+
+    async def identify(self, headers: Mapping[bytes, bytes]) -> Booker:
+        """What takes the body; asked before it is read. Raises Rejected."""
+        ...
 
 
 class Records:

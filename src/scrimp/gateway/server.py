@@ -51,20 +51,30 @@ async def open_server(loaded: Loaded, started: Callable[[], None]) -> AsyncItera
     metrics = Metrics()
     async with open_app(loaded, watch=metrics.add) as app:
         _tune_interpreter()
-        yield server_of(app, started, metrics)
+        yield server_of(app, started, metrics, events_secret=loaded.events_secret)
 
 
 def server_of(
-    app: App, started: Callable[[], None], metrics: Metrics | None = None
+    app: App,
+    started: Callable[[], None],
+    metrics: Metrics | None = None,
+    *,
+    events_secret: str = "",
 ) -> GatewayServer:
     """The server of one engine; `await server.serve(sockets=[...])` runs it.
 
-    `metrics` is what watches the engine's ledger entries.
+    `metrics` is what watches the engine's ledger entries; without `events_secret` no event from
+    outside is taken.
     """
     settings = app.settings
     standing = Standing(metrics or Metrics())
     standing.metrics.measure(app)
-    gateway = Gateway(app, tenant_secret=tenant_secret(settings.state_path), standing=standing)
+    gateway = Gateway(
+        app,
+        tenant_secret=tenant_secret(settings.state_path),
+        standing=standing,
+        events_secret=events_secret.encode(),
+    )
     config = uvicorn.Config(
         gateway,
         http=GatewayProtocol,

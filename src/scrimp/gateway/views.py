@@ -18,8 +18,10 @@ from scrimp.gateway import budget_view
 from scrimp.gateway.metrics_text import CONTENT_TYPE, exposition
 from scrimp.gateway.standing import Standing
 from scrimp.ports import Entry, ReplyStore, StoreStats
+from scrimp.settings import Settings
 from scrimp.shell import wire
 from scrimp.shell.intake import Identity, Intake
+from scrimp.tasks import TTL_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,22 +135,15 @@ class Views:
 
         async def clear(headers: RequestHeaders) -> Shown:
             tenant = (await self._intake.identify(headers)).tenant
-            self._check_one_memory()
+            check_one_memory(self._app.settings)
+            if task is not None and task not in TTL_S:
+                names = ", ".join(TTL_S)
+                raise UnknownModel(f"{task[:60]!r} is no task type (one of: {names})")
             return await _stored(_cleared(replies, tenant, task))
 
         if method == "DELETE":
             return clear
         return show if method == "GET" and task is None else None
-
-    def _check_one_memory(self) -> None:
-        """Nobody must be told that something is forgotten which other workers still know."""
-        settings = self._app.settings
-        if settings.server.workers > 1 and settings.exact_cache.engine == "memory":
-            raise InvalidRequest(
-                f"each of {settings.server.workers} workers remembers for itself, and this would "
-                "reach one of them (SIGHUP to the gateway forgets all; or share a cache: "
-                'exact_cache.engine = "sqlite")'
-            )
 
     async def _call(self, headers: RequestHeaders, call_id: str) -> Shown:
         """The entry of a finished call, as far as the asker may see it."""
@@ -171,6 +166,16 @@ class Views:
         if entry is None or not _may_see(identity, entry):
             raise UnknownModel(f"no call {call_id[:60]!r} here")
         return call_view(entry)
+
+
+def check_one_memory(settings: Settings) -> None:
+    """Nobody must be told that something is forgotten which other workers still know."""
+    if settings.server.workers > 1 and settings.exact_cache.engine == "memory":
+        raise InvalidRequest(
+            f"each of {settings.server.workers} workers remembers for itself, and this would "
+            "reach one of them (SIGHUP to the gateway forgets all; or share a cache: "
+            'exact_cache.engine = "sqlite")'
+        )
 
 
 async def _stored(told: Awaitable[dict[str, Any]]) -> Shown:

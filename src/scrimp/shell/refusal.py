@@ -12,6 +12,7 @@ from scrimp.errors import (
     Breach,
     BudgetExceeded,
     InvalidRequest,
+    NotThere,
     RateLimited,
     Rejected,
     Unauthenticated,
@@ -43,7 +44,7 @@ def refusal_of(error: Rejected) -> Refusal:
             kind = "invalid_request"
         case Unauthenticated():
             kind = "unauthenticated"
-        case UnknownModel():
+        case UnknownModel() | NotThere():
             kind = "not_found"
         case BudgetExceeded(breach=breach):
             return Refusal(error.status, "budget_exceeded", str(error), _numbers(breach))

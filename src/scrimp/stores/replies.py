@@ -94,19 +94,16 @@ async def look(plan: CachePlan, clock: Clock, tenant: str | None = None) -> Stor
         return await replies.stats(tenant)
 
 
-async def forget(plan: CachePlan, clock: Clock, tenant: str | None, task: str | None) -> int:
-    """Clear a cache that processes share; how many replies it had. Raises as `look` does."""
+async def forget(plan: CachePlan, clock: Clock, chosen: Chosen, *, dry_run: bool) -> int:
+    """Forget, or only count, what is chosen in a cache that processes share; how much that was.
+
+    All of it when nothing is chosen. Raises as `look` does, and InvalidRequest.
+    """
     if plan.engine == "sqlite" and not plan.path.exists():
         return 0
     async with _at_work(plan, clock) as replies:
-        return await replies.clear(tenant, task)
-
-
-async def invalidate(plan: CachePlan, clock: Clock, chosen: Chosen, *, dry_run: bool) -> int:
-    """Forget, or only count, what is chosen in a cache that processes share. Raises as `look`."""
-    if plan.engine == "sqlite" and not plan.path.exists():
-        return 0
-    async with _at_work(plan, clock) as replies:
+        if chosen == Chosen():
+            return await replies.clear()
         return await replies.invalidate(chosen, dry_run=dry_run)
 
 

@@ -1,0 +1,104 @@
+"""`scrimp cache invalidate`: forget the answers that somebody means, and no others."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+import click
+
+from scrimp.cli.cache import ask_gateway, only_own, place_of, tenant_option
+from scrimp.cli.options import config_option, examples, json_option, load_settings
+
+
+class InvalidateOptions(TypedDict):
+    """The arguments of the command."""
+
+    key: str | None
+    tag: str | None
+    pattern: str | None
+    model: str | None
+    older_than: str | None
+    tenant: str | None
+    task: str | None
+    dry_run: bool
+    config: Path | None
+    as_json: bool
+
+
+_CHOICES = ("key", "tag", "pattern", "model", "older_than", "task")
+
+
+@click.command(
+    name="invalidate",
+    short_help="Forget the replies that are meant.",
+    epilog=examples(
+        "scrimp cache invalidate --tag product:42 --dry-run",
+        "scrimp cache invalidate --tag product:42",
+        "scrimp cache invalidate --pattern 'faq/returns*' --older-than 7d",
+        "scrimp cache invalidate --model gpt-4o-mini --tenant key:web",
+    ),
+)
+@click.option("--key", metavar="NAME", help="The name that a caller gave an answer.")
+@click.option("--tag", metavar="TAG", help="A tag that a caller gave answers.")
+@click.option(
+    "--pattern",
+    metavar="GLOB",
+    help="Names, tags or answers that look like this (* ? [abc]; upper and lower case alike).",
+)
+@click.option("--model", metavar="MODEL", help="Answers of this model.")
+@click.option("--older-than", metavar="TIME", help="Remembered longer ago: 90s, 30m, 24h, 7d.")
+@tenant_option
+@click.option("--task", metavar="TYPE", help="Only replies of this task type.")
+@click.option("--dry-run", is_flag=True, help="Only say how many that would be.")
+@config_option
+@json_option
+def invalidate_command(**options: Unpack[InvalidateOptions]) -> None:
+    """Forget the remembered replies that are meant; all that is said must hold.
+
+    Callers name answers with the headers x-scrimp-cache-name and x-scrimp-cache-tags. An answer
+    that is still on its way is not remembered either, if it was asked for before. Gateways that run
+    see it within five seconds.
+
+    A pattern also looks into the texts of answers. Those of questions are not kept: a pattern that
+    matches nothing is refused, so that nobody takes it for done.
+    """
+    from scrimp.cli.console import print_json, say
+
+    if not any(options[name] for name in (*_CHOICES, "tenant")):  # type: ignore[literal-required]  # names of the dict
+        raise click.UsageError(
+            "nothing says which replies are meant (--key, --tag, --pattern, --model, --older-than, "
+            "--tenant or --task; scrimp cache clear forgets all)"
+        )
+    loaded = load_settings(options["config"])
+    told = _invalidate(options)
+    place = place_of(loaded)
+    if options["as_json"]:
+        print_json({"place": place, **told})
+        return
+    number = told["invalidated"]
+    replies = "reply" if number == 1 else "replies"
+    verb = "Would forget" if options["dry_run"] else "Forgot"
+    say(f"{verb} {number:,} {replies} in {place}.")
+
+
+def _invalidate(options: InvalidateOptions) -> dict[str, Any]:
+    """Raises InvalidRequest, StoreError, ConfigError."""
+    from scrimp.app import forget_cached
+    from scrimp.shell.forgetting import Choice, chosen_of
+
+    loaded, tenant = load_settings(options["config"]), options["tenant"]
+    said = {name: options[name] for name in _CHOICES if options[name]}  # type: ignore[literal-required]
+    if loaded.settings.exact_cache.engine == "memory":
+        only_own(tenant)
+        body = {**said, "dry_run": options["dry_run"]}
+        return ask_gateway(loaded, "POST", "/v1/scrimp/cache/invalidate", body)
+    chosen = chosen_of(Choice(**said), tenant or "", datetime.now(UTC))
+    number = asyncio.run(forget_cached(loaded, chosen, dry_run=options["dry_run"]))
+    return {
+        "invalidated": number,
+        "dry_run": options["dry_run"],
+        "caches": {"exact_cache": number},
+    }
