@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from typing import get_args
 from zoneinfo import ZoneInfo
@@ -132,3 +135,19 @@ def test_a_rolling_window_has_a_length(seconds: int) -> None:
 def test_every_kind_is_told_here() -> None:
     """A new kind of window needs its place above."""
     assert {*CALENDAR, "rolling", "lifetime", "open"} == set(get_args(WindowKind))
+
+
+def test_zones_are_known_on_a_machine_that_has_none() -> None:
+    """Slim containers bring no zones: those of the package are taken."""
+    code = (
+        "from scrimp.budgets.windows import Window, cell_at;"
+        "print(cell_at(Window('day', zone='Europe/Berlin'), 0).start_us)"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONTZPATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == str(-3600 * 1_000_000)

@@ -94,8 +94,7 @@ def zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (ValueError, OSError, KeyError) as error:
         raise ConfigError(
-            f"no time zone is called {name!r} (an IANA name, such as Europe/Berlin; on a machine "
-            "without zones: pip install tzdata)"
+            f"no time zone is called {name!r} (an IANA name, such as Europe/Berlin)"
         ) from error
 
 
