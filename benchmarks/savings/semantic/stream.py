@@ -107,6 +107,14 @@ class Cache:
         self.sizes[group] += 1
         self.known += 1
 
+    def forget_last(self, total: NDArray[np.float64]) -> None:
+        """Take back the last `add` of a new group; `total` is what it was before."""
+        self.known -= 1
+        self.total = total
+        self.sketches.pop()
+        for kept in (self.answers, self.sizes, self.equal, self.different):
+            kept.pop()
+
     def verdict(self, group: int, *, right: bool) -> None:
         """Counts for the group."""
         (self.equal if right else self.different)[group] += 1
