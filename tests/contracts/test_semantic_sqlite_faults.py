@@ -17,7 +17,8 @@ from scrimp.errors import StoreError
 from scrimp.meanings import About, Chosen, Judged, Known
 from scrimp.ports import CacheScope
 from scrimp.stores.semantic_index import ScopeIndex
-from scrimp.stores.semantic_plan import SemanticLimits
+from scrimp.stores.semantic_open import forget, look
+from scrimp.stores.semantic_plan import SemanticLimits, SemanticPlan
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.stores.sqlite_semantic import SemanticOptions, SqliteSemantic
 from scrimp.stores.sqlite_semantic_file import SCHEMA, graph_path
@@ -344,3 +345,19 @@ async def test_the_verdict_log_is_bounded(tmp_path: Path) -> None:
         kept = await one.store.verdicts(S, 999)
         assert len(kept) < 10 + 256
         assert list(kept) == given[-len(kept) :]
+
+
+async def test_a_file_is_looked_at_and_cleared_from_outside(tmp_path: Path) -> None:
+    """While a gateway uses it or not; where there is none, none is made."""
+    path = tmp_path / "semantic.sqlite"
+    plan, chosen = SemanticPlan("sqlite", path), Chosen(task="factual_qa")
+    with pytest.raises(StoreError, match="no semantic cache"):
+        await look(plan)
+    assert await forget(plan, FakeClock(), chosen) == 0
+    assert not path.exists()
+    async with opened(path) as one:
+        await one.fill(3)
+        assert await look(plan) == await one.store.stats()
+        assert await look(plan, "nobody") == ()
+        assert await forget(plan, one.clock, chosen) == 3
+        assert await one.finds(1) is None

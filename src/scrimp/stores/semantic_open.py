@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, assert_never
 
@@ -9,6 +10,7 @@ from scrimp.errors import ConfigError
 from scrimp.meanings import Chosen, SemanticStats, SemanticStore
 from scrimp.ports import Clock
 from scrimp.stores.semantic_plan import SemanticPlan
+from scrimp.stores.sqlite_semantic_file import file_stats
 
 if TYPE_CHECKING:
     from scrimp.stores.sqlite_semantic import SqliteSemantic
@@ -28,15 +30,14 @@ def open_semantic(plan: SemanticPlan, clock: Clock) -> SemanticStore:
     assert_never(plan.engine)
 
 
-async def look(
-    plan: SemanticPlan, clock: Clock, tenant: str | None = None
-) -> tuple[SemanticStats, ...]:
-    """What a file that processes share keeps and counts. Raises StoreError or ConfigError."""
-    store = _shared(plan, clock)
-    try:
-        return await store.stats(tenant)
-    finally:
-        await store.close()
+async def look(plan: SemanticPlan, tenant: str | None = None) -> tuple[SemanticStats, ...]:
+    """What a file that processes share keeps and counts; it is neither made nor changed.
+
+    Needs no extra. Raises StoreError, and ConfigError where nothing is shared.
+    """
+    if plan.engine == "memory":
+        raise _unshared()
+    return await asyncio.to_thread(file_stats, plan.path, tenant)
 
 
 async def forget(plan: SemanticPlan, clock: Clock, chosen: Chosen) -> int:
@@ -44,22 +45,22 @@ async def forget(plan: SemanticPlan, clock: Clock, chosen: Chosen) -> int:
 
     Raises InvalidRequest as the store does, StoreError, and ConfigError where nothing is shared.
     """
-    if plan.engine == "sqlite" and not plan.path.exists():
+    if plan.engine == "memory":
+        raise _unshared()
+    if not plan.path.exists():
         return 0
-    store = _shared(plan, clock)
+    store = _open_file(replace(plan, index_bytes=0), clock)
     try:
         return await store.invalidate(chosen)
     finally:
         await store.close()
 
 
-def _shared(plan: SemanticPlan, clock: Clock) -> SqliteSemantic:
-    if plan.engine == "memory":
-        raise ConfigError(
-            "semantic_cache.engine is memory: answers live in the process of a gateway "
-            '(engine = "sqlite" keeps them where others can look)'
-        )
-    return _open_file(replace(plan, index_bytes=0), clock)
+def _unshared() -> ConfigError:
+    return ConfigError(
+        "semantic_cache.engine is memory: answers live in the process of a gateway "
+        '(engine = "sqlite" keeps them where others can look)'
+    )
 
 
 def _open_file(plan: SemanticPlan, clock: Clock) -> SqliteSemantic:

@@ -39,7 +39,7 @@ from scrimp.stores.semantic_rules import check_chosen, kept
 from scrimp.stores.sqlite_replies_file import is_damage
 from scrimp.stores.sqlite_replies_rows import micros
 from scrimp.stores.sqlite_rest import Gate
-from scrimp.stores.sqlite_semantic_file import open_reader
+from scrimp.stores.sqlite_semantic_file import BOOKS, books_of, open_reader
 from scrimp.stores.sqlite_semantic_rows import Looks, NewGroup, Rows
 from scrimp.stores.sqlite_semantic_search import Searcher
 from scrimp.stores.sqlite_semantic_writer import Job, Writer, WriterOptions
@@ -63,10 +63,6 @@ WHERE groups.id = ? AND +groups.scope = (SELECT id FROM scopes WHERE scope = ?)
 _VERDICTS = """
 SELECT grp, features, equal, propensity, source, served, at_us, score, cost_nanousd FROM verdicts
 WHERE scope = (SELECT id FROM scopes WHERE scope = ?) ORDER BY id DESC LIMIT ?
-"""
-_BOOKS = """
-SELECT tenant, task, groups, questions, size_bytes, hits, misses, audits, judged, judge_nanousd
-FROM books ORDER BY tenant, task
 """
 
 
@@ -223,8 +219,8 @@ class SqliteSemantic:
     async def stats(self, tenant: str | None = None) -> tuple[SemanticStats, ...]:
         """What is kept and counted, by all processes."""
         await self._do(Rows.purge)
-        rows = await asyncio.to_thread(self._read_apart, _BOOKS, ())
-        return tuple(_stats(row) for row in rows if tenant in (None, row[0]))
+        rows = await asyncio.to_thread(self._read_apart, BOOKS, ())
+        return books_of(rows, tenant)
 
     async def close(self) -> None:
         """Commit what waits, save the indexes, let go of the file. May be called twice."""
@@ -345,19 +341,4 @@ def _judged(row: tuple[Any, ...]) -> Judged:
         at=EPOCH + timedelta(microseconds=at_us),
         score=score,
         cost_nanousd=cost,
-    )
-
-
-def _stats(row: tuple[Any, ...]) -> SemanticStats:
-    tenant, task, groups, questions, size_bytes, hits, misses, audits, judged, cost = row
-    return SemanticStats(
-        scope=CacheScope(tenant, task),
-        groups=groups,
-        questions=questions,
-        size_bytes=size_bytes,
-        hits=hits,
-        misses=misses,
-        audits=audits,
-        judged=judged,
-        judge_nanousd=cost,
     )

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from scrimp.errors import StoreError
+from scrimp.meanings import SemanticStats
+from scrimp.ports import CacheScope
 from scrimp.stores.private_file import identity, make_folder, open_private
 from scrimp.stores.sqlite_schema import Schema
 
@@ -14,6 +18,11 @@ APPLICATION_ID = 0x5343524D
 """`SCRM` in the file's header: this database is a semantic cache of Scrimp's."""
 
 SCHEMA = Schema("semantic cache", "semantic_", APPLICATION_ID)
+
+BOOKS = """
+SELECT tenant, task, groups, questions, size_bytes, hits, misses, audits, judged, judge_nanousd
+FROM books ORDER BY tenant, task
+"""
 
 _PAGE_BYTES = 8192  # a vector and its question take about one thousand
 _MAPPED_BYTES = 1 << 34  # reading sixty rows through a map takes half the time
@@ -81,3 +90,33 @@ def open_reader(path: Path, *, busy_timeout_ms: int = 0) -> sqlite3.Connection:
 def graph_path(path: Path, scope: int) -> Path:
     """Where the graph of a large scope lies."""
     return path.with_name(path.name + ".graphs") / f"{scope}.graph"
+
+
+def books_of(rows: Iterable[Any], tenant: str | None) -> tuple[SemanticStats, ...]:
+    """What `BOOKS` found, all or of one tenant."""
+    return tuple(
+        SemanticStats(
+            scope=CacheScope(found, task),
+            groups=groups,
+            questions=questions,
+            size_bytes=size_bytes,
+            hits=hits,
+            misses=misses,
+            audits=audits,
+            judged=judged,
+            judge_nanousd=cost,
+        )
+        for found, task, groups, questions, size_bytes, hits, misses, audits, judged, cost in rows
+        if tenant in (None, found)
+    )
+
+
+def file_stats(path: Path, tenant: str | None = None) -> tuple[SemanticStats, ...]:
+    """What a file says of itself, whether or not a gateway uses it. Raises StoreError."""
+    connection = open_reader(path, busy_timeout_ms=1000)
+    try:
+        return books_of(connection.execute(BOOKS).fetchall(), tenant)
+    except sqlite3.Error as error:
+        raise StoreError(f"the semantic cache cannot be read: {error}") from error
+    finally:
+        connection.close()
