@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,20 +18,21 @@ import uuid_utils
 
 from scrimp.alerts.tables import give_up_s, is_on, rules_of
 from scrimp.billing import book_of, places_of, price_names, pricer, trusts_of
+from scrimp.by_meaning import ByMeaning, Engine, JudgeFunction, join, open_by_meaning
 from scrimp.calls import Call, Reply
 from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.learning import Learner, Remembered
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
 from scrimp.errors import ConfigError, InvalidRequest, PriceUnknown
-from scrimp.identity import ControlStore, KeyStore, VirtualKey
+from scrimp.identity import ControlStore, KeyStore
 from scrimp.levers.order import ORDER
 from scrimp.limits import BudgetStore
 from scrimp.lineup import Means, check_engine, current_rules, levers_of
 from scrimp.notices import AlertBox, Notifier, OnAlert
 from scrimp.notifiers.opened import notifiers_of
-from scrimp.pipeline.alerting import Alerting, AlertMeans
 from scrimp.pipeline.again import Again
+from scrimp.pipeline.alerting import Alerting, AlertMeans
 from scrimp.pipeline.attempt import AttemptSettings, UpstreamAttempt
 from scrimp.pipeline.background import Background, Closing, Helper
 from scrimp.pipeline.chain import chain
@@ -56,8 +57,8 @@ from scrimp.ports import (
 from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import resolve
 from scrimp.remembered import Chosen, Forgets
-from scrimp.served import targets_of
-from scrimp.settings import KeySettings, Loaded, ProviderSettings, Settings, with_alerts
+from scrimp.served import targets_of, virtual_key
+from scrimp.settings import Loaded, ProviderSettings, Settings, with_alerts
 from scrimp.stores.joined_keys import JoinedKeys
 from scrimp.stores.opened_budgets import open_budgets, open_rates, program_budgets
 from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
@@ -87,6 +88,7 @@ class Parts:
     rates: BudgetStore | None = None
     reach: Callable[[str, Endpoint], None] = lambda name, endpoint: None  # noqa: ARG005 (none)
     around: Callable[[Next], Next] = lambda end: end
+    meanings: ByMeaning | None = None
 
 
 class App:
@@ -134,6 +136,11 @@ class App:
             *(self.rules, self.targets, holds, self.again),
         )
         levers = levers_of(settings, means)
+        self.meanings = None
+        if parts.meanings is not None:
+            engine = Engine(self.handle, self.targets, self.clock, self.new_id)
+            self.meanings, lever = join(settings, parts.meanings, engine)
+            levers[lever.name] = lever
         self.levers: Mapping[str, Lever] = levers
         self._full = chain([levers[place.name] for place in ORDER if place.name in levers], end)
         self._guards = chain(
@@ -179,10 +186,12 @@ async def open_app(
     *,
     watch: Callable[[Entry], None] | None = None,
     on_alert: OnAlert | None = None,
+    judge: JudgeFunction | None = None,
 ) -> AsyncIterator[App]:
     """An engine over the real adapters; drained and closed at the end. Raises ConfigError.
 
-    `watch` is shown every entry on its way to the ledger, `on_alert` is called with alerts.
+    `watch` is shown every entry on its way to the ledger, `on_alert` is called with alerts, `judge`
+    compares answers for the semantic cache.
     """
     loaded = loaded if on_alert is None else with_alerts(loaded)
     settings, clock = loaded.settings, SystemClock()
@@ -200,7 +209,9 @@ async def open_app(
     if (alerting := _alerting(loaded, budgets, on_alert)) is not None:
         budgets, ledger = alerting.budgets, WatchedLedger(ledger, alerting.entry)
     upstream, learner = HttpUpstream(endpoints_of(loaded)), Learner(_ratios(settings))
+    meanings = open_by_meaning(settings, clock, upstream, judge)
     parts = Parts(
+        meanings=meanings,
         clock=clock,
         upstream=upstream,
         ledger=ledger,
@@ -216,24 +227,32 @@ async def open_app(
     )
     try:
         app = App(settings, parts, book)
-        async with asyncio.TaskGroup() as group:
-            helpers: list[Helper] = [app.outbox, learner, *([alerting] if alerting else ())]
-            for one in helpers:
-                group.create_task(one.run(), name=f"scrimp {type(one).__name__}")
-            app.background.open(group)
+        helpers: list[Helper] = [app.outbox, learner, *([alerting] if alerting else ())]
+        helpers += [meanings] if meanings else []
+        async with _running(app, helpers):
             if cache.run is not None:
                 app.background(cache.run())
-            try:
-                yield app
-            finally:
-                app.again.stop()
-                for one in helpers:
-                    one.stop()
-                await parts.replies.close()
+            yield app
     finally:  # replies again: what opened them may have failed before
         closing: tuple[Closing, ...] = (upstream, parts.replies, parts.encoder, budgets, rates)
         for part in (*closing, control, ledger):
             await part.close()
+
+
+@asynccontextmanager
+async def _running(app: App, helpers: Sequence[Helper]) -> AsyncIterator[None]:
+    """The work beside the calls, until nobody needs it any more."""
+    async with asyncio.TaskGroup() as group:
+        for one in helpers:
+            group.create_task(one.run(), name=f"scrimp {type(one).__name__}")
+        app.background.open(group)
+        try:
+            yield
+        finally:
+            app.again.stop()
+            for one in helpers:
+                one.stop()
+            await app.replies.close()
 
 
 def open_control(settings: Settings) -> SqliteControl:
@@ -374,20 +393,5 @@ def _headers_of(provider: ProviderSettings, secret: str) -> tuple[tuple[str, str
 
 
 def _keys(settings: Settings, control: KeyStore) -> KeyStore:
-    listed = [_virtual_key(key) for key in settings.keys]
+    listed = [virtual_key(key) for key in settings.keys]
     return JoinedKeys(SettingsKeys(listed), [key.name for key in listed], control)
-
-
-def _virtual_key(key: KeySettings) -> VirtualKey:
-    return VirtualKey(
-        name=key.name,
-        sha256=key.sha256,
-        team=key.team,
-        user=key.user,
-        task=key.task,
-        tags=key.tags,
-        models=key.models,
-        org=key.org,
-        trusted=key.trusted,
-        ends_at=key.expires,
-    )

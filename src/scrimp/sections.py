@@ -14,6 +14,7 @@ from scrimp.alerts.tables import AlertsSection
 from scrimp.budgets.tables import BudgetSection, BudgetTable, DegradeSection, TierTable
 from scrimp.prices.own import PriceTables, UnpricedSection
 from scrimp.providers import SpokenDialect
+from scrimp.semantics.tables import SemanticCacheSection
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -188,6 +189,7 @@ class Settings(Section, frozen=True):
     unpriced: UnpricedSection = UnpricedSection()
     exact_cache: ExactCacheSection = ExactCacheSection()
     events: EventsSection = EventsSection()
+    semantic_cache: SemanticCacheSection = SemanticCacheSection()
     coalesce: CoalesceSection = CoalesceSection()
     retry: RetrySection = RetrySection()
     ledger: LedgerSection = LedgerSection()
@@ -221,6 +223,12 @@ class Settings(Section, frozen=True):
         """The file of the exact cache, where it has one."""
         path = self.exact_cache.path
         return Path(path).expanduser() if path else self.state_path / "cache.sqlite"
+
+    @property
+    def semantic_path(self) -> Path:
+        """The file of the semantic cache, where it has one."""
+        path = self.semantic_cache.path
+        return Path(path).expanduser() if path else self.state_path / "semantic.sqlite"
 
     @property
     def budget_path(self) -> Path:

@@ -1,14 +1,31 @@
-"""Which provider serves which model, as the settings and the price book say."""
+"""Which provider serves which model, as the settings and the price book say, and to whom."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from scrimp.billing import price_names
+from scrimp.identity import VirtualKey
 from scrimp.prices.book import PriceBook
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
-from scrimp.settings import Settings
+from scrimp.settings import KeySettings, Settings
 from scrimp.targets import ModelEntry, Provider, Targets
+
+
+def virtual_key(key: KeySettings) -> VirtualKey:
+    """A key of the settings."""
+    return VirtualKey(
+        name=key.name,
+        sha256=key.sha256,
+        team=key.team,
+        user=key.user,
+        task=key.task,
+        tags=key.tags,
+        models=key.models,
+        org=key.org,
+        trusted=key.trusted,
+        ends_at=key.expires,
+    )
 
 
 def targets_of(settings: Settings, book: PriceBook) -> Targets:

@@ -37,6 +37,7 @@ from scrimp.sections import (
     Settings,
     TimeoutSettings,
 )
+from scrimp.semantics.tables import JudgeName, SemanticCacheSection, check_table
 from scrimp.tasks import TTL_S
 
 __all__ = [
@@ -196,6 +197,7 @@ def _check(settings: Settings, source: str) -> None:
     try:
         check_tables(settings)
         alerts.check_tables(settings)
+        check_table(settings)
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from error
 
@@ -254,7 +256,7 @@ _FIELDS = {
         *(ModelSettings, PriceSettings, ExactCacheSection, RetrySection, LedgerSection),
         EventsSection,
         *(AdminSection, MetricsSection, KeySettings, UnpricedSection, *SECTIONS),
-        *alerts.SECTIONS,
+        *(*alerts.SECTIONS, SemanticCacheSection),
     )
     for field in msgspec.structs.fields(section)
 }
@@ -263,6 +265,9 @@ _SHA256_RULE = "must be 64 hex digits in lower case (scrimp key NAME makes one)"
 _HINTS = {
     "engine": "one of memory, sqlite, redis",
     "budget.engine": "one of auto, memory, sqlite",
+    "semantic_cache.engine": "one of memory, sqlite",
+    "semantic_cache.per": "one of hit, call",
+    "judges": f"any of {', '.join(get_args(JudgeName))}",
     "mute": f"any of {', '.join(get_args(AlertKind))}",
     "tls": "one of starttls, tls, none",
     "mode": "one of keys, passthrough",

@@ -131,11 +131,12 @@ class SemanticCache:
     def _hit(self, call: Call, looked: Looked, kept: StoredReply) -> Reply:
         decision, age_s, bound = looked.decision, self._age_s(kept), looked.policy.bound
         sure = f"{decision.chance:.4f}" if decision.chance >= 0 else f"cosine {looked.cosine:.4f}"
+        numbers: dict[str, int | float | str] = {"p": round(decision.chance, 4)}
         call.trace.note(
             self.name,
             "hit",
             {
-                "p": round(decision.chance, 4),
+                **(numbers if decision.chance >= 0 else {}),
                 "cosine": round(looked.cosine, 4),
                 "age_s": age_s,
                 "bound": bound,

@@ -7,9 +7,8 @@ far as their words cannot mean something else in English.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from scrimp.calls import Call
 from scrimp.fingerprint import why_not
@@ -25,7 +24,6 @@ EXACT_TASKS = frozenset(
 class BypassRules:
     """`words` are the user's own: a question with one of them is never answered by meaning."""
 
-    ttl_s: Mapping[str, int] = field(default_factory=dict)
     max_temperature: float = 1.0
     words: AbstractSet[str] = frozenset()
 

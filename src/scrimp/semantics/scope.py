@@ -56,7 +56,7 @@ def scope_key(call: Call, question: Question, dialect: Dialect, rules: ScopeRule
         target.provider,
         target.dialect,
         call.path,
-        call.task.name,
+        "" if call.task.source == "classifier" else call.task.name,  # it guesses by the question
         script(question.text),
         rules.corpus,
         rules.embedder,

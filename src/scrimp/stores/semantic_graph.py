@@ -16,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+with suppress(ImportError):  # first, where it is installed: its import crashes the process when
+    import onnxruntime  # type: ignore[import-untyped]  # noqa: F401  # usearch was there before it
 from usearch.index import Index
 
 from scrimp.stores.private_file import make_folder, open_private

@@ -1,0 +1,215 @@
+"""How the semantic cache is put together: beside `app.py`, the one other place that opens adapters.
+
+Nothing of it is imported, opened or run while `[semantic_cache] enabled` is false.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from scrimp.budgets.tables import nanousd_of
+from scrimp.calls import Target
+from scrimp.dialects import DIALECTS
+from scrimp.embedders.opened import EmbedderPlan, OpenEmbedder, open_embedder
+from scrimp.errors import ConfigError, InvalidRequest, StoreError, UnknownModel
+from scrimp.judges.closeness import Closeness
+from scrimp.judges.function import Function, JudgeFunction
+from scrimp.judges.model import ModelJudge, ModelJudgeSettings
+from scrimp.judges.panel import Panel
+from scrimp.judges.plain import COMPARED, Plain
+from scrimp.levers.semantic_cache import SemanticCache, SemanticCacheSettings
+from scrimp.meanings import Judge, SemanticStore
+from scrimp.pipeline.later import Later
+from scrimp.pipeline.semantic_learning import Learning, LearningRules
+from scrimp.pipeline.semantic_parts import SemanticParts
+from scrimp.pipeline.semantic_scopes import Scopes
+from scrimp.pipeline.semantic_servings import Feedback, Servings
+from scrimp.ports import Clock, Next, Upstream
+from scrimp.semantics.bypass import BypassRules
+from scrimp.semantics.deciding import Policies
+from scrimp.semantics.scope import ScopeRules
+from scrimp.semantics.tables import SemanticCacheSection, judges_of, pools_of
+from scrimp.semantics.threshold import ThresholdRules, Thresholds
+from scrimp.settings import Settings, ttl_seconds
+from scrimp.state_secret import state_secret
+from scrimp.stores.semantic_open import open_semantic
+from scrimp.stores.semantic_plan import SemanticLimits, SemanticPlan
+from scrimp.targets import Targets
+
+__all__ = ["ByMeaning", "Engine", "JudgeFunction", "join", "open_by_meaning"]
+
+_JUDGED_IN = ("openai.chat", "anthropic.messages")
+
+
+@dataclass(frozen=True, slots=True)
+class ByMeaning:
+    """The adapters, open. `secret` keys the scopes; `judge` is a function of the user's."""
+
+    store: SemanticStore
+    embedder: OpenEmbedder
+    policies: Policies
+    secret: bytes
+    later: Later
+    judge: JudgeFunction | None = None
+
+    async def run(self) -> None:
+        """Beside the calls, until `stop`; then everything is closed."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.embedder.run(), name="scrimp embedder")
+                group.create_task(self._warm(), name="scrimp embedder begins")
+                await self.later.run()
+                await self.embedder.embedder.close()
+        finally:
+            await self.store.close()
+
+    async def _warm(self) -> None:
+        """Load the model before a call waits for it."""
+        with suppress(StoreError):  # it says so again when it is needed
+            await self.embedder.embedder.embed(("Hello",))
+
+    def stop(self) -> None:
+        """Let it end in order."""
+        self.later.stop()
+
+
+def open_by_meaning(
+    settings: Settings, clock: Clock, upstream: Upstream, judge: JudgeFunction | None = None
+) -> ByMeaning | None:
+    """None where it is switched off. Raises ConfigError, such as for an extra that is missing."""
+    section = settings.semantic_cache
+    if not section.enabled:
+        return None
+    store = open_semantic(plan_of(settings), clock)
+    embedder = open_embedder(embedder_plan(section), upstream)
+    shared = section.engine == "sqlite"
+    secret = state_secret(settings.state_path, "semantic") if shared else secrets.token_bytes(32)
+    return ByMeaning(store, embedder, _policies(section), secret, Later(), judge)
+
+
+def plan_of(settings: Settings) -> SemanticPlan:
+    """Which store, and where."""
+    section = settings.semantic_cache
+    limits = SemanticLimits(max_bytes=section.max_bytes, caller_per_hour=section.new_per_hour)
+    return SemanticPlan(section.engine, settings.semantic_path, limits)
+
+
+def embedder_plan(section: SemanticCacheSection) -> EmbedderPlan:
+    """Which embedder."""
+    return EmbedderPlan(
+        name=section.embedder,
+        model=section.embedder_model,
+        dims=section.embedder_dims,
+        provider=section.embedder_provider,
+        timeout_s=max(2.0, section.limit_s),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """What of the engine it works with: its way, its targets, its ids."""
+
+    handle: Next
+    targets: Targets
+    clock: Clock
+    new_id: Callable[[], str]
+
+
+def join(
+    settings: Settings, opened: ByMeaning, engine: Engine
+) -> tuple[SemanticParts, SemanticCache]:
+    """What was opened, joined to an engine. Raises ConfigError for a judge that nobody serves."""
+    parts = parts_of(settings, opened, engine)
+    return parts, lever_of(settings, parts, engine.clock, opened.secret)
+
+
+def parts_of(settings: Settings, opened: ByMeaning, engine: Engine) -> SemanticParts:
+    """All but the lever. Raises ConfigError likewise."""
+    section, store, clock = settings.semantic_cache, opened.store, engine.clock
+    embedder = opened.embedder.embedder
+    scopes, servings = Scopes(store, embedder, opened.policies), Servings()
+    rules = LearningRules(
+        clock, DIALECTS, section.compared, section.keep_texts, section.max_reply_bytes
+    )
+    judge = _panel(section, opened, engine)
+    return SemanticParts(
+        store,
+        embedder,
+        scopes,
+        Learning(store, scopes, judge, opened.later, rules),
+        servings,
+        Feedback(store, scopes, servings, clock),
+        opened.later,
+    )
+
+
+def lever_of(
+    settings: Settings, parts: SemanticParts, clock: Clock, secret: bytes
+) -> SemanticCache:
+    """The lever over its parts."""
+    section = settings.semantic_cache
+    given = {**settings.exact_cache.ttl, **section.ttl}
+    ttl_s = {task: ttl_seconds(text) for task, text in given.items()}
+    words = frozenset(word.lower() for word in section.never)
+    scope = ScopeRules(secret, parts.embedder.id, section.corpus, pools_of(section))
+    lever = SemanticCacheSettings(
+        scope,
+        BypassRules(max_temperature=section.max_temperature, words=words),
+        ttl_s,
+        section.limit_s,
+    )
+    return SemanticCache(parts, clock, DIALECTS, lever)
+
+
+def judge_target(section: SemanticCacheSection, targets: Targets) -> Target:
+    """Where the judging model is asked. Raises ConfigError."""
+    failure: Exception | None = None
+    for dialect in _JUDGED_IN:
+        try:
+            return targets.resolve(section.judge_model, dialect)
+        except (InvalidRequest, UnknownModel) as error:  # another dialect, or nobody at all
+            failure = failure or error
+    raise ConfigError(f"semantic_cache.judge_model: {failure}") from failure
+
+
+def _policies(section: SemanticCacheSection) -> Policies:
+    if section.threshold is not None:
+        return Thresholds(ThresholdRules(section.threshold, section.audits), random.random)
+    from scrimp.quality.words import Promise  # noqa: PLC0415 - an optional extra
+    from scrimp.semantics.bounded import Bounds  # noqa: PLC0415 - the same
+
+    promise = Promise(
+        section.max_error, section.confidence, section.slack, per_call=section.per == "call"
+    )
+    return Bounds(promise, random.random)
+
+
+def _panel(section: SemanticCacheSection, opened: ByMeaning, engine: Engine) -> Judge:
+    judges: list[Judge] = []
+    for name in judges_of(section):
+        if name == "model":
+            judges.append(_model_judge(section, engine))
+        elif name == "embedding":
+            judges.append(Closeness(opened.embedder.embedder, DIALECTS))
+        else:
+            judges.append(Plain(name, COMPARED[name], DIALECTS))
+    if opened.judge is not None:
+        judges.insert(0, Function(opened.judge, DIALECTS))
+    return Panel(judges)
+
+
+def _model_judge(section: SemanticCacheSection, engine: Engine) -> ModelJudge:
+    most = nanousd_of("semantic_cache.judge_usd_per_day", section.judge_usd_per_day)
+    return ModelJudge(
+        engine.handle,
+        DIALECTS,
+        engine.clock,
+        ModelJudgeSettings(judge_target(section, engine.targets), most),
+        engine.new_id,
+        mark=lambda: secrets.token_hex(8),
+    )
