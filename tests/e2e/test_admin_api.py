@@ -246,3 +246,20 @@ def test_the_document_describes_every_endpoint(stage: Stage) -> None:
     assert form["additionalProperties"] is False
     assert form["required"] == ["name"]
     assert "secret" not in document["components"]["schemas"]["KeyView"]["properties"]
+
+
+def test_how_fast_calls_came_stands_beside_what_they_cost(stage: Stage) -> None:
+    """Calls a minute and at once are counted apart, and shown and reset with the rest."""
+    admin = AdminClient(stage.url)
+    also = [{"calls": 2, "per": "1m"}]
+    admin.put("/budgets/web", {"usd": "5", "per": "day", "parallel": 4, "also": also})
+    OPENAI.ask(stage.url, OPENAI.body(), headers={"x-scrimp-cache": "no-store"})
+
+    def used() -> list[tuple[str, str, str]]:
+        items = admin.get("/budgets/web/standing")["items"]
+        return [(one["unit"], one["window"], one["used"]) for one in items]
+
+    assert used()[0][:2] == ("usd", "day")
+    assert set(used()[1:]) == {("calls", "at once", "0"), ("calls", "any 1 min", "1")}
+    admin.ask("POST", "/budgets/web/reset")
+    assert {one[2] for one in used()} == {"0"}

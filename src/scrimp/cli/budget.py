@@ -162,8 +162,10 @@ def _each(budget: BudgetView) -> bool:
 async def _counted(desks: Desks, name: str, whose: str, *, reset: bool) -> tuple[Standing, ...]:
     """How a budget stands, after it was reset if that is asked for."""
     from scrimp.app import open_counters
+    from scrimp.shell.rules_desk import is_rate_limit
 
-    limits = await desks.rules.limits(name, whose)
+    found = await desks.rules.limits(name, whose)
+    limits = tuple(one for one in found if not is_rate_limit(one))
     if not limits:
         return ()
     counters = open_counters(desks.loaded.settings)

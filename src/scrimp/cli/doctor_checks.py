@@ -51,7 +51,7 @@ def all_findings(config: Path | None) -> Iterator[Finding]:
     yield from state(loaded.settings.state_path)
     yield from ledger(loaded.settings)
     yield from cache(loaded)
-    yield from budgets(loaded.settings)
+    yield from budgets(loaded.settings, config)
     yield from keys(loaded.settings, config)
     yield from alerts(loaded)
     yield from port_findings(loaded, ask_ready)

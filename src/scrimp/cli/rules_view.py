@@ -17,6 +17,7 @@ from scrimp.money import format_usd, parse_usd
 from scrimp.shell.forms import BudgetView, TierView
 
 _NEARLY = 0.9
+_OF_RATES = ("minute", "1m", "60s")
 
 
 def whose(budget: BudgetView) -> str:
@@ -76,6 +77,8 @@ def show_budget(budget: BudgetView, standings: Sequence[Standing]) -> None:
     if not standings:
         if "*" in {getattr(budget, kind) for kind in SCOPE_KINDS}:
             console.print(dim(f"Whose numbers? scrimp budget show {budget.name} --whose NAME"))
+        else:
+            _say_of_rates(budget)
         return
     table = _table("window", "limit", "used", "held", "left", "")
     for one in standings:
@@ -87,9 +90,19 @@ def show_budget(budget: BudgetView, standings: Sequence[Standing]) -> None:
             amount_text(unit, one.used),
             amount_text(unit, one.held),
             Text(amount_text(unit, one.remaining), "bold red" if full else ""),
-            resets_text(one),
+            resets_text(one) if one.used or one.held or one.limit.window.kind != "rolling" else "",
         )
     console.print(table)
+    _say_of_rates(budget)
+
+
+def _say_of_rates(budget: BudgetView) -> None:
+    """What comes within a minute, and at once, is counted where calls are answered."""
+    if budget.parallel or any(
+        one.per in _OF_RATES and not one.usd for one in (budget, *budget.also)
+    ):
+        where = f"GET /v1/scrimp/admin/budgets/{budget.name}/standing"
+        out().print(dim(f"How many come a minute, and at once, the gateway counts: {where}"))
 
 
 def standing_views(standings: Sequence[Standing]) -> list[dict[str, Any]]:

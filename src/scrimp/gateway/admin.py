@@ -22,7 +22,7 @@ from scrimp.shell import wire
 from scrimp.shell.desk import Desk
 from scrimp.shell.forms import in_words
 from scrimp.shell.refusal import Refusal, refusal_of
-from scrimp.shell.rules_desk import Counters, RulesDesk
+from scrimp.shell.rules_desk import AllCounters, Counters, RulesDesk
 
 _OPENAPI = f"{PREFIX}/openapi.json"
 _MAX_NAME = 256
@@ -125,7 +125,8 @@ class Admin:
         return _nowhere()
 
     def _counters(self) -> Counters | None:
-        return self._app.budgets
+        budgets, rates = self._app.budgets, self._app.rates
+        return None if budgets is None or rates is None else AllCounters(budgets, rates)
 
 
 def _match(template: tuple[str, ...], parts: list[str]) -> dict[str, str] | None:

@@ -225,7 +225,8 @@ def listed_elsewhere(kind: str, name: str) -> Conflict:
 
 def no_such(kind: str, name: str) -> NotThere:
     """What was asked for by name does not exist."""
-    return NotThere(f"there is no {kind} '{name[:128]}'")
+    shown = kind if kind in ("budget", "tier") else f"{kind}s"
+    return NotThere(f"there is no {kind} '{name[:128]}' (scrimp {shown} list shows all)")
 
 
 def unknown(kind: str, name: str) -> InvalidRequest:

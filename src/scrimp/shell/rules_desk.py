@@ -46,6 +46,31 @@ class Counters(Protocol):
         ...
 
 
+class AllCounters:
+    """The numbers of budgets and of rates, wherever each is counted."""
+
+    def __init__(self, budgets: Counters, rates: Counters) -> None:
+        self._budgets = budgets
+        self._rates = rates
+
+    async def standing(self, limits: tuple[Limit, ...]) -> tuple[Standing, ...]:
+        """How these limits stand now, what is spent before how fast. Raises StoreError."""
+        found: tuple[Standing, ...] = ()
+        for counters, part in self._parts(limits):
+            found += await counters.standing(part)
+        return found
+
+    async def reset(self, limits: tuple[Limit, ...]) -> None:
+        """Count these limits from 0 again."""
+        for counters, part in self._parts(limits):
+            await counters.reset(part)
+
+    def _parts(self, limits: tuple[Limit, ...]) -> list[tuple[Counters, tuple[Limit, ...]]]:
+        spent = tuple(one for one in limits if not is_rate_limit(one))
+        rates = tuple(one for one in limits if is_rate_limit(one))
+        return [part for part in ((self._budgets, spent), (self._rates, rates)) if part[1]]
+
+
 class RulesDesk:
     """One place for both shells. `by` goes into the audit log. Raises StoreError."""
 
@@ -143,7 +168,7 @@ class RulesDesk:
         await self._control.note("reset", "counter", name, by=by)
 
     async def limits(self, name: str, scope: str = "") -> tuple[Limit, ...]:
-        """The limits behind a budget, those of a minute left out. Raises NotThere, InvalidRequest.
+        """The limits behind a budget, rates among them. Raises NotThere, InvalidRequest.
 
         `scope` is whose, where the budget is for each of a kind.
         """
@@ -161,7 +186,7 @@ class RulesDesk:
         elif scope and scope != whose:
             raise InvalidRequest(f"budget '{name}' is of {found.kind} '{whose}', not of '{scope}'")
         limits = RuleBook(rules).standing_limits(_caller(found.kind, whose))
-        return tuple(one for one in limits if one.name == name and not _is_rate(one))
+        return tuple(one for one in limits if one.name == name)
 
     def _in_tier(self, rules: Rules, kind: ScopeKind, scope: str) -> Budget | None:
         mine = [one for one in rules.budgets if (one.kind, one.scope) == (kind, scope) and one.tier]
@@ -202,7 +227,8 @@ def scope_kind(text: str) -> ScopeKind:
     raise NotThere(f"'{text[:40]}' is no kind of scope ({', '.join(SCOPE_KINDS)})")
 
 
-def _is_rate(limit: Limit) -> bool:
+def is_rate_limit(limit: Limit) -> bool:
+    """True for calls and tokens per minute and for parallel calls, which have counters apart."""
     return is_rate(Allowance(limit.unit, limit.amount, limit.window))
 
 
@@ -221,6 +247,7 @@ def _made(name: str, make: Callable[[], _T]) -> _T:
         said = str(error)
         for section in ("budgets", "tiers"):
             said = said.removeprefix(f"{section}.{name}").removeprefix(".").strip()
+        said = said.removeprefix(":").strip()
         raise InvalidRequest(said) from error
 
 

@@ -86,7 +86,8 @@ def test_rotating_and_revoking(state: Path) -> None:
         (("keys", "create", "ci", "--task", "juggling"), "juggling"),
         (("keys", "create", "ci", "--expires", "yesterday"), "not in the future"),
         (("keys", "create", "ci", "--expires", "soon"), "90d"),
-        (("keys", "show", "nobody"), "there is no key 'nobody'"),
+        (("keys", "show", "nobody"), "there is no key 'nobody' (scrimp keys list shows all)"),
+        (("budget", "set", "x", "--per", "day"), "error: per without an amount"),
         (("teams", "delete", "nobody"), "there is no team 'nobody'"),
         (("budget", "set", "x", "--usd", "-3", "--per", "day"), "$9,000,000"),
         (("budget", "set", "x", "--usd", "nan", "--per", "day"), "nan"),
@@ -188,3 +189,13 @@ def test_the_doctor_looks_at_keys(state: Path, tmp_path: Path) -> None:
     assert [status for status, _ in findings()] == ["warn", "ok"]
     (state / "control.sqlite").write_bytes(b"no database at all" * 100)
     assert [status for status, _ in findings()] == ["fail"]
+
+
+@pytest.mark.usefixtures("state")
+def test_the_doctor_counts_budgets_and_says_where_rates_are_counted() -> None:
+    """Those that were made on the command line hold like those of the settings."""
+    good("budget", "set", "web", "--usd", "5", "--per", "day", "--rpm", "60", "--parallel", "4")
+    assert "and 1 by scrimp budget" in run("doctor").stdout
+    shown = good("budget", "show", "web")
+    assert "the gateway counts: GET /v1/scrimp/admin/budgets/web/standing" in shown
+    assert [one["window"] for one in told("budget", "show", "web")["standing"]] == ["day"]
