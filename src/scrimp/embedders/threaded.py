@@ -10,10 +10,12 @@ import asyncio
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
+from scrimp.embedders.daemon_pool import DaemonPool
 from scrimp.errors import ScrimpError, StoreError, kind_and_place
 
 _TOGETHER = 16
@@ -56,7 +58,8 @@ class ThreadedEmbedder:
     def __init__(self, model: LocalModel, limits: ThreadLimits) -> None:
         self._model = model
         self._limits = limits
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: DaemonPool[list[bytes]] | None = None
+        self._works: set[Future[list[bytes]]] = set()
         self._guard = threading.Lock()
         self._loading = threading.Lock()
         self._loaded = False
@@ -92,24 +95,29 @@ class ThreadedEmbedder:
             return
 
     async def close(self) -> None:
-        """What runs now runs to its end, what waits fails."""
+        """What runs now runs to its end, unless it hangs; what waits fails."""
         self._closed = True
         pool, self._pool = self._pool, None
         if pool is None:
             return
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.close()
+        with self._guard:
+            works = [asyncio.wrap_future(work) for work in self._works]
         try:
             async with asyncio.timeout(self._limits.timeout_s):
-                await asyncio.to_thread(pool.shutdown)
+                await asyncio.gather(*works, return_exceptions=True)
         except TimeoutError:
-            return  # it hangs: its thread ends with the process
+            return  # its thread ends with the process
 
     async def _turn(self, texts: tuple[str, ...], limit_s: float) -> list[bytes]:
         self._check()
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._limits.threads, "scrimp embed")
-        work = self._pool.submit(self._work, texts)
+            self._pool = DaemonPool(self._limits.threads, "scrimp embed")
+        work = self._pool.submit(partial(self._work, texts))
         self._waiting += 1
+        with self._guard:
+            self._works.add(work)
+        work.add_done_callback(self._done)
         try:
             async with asyncio.timeout(limit_s):
                 return await asyncio.wrap_future(work)
@@ -126,6 +134,10 @@ class ThreadedEmbedder:
             raise
         finally:
             self._waiting -= 1
+
+    def _done(self, work: Future[list[bytes]]) -> None:
+        with self._guard:
+            self._works.discard(work)
 
     def _back(self, _work: Future[list[bytes]]) -> None:
         """In a thread: what was given up has ended after all."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 
@@ -185,3 +188,37 @@ async def test_closing_does_not_wait_for_a_model_that_hangs() -> None:
         await embedder.embed(("a",))
     await embedder.close()
     gate.set()
+
+
+def test_a_model_that_hangs_does_not_hold_the_process_back() -> None:
+    """A process that has closed its embedder ends, though a thread of it never will."""
+    code = """
+import asyncio, threading
+from scrimp.embedders.threaded import ThreadedEmbedder, ThreadLimits
+from scrimp.errors import StoreError
+from tests.support.embedding import FakeModel
+
+async def main():
+    embedder = ThreadedEmbedder(FakeModel(gate=Never()), ThreadLimits(timeout_s=0.01))
+    try:
+        await embedder.embed(("a",))
+    except StoreError as error:
+        print(error)
+    await embedder.close()
+
+class Never(threading.Event):
+    def wait(self, timeout=None):
+        while True:
+            super().wait()
+
+asyncio.run(main())
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert "was not done within 0.01 s" in done.stdout
