@@ -18,12 +18,10 @@ def unit(vector: Vectors) -> Vectors:
 def see(asked: str, known: list[tuple[str, int]], out: frozenset[int] = frozenset()) -> Sight:
     """A question in the direction of the first known text; the others lie further off, in order."""
     dice = np.random.default_rng(0)
-    one = unit(dice.normal(size=DIMS))
+    off = dice.normal(size=(len(known) + 1, DIMS)).astype(np.float32)
+    one = unit(off[-1])
     vectors = np.array(
-        [
-            unit(one + 0.05 * at * dice.normal(size=DIMS).astype(np.float32))
-            for at in range(len(known))
-        ]
+        [unit(one + np.float32(0.05 * at) * off[at]) for at in range(len(known))], np.float32
     )
     cosines = (vectors @ one).astype(np.float64)
     order = np.argsort(-cosines)
