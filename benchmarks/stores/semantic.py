@@ -148,7 +148,7 @@ async def fill(store: Store, rows: Vectors, clock: SystemClock) -> tuple[list[in
     spent_us = (time.perf_counter() - began_s) * 1e6 / len(rows)
     while index_of(store).crowded:
         await store.nearest(SCOPE, rows[0].tobytes(), 1)
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(2)  # a search among many that are not in a graph yet is slow
     if sys.stderr.isatty():
         print(file=sys.stderr)
     return groups, spent_us
