@@ -60,6 +60,11 @@ def test_both_bills_are_equal_and_the_cache_has_answered(
     assert document["spend_nanousd"] + saved == document["without_scrimp_nanousd"]
     assert sum(row["spend_nanousd"] for row in document["models"]) == document["spend_nanousd"]
     assert sum(row["calls"] for row in document["applications"]) == document["calls"]
+    over = document["over_budget"]
+    assert over["refused_billed_nanousd"] == 0
+    assert float(over["needed_usd"]) > float(over["limit_usd"]) > 0
+    assert (over["rung"], over["answered_by"]) == ("cheaper_model", "gpt-4.1-nano")
+    assert over["saved_nanousd"] > 0
     broken = document["broken_stream"]
     assert broken["low_nanousd"] < broken["provider_nanousd"] < broken["high_nanousd"]
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ This is the only module that needs the extra `scrimp[demo]`.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, assert_never
 
@@ -54,6 +54,16 @@ class Clients:
         create = self._openai.chat.completions.create
         with suppress(*SDK_ERRORS):
             await _openai_stream(await create(**request_fields(call), extra_headers=headers))
+
+    async def headers_of(self, fields: Mapping[str, Any], *, tag: str) -> Mapping[str, str]:
+        """What the headers of an answer say, or those of a refusal."""
+        create = self._openai.chat.completions.with_raw_response.create
+        try:
+            answer = await create(**fields, extra_headers={"x-scrimp-tags": tag})
+        except openai.APIStatusError as error:
+            return error.response.headers
+        headers: Mapping[str, str] = answer.headers
+        return headers
 
 
 @asynccontextmanager

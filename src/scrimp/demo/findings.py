@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 from scrimp.demo.broken import Broken
+from scrimp.demo.guarded import Guarded
 from scrimp.ledger.report import By, LatencyAdded, Report, ReportRow, quantile
 from scrimp.ports import Entry
 
@@ -81,6 +82,7 @@ class Findings:
     provider_nanousd: int
     hit_id: str = ""
     broken: Broken | None = None
+    guarded: Guarded | None = None
 
     @property
     def difference_nanousd(self) -> int:
@@ -102,7 +104,8 @@ class Findings:
     def good(self) -> bool:
         """Whether the demo shows what it is to show."""
         known = self.broken is None or self.broken.inside
-        return self.bills_equal and not self.failed and known
+        kept = self.guarded is None or self.guarded.good
+        return self.bills_equal and not self.failed and known and kept
 
 
 def gather(books: Books, began: datetime, played: Played, provider_nanousd: int) -> Findings:
@@ -183,6 +186,7 @@ def to_json(findings: Findings) -> dict[str, Any]:
             "equal": findings.bills_equal,
         },
         "broken_stream": None if findings.broken is None else _broken(findings.broken),
+        "over_budget": None if findings.guarded is None else asdict(findings.guarded),
         "good": findings.good,
     }
 

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from scrimp.demo.broken import Broken
 from scrimp.demo.findings import Findings
+from scrimp.demo.guarded import ASKED, Guarded
 from scrimp.demo.stage import Stage
 from scrimp.ledger.report import ReportRow
 from scrimp.money import format_usd
@@ -145,7 +146,19 @@ def _bill(findings: Findings) -> Table:
             _exact(findings.broken.provider_nanousd),
             _cut(findings.broken),
         )
+    if findings.guarded is not None:
+        _add_guarded(grid, findings.guarded)
     return grid
+
+
+def _add_guarded(grid: Table, guarded: Guarded) -> None:
+    style = "green" if guarded.good else "bold red"
+    sent = "before it was sent" if not guarded.refused_billed_nanousd else "but it was BILLED"
+    needs = f"it may cost up to ${guarded.needed_usd}"
+    grid.add_row("over a hard budget", "refused", Text(f"{sent}: {needs}", style))
+    saved = f"in the place of {ASKED}, saved {_exact(guarded.saved_nanousd)}"
+    by = guarded.answered_by if guarded.rung else "NOT degraded"
+    grid.add_row("over a soft budget", by, Text(saved, style))
 
 
 def _cut(broken: Broken) -> Text:

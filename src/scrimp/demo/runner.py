@@ -17,6 +17,7 @@ from scrimp.app import open_ledger_reader
 from scrimp.demo.broken import break_one
 from scrimp.demo.display import shown
 from scrimp.demo.findings import Books, Findings, Played, gather
+from scrimp.demo.guarded import spend_too_much
 from scrimp.demo.player import Player, Progress
 from scrimp.demo.stage import Stage, open_stage
 from scrimp.demo.traffic import PlannedCall, day
@@ -92,7 +93,8 @@ async def _play(
     await stage.settled()
     findings = gather(books, began, played, await stage.billed_nanousd())
     async with seat.clients.open_clients(stage.gateway_url) as sdks:
-        return replace(findings, broken=await break_one(calls, stage, books, sdks))
+        findings = replace(findings, broken=await break_one(calls, stage, books, sdks))
+        return replace(findings, guarded=await spend_too_much(stage, books, sdks))
 
 
 def _total(books: Books, began: datetime) -> ReportRow:

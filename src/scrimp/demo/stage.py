@@ -43,7 +43,24 @@ headers = {{ authorization = "Bearer simulated" }}
 base_url = "{simulator}/v1"
 dialects = ["anthropic.messages"]
 headers = {{ x-api-key = "simulated" }}
+
+# What is left of these is too little for any call with their tags: the day's calls have others.
+[budgets.strict]
+tag = "{strict}"
+usd = "0.000050"
+per = "day"
+
+[budgets.gentle]
+tag = "{gentle}"
+usd = "0.000050"
+per = "day"
+hard = false
+
+[degrade]
+models = ["gpt-4.1-nano"]
 """
+STRICT, GENTLE = "demo:hard-budget", "demo:soft-budget"
+"""Tags whose budgets are nearly empty."""
 
 # Passing faults for the retry lever, none of them billed: a busy provider now and then.
 _FAULTS: tuple[Mapping[str, Any], ...] = (
@@ -101,7 +118,9 @@ async def open_stage(*, keep: bool) -> AsyncIterator[Stage]:
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
         simulator_url = await stack.enter_async_context(_child(folder, "simulator"))
         config = folder / "scrimp.toml"
-        text = _CONFIG.format(state=json.dumps(str(folder)), simulator=simulator_url)
+        text = _CONFIG.format(
+            state=json.dumps(str(folder)), simulator=simulator_url, strict=STRICT, gentle=GENTLE
+        )
         config.write_text(text, encoding="utf-8")
         gateway_url = await stack.enter_async_context(_child(folder, "gateway", str(config)))
         # The port that it took: what reads these settings later finds the gateway there.

@@ -15,6 +15,7 @@ from rich.console import Console
 from scrimp.demo.broken import Broken
 from scrimp.demo.display import clock, figures
 from scrimp.demo.findings import Findings, Played, answer_times, gather, retried, to_json
+from scrimp.demo.guarded import Guarded
 from scrimp.demo.player import Progress
 from scrimp.demo.report import report, where_next
 from scrimp.demo.stage import Stage
@@ -220,3 +221,15 @@ def test_the_line_of_progress_keeps_its_width() -> None:
     assert begun.startswith("    1/1,000 calls")
     assert "failed" in figures(Progress(1, failures=["one"]), ReportRow(""))
     assert clock(19 * 3600 + 38 * 60 + 59) == "19:38"
+
+
+def test_calls_over_a_budget_are_refused_or_cheaper() -> None:
+    """In a line each; a refused call that was billed, or one that was not degraded, is not good."""
+    kept = Guarded("0.00005", "0.0021", 0, "cheaper_model", "gpt-4.1-nano", 1_000)
+    assert replace(found(), guarded=kept).good
+    assert " before it was sent: it may cost up to $0.0021" in text(replace(found(), guarded=kept))
+    assert " in the place of gpt-4o, saved $0.000001000" in text(replace(found(), guarded=kept))
+    billed = replace(found(), guarded=replace(kept, refused_billed_nanousd=1))
+    assert not billed.good
+    assert "BILLED" in text(billed)
+    assert "NOT degraded" in text(replace(found(), guarded=replace(kept, rung="")))
