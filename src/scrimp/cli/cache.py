@@ -157,7 +157,7 @@ def only_own(tenant: str | None) -> None:
 
 
 def ask_gateway(
-    loaded: Loaded, method: str, path: str, body: dict[str, Any] | None = None
+    loaded: Loaded, method: str, path: str, body: object = None, *, timeout_s: float = 10.0
 ) -> dict[str, Any]:
     """Ask the running gateway. Raises StoreError, and InvalidRequest for what it refuses."""
     import http.client
@@ -173,7 +173,7 @@ def ask_gateway(
     if key:
         headers["Authorization"] = f"Bearer {key}"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(server.host, server.host)  # noqa: S104 - read, not bound
-    connection = http.client.HTTPConnection(host, server.port, timeout=10)
+    connection = http.client.HTTPConnection(host, server.port, timeout=timeout_s)
     try:
         connection.request(
             method, path, None if body is None else msgspec.json.encode(body), headers

@@ -1,4 +1,4 @@
-"""`POST /v1/scrimp/cache/invalidate` and `/v1/scrimp/events`: answers that are to be forgotten.
+"""`POST /v1/scrimp/cache/invalidate`, `/cache/warm` and `/events`: forgetting answers, making them.
 
 Whoever asks with a key reaches the own answers. An event is signed with a secret that the operator
 shares with a system which knows that content has changed; it reaches those of all callers.
@@ -13,7 +13,13 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from scrimp.app import App
-from scrimp.errors import InvalidRequest, NotThere, StoreError, Unauthenticated
+from scrimp.errors import (
+    InvalidRequest,
+    NotThere,
+    StoreError,
+    Unauthenticated,
+    UpstreamError,
+)
 from scrimp.gateway.records import Booker, Desk, Receipt
 from scrimp.gateway.views import check_one_memory
 from scrimp.remembered import Chosen
@@ -21,8 +27,10 @@ from scrimp.shell import wire
 from scrimp.shell.forgetting import Choice, Text, chosen_of, invalidate
 from scrimp.shell.intake import Intake
 from scrimp.shell.refusal import Refusal
+from scrimp.shell.warming import WarmForm, Warming
 
 INVALIDATE = "/v1/scrimp/cache/invalidate"
+WARM = "/v1/scrimp/cache/warm"
 EVENTS = "/v1/scrimp/events"
 _SMALL_BYTES = 64 * 1024
 _SEEN = 10_000
@@ -67,6 +75,35 @@ class Invalidations:
             form: _Form = _read(body, _Form)
             chosen = chosen_of(form, tenant, self._app.clock.now())
             return await _told(self._app, (chosen,), dry_run=form.dry_run)
+
+        return take
+
+
+class Warm:
+    """Warms one call of the asker's."""
+
+    def __init__(self, app: App, intake: Intake) -> None:
+        self._settings = app.settings
+        self._intake = intake
+        self._warming = Warming(app, intake)
+
+    async def identify(self, headers: Mapping[bytes, bytes]) -> Booker:
+        """What takes the body; asked before it is read. Raises Unauthenticated."""
+        identity = await self._intake.identify(headers)
+        check_one_memory(self._settings)
+
+        async def take(body: bytes) -> Receipt | Refusal:
+            if not wire.declares_json(headers):
+                text = "the body must be sent as content-type: application/json"
+                return Refusal(415, "invalid_request", text)
+            form: WarmForm = _read(body, WarmForm, "warmed")
+            try:
+                warmed = await self._warming.warm(identity, form)
+            except UpstreamError as error:
+                return Refusal(error.status, "upstream", f"the provider: {error}")
+            except StoreError as error:
+                return Refusal(503, "internal", str(error), ())
+            return Receipt(200, msgspec.json.encode(warmed))
 
         return take
 
@@ -144,7 +181,11 @@ class Events:
 
 def cache_desks(app: App, intake: Intake, events_secret: bytes) -> dict[str, Desk]:
     """What answers at which path."""
-    return {INVALIDATE: Invalidations(app, intake), EVENTS: Events(app, events_secret)}
+    return {
+        INVALIDATE: Invalidations(app, intake),
+        WARM: Warm(app, intake),
+        EVENTS: Events(app, events_secret),
+    }
 
 
 def _with_a_tag(event: _Event) -> _Event:
@@ -168,11 +209,11 @@ async def _told(
     return Receipt(200, msgspec.json.encode(told))
 
 
-def _read(body: bytes, kind: Any) -> Any:
+def _read(body: bytes, kind: Any, done: str = "forgotten") -> Any:
     """Raises InvalidRequest with the field at fault, never with its content."""
     try:
         return msgspec.json.decode(body, type=kind)
     except UnicodeDecodeError as error:
-        raise InvalidRequest("the body is not UTF-8: nothing is forgotten") from error
+        raise InvalidRequest(f"the body is not UTF-8: nothing is {done}") from error
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidRequest(f"nothing is forgotten: {error}") from error
+        raise InvalidRequest(f"nothing is {done}: {error}") from error

@@ -97,6 +97,29 @@ class ExactCache:
         await self._remember(call, key, reply, ttl_s=ttl_s)
         return reply
 
+    async def known(self, call: Call) -> bool:
+        """True when an answer is remembered. Raises InvalidRequest for a call that never has one.
+
+        It is no look-up of a client's, and not counted.
+        """
+        key, ttl_s = self._key_of(call)
+        return await self._store.get(key, max_age_s=self._max_age_s(call, ttl_s)) is not None
+
+    async def keep(self, call: Call, reply: Reply) -> bool:
+        """Remember a reply that came another way. Raises as `known` does, and StoreError."""
+        key, ttl_s = self._key_of(call)
+        return await self._remember(call, key, reply, ttl_s=ttl_s)
+
+    def _key_of(self, call: Call) -> tuple[bytes, int]:
+        ttl_s = time_to_live_s(call, self._ttl_s)
+        if reason := why_not(call, ttl_s, max_temperature=self._settings.max_temperature):
+            words = reason.replace("_", " ")
+            raise InvalidRequest(
+                f"such a call is never answered from the exact cache: {words} (task type "
+                f"'{call.task.name}')"
+            )
+        return fingerprint(call, self._dialects[call.target.dialect]), ttl_s
+
     async def _in_turn(self, call: Call, next: Next, key: bytes, ttl_s: int) -> Reply:
         """Ask, unless another process does and its answer comes in time."""
         assert self._turns is not None  # noqa: S101 - told to the type checker

@@ -75,6 +75,12 @@ _ADJUSTED = """
 SELECT count(DISTINCT call_id), coalesce(sum(cost_nanousd), 0), coalesce(sum(known), 0)
 FROM adjustments WHERE call_at_us >= ? AND call_at_us < ?
 """
+_FREQUENT = """
+SELECT request_content, task, count(*) AS asked FROM calls
+WHERE request_content IS NOT NULL AND operation = 'chat' AND purpose = 'client' AND outcome = 'ok'
+  AND coalesce(tenant = nullif(:tenant, ''), 1)
+GROUP BY request_content ORDER BY asked DESC, max(seq) DESC LIMIT :top
+"""
 _TAG_COUNTS = """
 SELECT tag, count(*) FROM
   (SELECT DISTINCT calls.seq, each.value AS tag FROM calls, json_each(tags) AS each)
@@ -128,6 +134,14 @@ class LedgerReader:
             rows = tuple(_rows(connection, (first, end), by, tenant))
             total = next(iter(_rows(connection, (first, end), "total", tenant)), ReportRow(""))
         return Report(by, EPOCH + first * HOUR, EPOCH + end * HOUR, rows, total)
+
+    def frequent(self, top: int, tenant: str = "") -> list[tuple[str, str, int]]:
+        """Bodies of chats that were asked most often, with task type and how often.
+
+        Empty where the ledger keeps no content.
+        """
+        with self._connection() as connection:
+            return connection.execute(_FREQUENT, {"top": top, "tenant": tenant}).fetchall()
 
     def find(self, call_id: str) -> Entry | None:
         """One entry, in the database or still in the spill file; None also for what is no id."""

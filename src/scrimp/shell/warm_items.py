@@ -1,0 +1,185 @@
+"""Lists of questions, as CSV or JSON lines, turned into the bodies that an app will send. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from scrimp.dialects.detect import dialect_of
+from scrimp.dialects.json_body import read_object
+from scrimp.errors import InvalidRequest
+
+HOLE = "{question}"
+"""Where a template says so, the question goes here; else it takes the place of the last one."""
+_FIELDS = ("question", "answer", "model", "system", "task", "tags", "name")
+_MOST_TOKENS = 4096  # Anthropic's API will have a limit
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One question of a list. `line` is where it stands."""
+
+    line: int
+    question: str
+    answer: str | None = None
+    model: str = ""
+    system: str | None = None
+    task: str = ""
+    tags: tuple[str, ...] = ()
+    name: str = ""
+
+
+def read_items(data: bytes, source: str) -> list[Item]:
+    """Items of a CSV with a header line, or of JSON lines. Raises InvalidRequest with the line."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{source}: not UTF-8 (byte {error.start:,})") from error
+    rows = _json_lines(text, source) if text.lstrip().startswith("{") else _csv(text, source)
+    return [_item(row, line, source) for line, row in rows]
+
+
+def body_of(item: Item, template: bytes | None, model: str) -> bytes:
+    """What an app will send for this question. Raises InvalidRequest.
+
+    With a template its shape is kept: only question, model and system are the item's.
+    """
+    model = item.model or model
+    if template is None:
+        if not model:
+            raise InvalidRequest(f"line {item.line}: no model (a column 'model', or --model NAME)")
+        return msgspec.json.encode(_plain(item, model))
+    fields = read_object(template)
+    dialect = dialect_of(fields)
+    if model:
+        fields = {**fields, "model": model}
+    if item.system is not None:
+        fields = _with_system(fields, dialect, item.system)
+    filled, holes = _filled(fields, item.question)
+    if not holes:
+        filled = _with_question(fields, dialect, item.question)
+    return msgspec.json.encode(filled)
+
+
+def _json_lines(text: str, source: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            yield number, msgspec.json.decode(line, type=dict[str, Any])
+        except msgspec.DecodeError as error:
+            raise InvalidRequest(f"{source}, line {number}: no JSON object ({error})") from error
+
+
+def _csv(text: str, source: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+    try:
+        if "question" not in (reader.fieldnames or ()):
+            raise InvalidRequest(
+                f"{source}: the first line names no column 'question' "
+                f"(columns: {', '.join(_FIELDS)}; or JSON lines with these names)"
+            )
+        for row in reader:
+            if None in row:
+                raise InvalidRequest(
+                    f"{source}, line {reader.line_num}: more fields than columns "
+                    "(a text with commas stands in quotes)"
+                )
+            yield reader.line_num, {name: value for name, value in row.items() if value}
+    except csv.Error as error:
+        raise InvalidRequest(f"{source}, line {reader.line_num}: {error}") from error
+
+
+def _item(row: Mapping[str, Any], line: int, source: str) -> Item:
+    where = f"{source}, line {line}"
+    if unknown := sorted(set(row) - set(_FIELDS)):
+        raise InvalidRequest(f"{where}: nobody knows '{unknown[0]}' (known: {', '.join(_FIELDS)})")
+    tags = row.get("tags", ())
+    if isinstance(tags, str):
+        tags = [tag.strip() for tag in tags.replace(";", ",").split(",") if tag.strip()]
+    texts = {name: row.get(name) for name in _FIELDS if name != "tags"}
+    for name, value in texts.items():
+        if value is not None and not isinstance(value, str):
+            raise InvalidRequest(f"{where}: '{name}' is no text")
+    if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) for tag in tags):
+        raise InvalidRequest(f"{where}: 'tags' is no list of texts")
+    question = texts["question"] or ""
+    if not question.strip():
+        raise InvalidRequest(f"{where}: 'question' is empty")
+    return Item(
+        line=line,
+        question=question,
+        answer=texts["answer"],
+        model=texts["model"] or "",
+        system=texts["system"],
+        task=texts["task"] or "",
+        tags=tuple(tags),
+        name=texts["name"] or "",
+    )
+
+
+def _plain(item: Item, model: str) -> dict[str, Any]:
+    """As the SDKs send the plainest call."""
+    user = {"role": "user", "content": item.question}
+    if "claude" in model.lower() and "/" not in model:
+        system = {"system": item.system} if item.system else {}
+        return {"model": model, "max_tokens": _MOST_TOKENS, **system, "messages": [user]}
+    first = [{"role": "system", "content": item.system}] if item.system else []
+    return {"model": model, "messages": [*first, user]}
+
+
+def _with_system(fields: Mapping[str, Any], dialect: str, system: str) -> dict[str, Any]:
+    if dialect == "anthropic.messages":
+        return {**fields, "system": system}
+    if dialect == "openai.responses":
+        return {**fields, "instructions": system}
+    messages = list(fields.get("messages", ()))
+    for number, message in enumerate(messages):
+        if isinstance(message, dict) and message.get("role") in ("system", "developer"):
+            messages[number] = {**message, "content": system}
+            return {**fields, "messages": messages}
+    return {**fields, "messages": [{"role": "system", "content": system}, *messages]}
+
+
+def _filled(value: Any, question: str) -> tuple[Any, int]:
+    """The value with the question in each hole, and how many there were."""
+    if isinstance(value, str):
+        return value.replace(HOLE, question), value.count(HOLE)
+    if isinstance(value, list):
+        pairs = [_filled(one, question) for one in value]
+        return [one for one, _ in pairs], sum(holes for _, holes in pairs)
+    if isinstance(value, dict):
+        found = {name: _filled(one, question) for name, one in value.items()}
+        return {name: one for name, (one, _) in found.items()}, sum(n for _, n in found.values())
+    return value, 0
+
+
+def _with_question(fields: Mapping[str, Any], dialect: str, question: str) -> dict[str, Any]:
+    """In the place of the last text that a user says. Raises InvalidRequest."""
+    name = "input" if dialect in ("openai.responses", "openai.embeddings") else "messages"
+    turns = fields.get(name)
+    if isinstance(turns, str):
+        return {**fields, name: question}
+    turns = list(turns or ())
+    for number in reversed(range(len(turns))):
+        turn = turns[number]
+        if isinstance(turn, dict) and turn.get("role") == "user":
+            turns[number] = {**turn, "content": _content(turn.get("content"), question)}
+            return {**fields, name: turns}
+    raise InvalidRequest(f"the template has no user's message and no {HOLE}")
+
+
+def _content(content: Any, question: str) -> Any:
+    if not isinstance(content, list):
+        return question
+    parts = list(content)
+    for number in reversed(range(len(parts))):
+        if isinstance(parts[number], dict) and isinstance(parts[number].get("text"), str):
+            parts[number] = {**parts[number], "text": question}
+            return parts
+    raise InvalidRequest(f"the last message of the template has no text and no {HOLE}")
