@@ -209,9 +209,7 @@ async def open_app(
     if (alerting := _alerting(loaded, budgets, on_alert)) is not None:
         budgets, ledger = alerting.budgets, WatchedLedger(ledger, alerting.entry)
     upstream, learner = HttpUpstream(endpoints_of(loaded)), Learner(_ratios(settings))
-    meanings = open_by_meaning(settings, clock, upstream, judge)
     parts = Parts(
-        meanings=meanings,
         clock=clock,
         upstream=upstream,
         ledger=ledger,
@@ -226,7 +224,8 @@ async def open_app(
         around=learner.around,
     )
     try:
-        app = App(settings, parts, book)
+        meanings = open_by_meaning(settings, clock, upstream, judge)
+        app = App(settings, replace(parts, meanings=meanings), book)
         helpers: list[Helper] = [app.outbox, learner, *([alerting] if alerting else ())]
         helpers += [meanings] if meanings else []
         async with _running(app, helpers):

@@ -21,6 +21,7 @@ from scrimp.gateway.admin import Admin, Knock
 from scrimp.gateway.admin_words import PREFIX as ADMIN
 from scrimp.gateway.body import ClientGoneError, read_body
 from scrimp.gateway.cache_desk import cache_desks
+from scrimp.gateway.feedback import FEEDBACK, FeedbackDesk
 from scrimp.gateway.leaving import EXTENSION, Leaving
 from scrimp.gateway.metrics import Metrics
 from scrimp.gateway.own_links import leading_back
@@ -74,6 +75,7 @@ class Gateway:
             admin=Admin(app),
             desks={
                 RECORDS: Records(app, intake),
+                FEEDBACK: FeedbackDesk(app, intake),
                 **desks(app, intake),
                 **cache_desks(app, intake, events_secret),
             },

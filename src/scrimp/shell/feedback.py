@@ -1,0 +1,49 @@
+"""A user's word on an answer: what it does to answers that were served by meaning."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from scrimp.app import App
+from scrimp.errors import InvalidRequest, UnknownModel
+from scrimp.pipeline.semantic_servings import Word
+
+
+class Said(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """The JSON body of `POST /v1/scrimp/feedback`: `id` is the answer's `x-scrimp-id`."""
+
+    id: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    verdict: Word
+
+
+class Done(msgspec.Struct, frozen=True):
+    """`quarantined`: nobody gets that answer again · `noted` · `not_by_meaning`: nothing to do."""
+
+    id: str
+    done: str
+
+
+def read_said(body: bytes) -> Said:
+    """Raises InvalidRequest with the field at fault."""
+    try:
+        return msgspec.json.decode(body, type=Said)
+    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise InvalidRequest(
+            f'feedback is {{"id": "…", "verdict": "up", "down" or "regenerate"}}: {error}'
+        ) from error
+
+
+async def take(app: App, tenant: str, said: Said) -> Done:
+    """Raises InvalidRequest, UnknownModel (404) for a call that is not the asker's, StoreError."""
+    if app.meanings is None:
+        raise InvalidRequest("nothing is answered by meaning here ([semantic_cache] enabled)")
+    feedback = app.meanings.feedback
+    done = await feedback.take(said.id, tenant, said.verdict, ())
+    if done == "not_by_meaning":
+        entry = await app.ledger.find(said.id)
+        if entry is None or entry.tenant != tenant:
+            raise UnknownModel(f"no call {said.id!r} here")
+        done = await feedback.take(said.id, tenant, said.verdict, entry.trace)
+    return Done(said.id, done)

@@ -1,0 +1,162 @@
+"""Answers by meaning through both SDKs, with the embedded model: what is served, what is not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from scrimp.app import open_app
+from scrimp.errors import ConfigError
+from scrimp.settings import Loaded, parse
+from tests.support.gateway import RunningGateway
+from tests.support.sdk import VENDORS, Clients, Said, Vendor, clients
+from tests.support.stage import Stage, staged, until
+
+CLASSIC = """
+[semantic_cache]
+enabled = true
+threshold = 0.8
+limit_s = 10
+"""
+ROOT = "How do I reset my password?"
+PARAPHRASES = ("How can I reset my password?", "How do I go about resetting my password?")
+TRAPS = {
+    "Which flights go from Oslo to Rome?": "Which flights go from Rome to Oslo?",
+    "What were the holidays of 2023?": "What were the holidays of 2024?",
+    "Can I travel with a passport?": "Can I travel without a passport?",
+    "How do I enable notifications?": "How do I disable notifications?",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A provider, a gateway with a semantic cache, and both SDKs."""
+
+    stage: Stage
+    sdk: Clients
+
+    @property
+    def gateway(self) -> RunningGateway:
+        """The gateway."""
+        return self.stage.gateway
+
+    def ask(self, vendor: Vendor, text: str, *, stream: bool = False) -> tuple[Said, str]:
+        """The answer and who gave it, once all that was to learn from it is learned."""
+        before = len(self.gateway.entries())
+        said = self.sdk.ask(vendor, text, stream=stream)
+        assert said.error is None, said.error
+        until(lambda: len(self.gateway.entries()) > before)
+        meanings = self.gateway.app.meanings
+        assert meanings is not None
+        asyncio.run_coroutine_threadsafe(
+            meanings.later.drained(),
+            self.gateway._loop,  # the gateway's own thread
+        ).result(20)
+        return said, self.gateway.entries()[-1].served_by
+
+
+@contextmanager
+def scene(more: str = CLASSIC) -> Iterator[Scene]:
+    """Everything, on free ports."""
+    with staged(more=more) as stage, clients(stage.url) as sdk:
+        yield Scene(stage, sdk)
+
+
+@pytest.mark.parametrize("vendor", VENDORS)
+def test_paraphrases_are_served_as_documents_and_as_streams(vendor: Vendor) -> None:
+    """In each dialect: the first is asked, later wordings get its answer and save its cost."""
+    with scene() as here:
+        first, by = here.ask(vendor, ROOT)
+        assert by == "upstream"
+        for stream, text in zip((False, True), PARAPHRASES, strict=True):
+            said, by = here.ask(vendor, text, stream=stream)
+            assert (said.text, said.finish, by) == (first.text, first.finish, "semantic_cache")
+        entry = here.gateway.entries()[-1]
+        assert (entry.cost_nanousd, entry.saved) == (
+            0,
+            (("semantic_cache", entry.baseline_nanousd),),
+        )
+        assert len(here.gateway.entries()) == 3
+
+
+def test_traps_are_not_served() -> None:
+    """Another order of words, another year, a negation, an opposite: near, and not the same."""
+    with scene(CLASSIC.replace("0.8", "0.7")) as here:
+        for one, other in TRAPS.items():
+            assert here.ask("openai", one)[1] == "upstream"
+            assert here.ask("openai", other)[1] == "upstream", other
+
+
+def test_a_thumb_down_ends_an_answer_and_its_headers_tell_what_it_was() -> None:
+    """By the id of the answer; the next one who asks gets a fresh one."""
+    with scene() as here:
+        here.ask("openai", ROOT)
+        raw = here.sdk.openai.chat.completions.with_raw_response.create(
+            model="gpt-4o-mini",
+            max_completion_tokens=400,
+            messages=[{"role": "user", "content": PARAPHRASES[0]}],
+        )
+        told = raw.headers
+        assert told["x-scrimp-served-by"] == "semantic_cache"
+        assert told["x-scrimp-semantic-bound"] == "none"
+        assert told["x-scrimp-semantic-p"].startswith("cosine 0.")
+        assert int(told["x-scrimp-semantic-age-s"]) >= 0
+        url = f"{here.stage.url}/v1/scrimp/feedback"
+        bad = httpx2.post(url, json={"id": told["x-scrimp-id"], "verdict": "meh"})
+        assert (bad.status_code, "verdict" in bad.text) == (400, True)
+        none = httpx2.post(url, json={"id": "nobody", "verdict": "down"})
+        assert none.status_code == 404
+        done = httpx2.post(url, json={"id": told["x-scrimp-id"], "verdict": "down"})
+        assert done.json() == {"id": told["x-scrimp-id"], "done": "quarantined"}
+        assert here.ask("openai", PARAPHRASES[1])[1] == "upstream"
+
+
+def test_under_a_bound_nothing_is_served_before_anything_is_proven() -> None:
+    """The trace says how many verdicts are missing, and each miss is compared and learned from."""
+    with scene("[semantic_cache]\nenabled = true\nlimit_s = 10\n") as here:
+        assert here.ask("openai", ROOT)[1] == "upstream"
+        assert here.ask("openai", PARAPHRASES[0])[1] == "upstream"
+        (line,) = [
+            line for line in here.gateway.entries()[-1].trace if line.lever == "semantic_cache"
+        ]
+        told = dict(line.numbers)
+        assert (line.verdict, told["why"]) == ("explore", "learning")
+        assert int(told["missing"]) > 100
+
+
+def test_switched_off_nothing_of_it_is_there() -> None:
+    """No lever, no line in the trace; feedback says how to switch it on."""
+    with staged() as stage, clients(stage.url) as sdk:
+        sdk.ask("openai", ROOT, stream=False)
+        (entry,) = stage.gateway.entries()
+        assert [line for line in entry.trace if line.lever == "semantic_cache"] == []
+        assert "semantic_cache" not in stage.gateway.app.levers
+        answer = httpx2.post(
+            f"{stage.url}/v1/scrimp/feedback", json={"id": entry.id, "verdict": "up"}
+        )
+        assert (answer.status_code, "[semantic_cache] enabled" in answer.text) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('judge_model = "nobody-has-it"', "semantic_cache.judge_model"),
+        ('embedder = "magic"', "there is no embedder 'magic'"),
+        ('embedder = "fastembed"', "pip install 'scrimp[fastembed]'"),
+    ],
+)
+async def test_what_cannot_work_says_so_in_one_line(text: str, said: str, tmp_path: Path) -> None:
+    """Before anything is served, with the way out."""
+    toml = f'state_dir = "{tmp_path}"\n[semantic_cache]\nenabled = true\n{text}\n'
+    loaded = Loaded(parse(toml.encode(), source="x"), "x", {})
+    with pytest.raises(ConfigError, match=r".") as caught:
+        async with open_app(loaded):
+            raise AssertionError
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
