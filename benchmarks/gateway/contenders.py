@@ -1,7 +1,9 @@
 """Who is measured, and how each is started: one worker, the same provider behind it, a key asked.
 
-Scrimp keeps keys, prices, ledger and exact cache on. LiteLLM has a master key and its cache in
-memory, and no database, so it books nothing. Portkey's open gateway keeps neither keys nor books.
+Scrimp keeps keys, prices, ledger and exact cache on. `scrimp-memory` and `scrimp-sqlite` are Scrimp
+with two budgets and a rate limit on top, by the engine that counts them. LiteLLM has a master key
+and its cache in memory, and no database, so it books nothing. Portkey's open gateway keeps neither
+keys nor books.
 """
 
 from __future__ import annotations
@@ -76,6 +78,23 @@ def _scrimp(place: Place) -> Launch:
     return Launch([*command, "--port", str(place.port)], {"BENCHMARK_PROVIDER_KEY": "sk-simulated"})
 
 
+def _guarded(engine: str) -> Callable[[Place], Launch]:
+    """Scrimp with what money guards cost: two budgets held and settled, and a rate, per call."""
+
+    def launch(place: Place) -> Launch:
+        found = _scrimp(place)
+        with (place.folder / "scrimp.toml").open("a") as config:
+            config.write(
+                f'[budget]\nengine = "{engine}"\n'
+                '[budgets.all]\nusd = 9_000_000\nper = "month"\n'
+                '[budgets.each-key]\nkey = "*"\nusd = 9_000_000\nper = "day"\n'
+                '[limits.each-key-rate]\nkey = "*"\nrequests_per_minute = 1_000_000_000\n'
+            )
+        return found
+
+    return launch
+
+
 def _litellm_version() -> str:
     peers.litellm()
     return peers.litellm_version()
@@ -124,6 +143,7 @@ def _portkey(place: Place) -> Launch:
     return Launch(command, env, headers)
 
 
+_MISSES: tuple[KindName, ...] = ("miss", "one", "wait16", "wait64")
 _NO_HIT: tuple[KindName, ...] = tuple(name for name in KINDS if name != "hit")
 
 CONTENDERS: Mapping[str, Contender] = {
@@ -132,6 +152,8 @@ CONTENDERS: Mapping[str, Contender] = {
         Contender("direct", _python, None, _NO_HIT),
         Contender("floor", _python, _floor),
         Contender("scrimp", _scrimp_version, _scrimp),
+        Contender("scrimp-memory", _scrimp_version, _guarded("memory"), _MISSES),
+        Contender("scrimp-sqlite", _scrimp_version, _guarded("sqlite"), _MISSES),
         Contender("litellm", _litellm_version, _litellm),
         Contender("portkey", _portkey_version, _portkey, _NO_HIT),
     )

@@ -21,6 +21,7 @@ _CPU: tuple[tuple[KindName, str, int], ...] = (
     ("miss", "pass-through", 300),
     ("hit", "exact hit", 160),
 )
+_BUDGETS_CPU_US, _BUDGETS_SHARE = 350, 0.9
 _WAITS: tuple[tuple[KindName, str], ...] = (
     ("wait16", "21 ms provider, 16 connections"),
     ("wait64", "21 ms provider, 64 connections"),
@@ -46,7 +47,8 @@ class Verdict:
 
 def verdicts(found: Medians) -> list[Verdict]:
     """Every promise about speed and size, in the order of the tables."""
-    return [*_beside_litellm(found), *_cpu(found), *_beside_direct(found), *_size(found)]
+    beside = (*_beside_litellm(found), *_cpu(found), *_beside_direct(found))
+    return [*beside, *_with_budgets(found), *_size(found)]
 
 
 def _figure(found: Medians, name: str, kind: KindName, field: str) -> float | None:
@@ -89,6 +91,22 @@ def _beside_direct(found: Medians) -> Iterator[Verdict]:
     if ours is not None and direct is not None:
         added_ms = ours - direct
         yield Verdict(_WAITS[0][1], "p99 + ≤ 5 ms", f"{added_ms:+.2f} ms", added_ms <= 5)
+
+
+def _with_budgets(found: Medians) -> Iterator[Verdict]:
+    """With keys, two budgets and a rate limit on, by the engine; nothing where none was run."""
+    for name in ("scrimp-memory", "scrimp-sqlite"):
+        engine = name.removeprefix("scrimp-")
+        cpu_us = _figure(found, name, "miss", "cpu_us")
+        if cpu_us is not None:
+            holds = cpu_us <= _BUDGETS_CPU_US
+            asked = f"≤ {_BUDGETS_CPU_US} µs CPU"
+            yield Verdict(f"pass-through, budgets in {engine}", asked, f"{cpu_us:.0f} µs", holds)
+        ours, direct = (_figure(found, one, "wait64", "rps") for one in (name, "direct"))
+        if ours is not None and direct:
+            share = ours / direct
+            what = f"{_WAITS[1][1]}, budgets in {engine}"
+            yield Verdict(what, "≥ 90 % of direct", f"{share:.1%}", share >= _BUDGETS_SHARE)
 
 
 def _size(found: Medians) -> Iterator[Verdict]:

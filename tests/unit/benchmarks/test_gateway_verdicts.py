@@ -68,3 +68,15 @@ def test_a_slow_gateway_is_loaded_for_longer() -> None:
     assert plan.seconds_for(3000) == 6.0
     assert plan.seconds_for(64) == 10.0
     assert plan.seconds_for(1) == 30.0
+
+
+def test_what_budgets_cost_is_judged_by_engine() -> None:
+    """Only where it was measured."""
+    guarded = Turn(0.5, 60.0, 140.0, {"miss": figure(900, cpu_us=349.0), "wait64": figure(899)})
+    direct = Turn(figures={"wait64": figure(1000)})
+    rounds = {"direct": [direct], "scrimp": [turn(900)], "scrimp-sqlite": [guarded]}
+    found = {(one.what, one.asked): one.holds for one in verdicts(medians(rounds))}
+    assert found["pass-through, budgets in sqlite", "≤ 350 µs CPU"] is True
+    waits = "21 ms provider, 64 connections, budgets in sqlite"
+    assert found[waits, "≥ 90 % of direct"] is False
+    assert not any("budgets in memory" in what for what, _ in found)
