@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scrimp.quality.lexical import Conflict, conflict, inversions, jaccard
-from scrimp.quality.sketch import Sketch
+from scrimp.quality.sketch import Sketch, read
 
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.float32]
@@ -63,12 +63,20 @@ FEATURES: Final = [
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """The neighbours of a question, nearest first: cosines, groups, vectors, sketches."""
+    """The neighbours of a question, nearest first: cosines, groups, vectors, sketches.
+
+    Sketches may be bytes: few of them are looked at, and reading all takes longer than the rest.
+    """
 
     cosines: Floats
     groups: NDArray[np.int64]
     vectors: Vectors
-    sketches: tuple[Sketch | None, ...]
+    sketches: tuple[Sketch | bytes | None, ...]
+
+    def sketch(self, at: int) -> Sketch | None:
+        """One of them, read."""
+        kept = self.sketches[at]
+        return read(kept) if isinstance(kept, bytes) else kept
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +185,7 @@ class _Field:
             field - float(rest.max()) if len(rest) else field,
             -float((self.both * np.log(self.both)).sum()),
             float(np.log1p(scope.known)),
-            *_lexical(asked, around.sketches[at]),
+            *_lexical(asked, around.sketch(at)),
         )
         return Sight(
             group,
@@ -194,11 +202,11 @@ def _unproven(asked: Sketch | None, around: Around, members: NDArray[np.int64]) 
     They did where two other members differ from the nearest in that very way: each of them was
     judged to be answered by the same answer.
     """
-    nearest = around.sketches[int(members[0])]
+    nearest = around.sketch(int(members[0]))
     found = conflict(asked, nearest)
     if found is None or found == "unreadable":
         return found
-    others = (around.sketches[at] for at in members[1 : _PROOFS_AMONG + 1].tolist())
+    others = (around.sketch(at) for at in members[1 : _PROOFS_AMONG + 1].tolist())
     proofs = sum(1 for other in others if conflict(other, nearest) == found)
     return None if proofs >= _PROOFS else found
 

@@ -21,7 +21,7 @@ MIN_LABELS: Final = 120
 _ZONE: Final = 0.15
 """Predicted risks up to here tell about `a` and `f`: the served zone lies well inside."""
 _QUANTILE: Final = 0.6
-_TARGET: Final = 0.8
+_TARGET: Final = 0.75
 """Of the allowed risk, so that the luck of some thousand answers stays below the bound: their wrong
 share has a standard deviation of sqrt(bound / served)."""
 _LEAST: Final = 50

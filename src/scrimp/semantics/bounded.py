@@ -169,7 +169,7 @@ class Bounded:
             np.array([one.cosine for one in found], np.float64),
             np.array([one.group for one in found], np.int64),
             np.frombuffer(b"".join(one.vector for one in found), "<f4").reshape(len(found), -1),
-            tuple(read(one.sketch) for one in found),
+            tuple(one.sketch for one in found),
         )
         tallies = {
             fact.group: Tally(fact.size, fact.equal, fact.different, fact.quarantined)

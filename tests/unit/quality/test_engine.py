@@ -49,7 +49,7 @@ def test_what_is_served_stays_within_the_bound() -> None:
     dice = np.random.default_rng(3)
     told = Player(LOOSE, dice).play(*candidates(6_000, dice))
     served = [one for one in told if one.decision.action == "serve"]
-    assert len(served) > 2_000
+    assert len(served) > 1_500
     assert sum(not one.right for one in served) / len(served) <= LOOSE.max_error
 
 
