@@ -116,7 +116,7 @@ class App:
         if holds is not None:
             ledger = WatchedLedger(ledger, partial(settle_open_holds, holds))
         settler = Settler(ledger, parts.encoder, DIALECTS, book, names, places=places)
-        self.outbox = SettlementOutbox(settler.settle, parts.ledger.append)
+        self.outbox = SettlementOutbox(settler.settle, ledger.append)
         self.priced = priced = pricer(book, names, places, trusts_of(settings))
         self._refuses_unpriced = settings.unpriced.policy == "refuse"
         end: Next = UpstreamAttempt(

@@ -11,6 +11,8 @@ from typing import Any
 import httpx2
 import pytest
 
+from scrimp.calls import Cost
+from scrimp.pipeline.settle import Settler
 from tests.support import raw_http
 from tests.support.spoken import ALL, ANTHROPIC, OPENAI, RESPONSES, SPOKEN, Spoken
 from tests.support.stage import Stage, staged, until
@@ -210,3 +212,22 @@ def test_one_budget_for_all_dialects_at_once_is_never_passed() -> None:
         assert refused.is_set()
         assert 0 < billed <= used <= 20_000_000
         assert stage.gateway.app.levers["budget"].counts.breaches == 0  # type: ignore[attr-defined]  # the lever's own
+
+
+def test_an_estimate_that_breaks_charges_all_that_was_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing stays held for half an hour because counting failed."""
+
+    async def broken(*_: object) -> Cost:
+        raise OverflowError("no number is large enough")
+
+    monkeypatch.setattr(Settler, "_estimate", broken)
+    with staged(more=_HARD, per_token_ms=5) as stage:
+        with raw_http.connect(stage.url) as sock:
+            body = OPENAI.body(stream=True, max_tokens=60)
+            sock.sendall(raw_http.request(OPENAI.path, body, OPENAI.headers))
+            until(lambda: bool(stage.sim.requests))
+        billed = stage.sim.quiet().total_nanousd
+        _drained(stage)
+        assert 0 < billed < _nano(stage)[0]
