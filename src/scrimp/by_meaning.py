@@ -23,7 +23,7 @@ from scrimp.judges.model import ModelJudge, ModelJudgeSettings
 from scrimp.judges.panel import Panel
 from scrimp.judges.plain import COMPARED, Plain
 from scrimp.levers.semantic_cache import SemanticCache, SemanticCacheSettings
-from scrimp.meanings import Judge, SemanticStore
+from scrimp.meanings import Judge, SemanticStats, SemanticStore
 from scrimp.pipeline.later import Later
 from scrimp.pipeline.semantic_learning import Learning, LearningRules
 from scrimp.pipeline.semantic_parts import SemanticParts
@@ -37,7 +37,7 @@ from scrimp.semantics.tables import SemanticCacheSection, judges_of, pools_of
 from scrimp.semantics.threshold import ThresholdRules, Thresholds
 from scrimp.settings import Settings, ttl_seconds
 from scrimp.state_secret import state_secret
-from scrimp.stores.semantic_open import open_semantic
+from scrimp.stores.semantic_open import look, open_semantic
 from scrimp.stores.semantic_plan import SemanticLimits, SemanticPlan
 from scrimp.targets import Targets
 
@@ -97,6 +97,11 @@ def plan_of(settings: Settings) -> SemanticPlan:
     section = settings.semantic_cache
     limits = SemanticLimits(max_bytes=section.max_bytes, caller_per_hour=section.new_per_hour)
     return SemanticPlan(section.engine, settings.semantic_path, limits)
+
+
+async def semantic_counts(settings: Settings, tenant: str | None) -> tuple[SemanticStats, ...]:
+    """What a file of answers by meaning counts, without an engine. Raises StoreError."""
+    return await look(plan_of(settings), tenant)
 
 
 def embedder_plan(section: SemanticCacheSection) -> EmbedderPlan:

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from scrimp.app import open_app
+from scrimp.cli.cache_semantic import semantic_stats, show_semantic
 from scrimp.errors import ConfigError
 from scrimp.settings import Loaded, parse
 from tests.support.gateway import RunningGateway
@@ -128,6 +129,38 @@ def test_under_a_bound_nothing_is_served_before_anything_is_proven() -> None:
         told = dict(line.numbers)
         assert (line.verdict, told["why"]) == ("explore", "learning")
         assert int(told["missing"]) > 100
+
+
+def test_the_gateway_tells_how_its_answers_by_meaning_do() -> None:
+    """Counts by tenant and task type, what was judged wrong, and what is missing; to whom it is."""
+    with scene(CLASSIC + "audits = 1.0\n") as here:
+        for text in (ROOT, *PARAPHRASES):
+            here.ask("openai", text)
+        told = httpx2.get(f"{here.stage.url}/v1/scrimp/cache").json()["semantic"]
+        scopes = told["scopes"]
+        assert sum(one["audits"] for one in scopes) == 2
+        assert sum(one["misses"] for one in scopes) == 3
+        judged = [one for one in scopes if one["judged"]]
+        assert all(one["wrong_share"] <= one["wrong_upper"] <= 1 for one in judged)
+        assert {one["tenant"] for one in scopes} == {"local"}
+
+
+def test_scrimp_cache_stats_reads_a_file_without_a_gateway(tmp_path: Path) -> None:
+    """Counts from the file, savings from the ledger; what is wrong only a gateway knows."""
+    more = CLASSIC + f'engine = "sqlite"\npath = "{tmp_path / "semantic.sqlite"}"\n'
+    more += '[exact_cache]\nengine = "sqlite"\n'
+    with scene(more) as here:
+        here.ask("openai", ROOT)
+        here.ask("openai", PARAPHRASES[0])
+        here.gateway.stop()
+        loaded = here.gateway.loaded
+        told = semantic_stats(loaded, {}, None, None)
+        assert told is not None
+        (one,) = told["scopes"]
+        assert (one["questions"], one["hits"], one["missing"]) == (1, 1, None)
+        assert told["net_nanousd"] == told["saved_nanousd"] > 0
+        show_semantic(told)
+        assert ((tmp_path / "semantic.sqlite").stat().st_mode & 0o777) == 0o600
 
 
 def test_switched_off_nothing_of_it_is_there() -> None:

@@ -59,10 +59,15 @@ def stats_command(tenant: str | None, config: Path | None, *, as_json: bool) -> 
 
     loaded = load_settings(config)
     told = {"place": place_of(loaded), **_stats(loaded, tenant)}
+    semantic = _semantic(loaded, told, tenant)
     if as_json:
-        print_json(told)
-    else:
-        show(told)
+        print_json(told if semantic is None else told | {"semantic": semantic})
+        return
+    show(told)
+    if semantic is not None:
+        from scrimp.cli.cache_semantic import show_semantic
+
+        show_semantic(semantic)
 
 
 @cache_command.command(
@@ -119,6 +124,22 @@ def _stats(loaded: Loaded, tenant: str | None) -> dict[str, Any]:
         return stats_view(asyncio.run(cache_stats(loaded, tenant)))
     only_own(tenant)
     return ask_gateway(loaded, "GET", "/v1/scrimp/cache")
+
+
+def _semantic(loaded: Loaded, told: dict[str, Any], tenant: str | None) -> dict[str, Any] | None:
+    """What is known of answers by meaning: a running gateway knows most."""
+    if not loaded.settings.semantic_cache.enabled:
+        return None
+    from scrimp.cli.cache_semantic import semantic_stats
+    from scrimp.errors import ScrimpError
+
+    asked: dict[str, Any] | None = None
+    if "semantic" not in told and tenant is None:
+        try:
+            asked = ask_gateway(loaded, "GET", "/v1/scrimp/cache", timeout_s=2.0)
+        except ScrimpError:
+            asked = None  # none runs here, or it wants a key: the file tells its counts
+    return semantic_stats(loaded, told, asked, tenant)
 
 
 def _clear(loaded: Loaded, tenant: str | None, task: str | None) -> int:

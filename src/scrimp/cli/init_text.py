@@ -172,6 +172,54 @@ TEMPLATE = """\
 #embedding = "30d"
 #creative = "0"
 
+# Answers a question that was answered before in other words (pip install 'scrimp[semantic]'). Until
+# it is proven that few such answers are wrong, nothing is served.
+#[semantic_cache]
+#enabled = false
+# The share of served answers that may be wrong, how sure that must be, and whether it is a share of
+# what is served ("hit") or of all calls ("call"). With slack 1 the bound itself is proven before
+# anything is served, with more a multiple of it, and audits watch from then on.
+#max_error = 0.02
+#confidence = 0.95
+#per = "hit"
+#slack = 3.0
+# Or a cosine from which on answers are served, with nothing promised, and the share to be judged.
+#threshold = 0.92
+#audits = 0.0
+# "memory": in this process. "sqlite": in a file that all workers share (empty path: semantic.sqlite
+# in the state folder). A caller brings so many new questions an hour.
+#engine = "memory"
+#path = ""
+#max_bytes = 1073741824
+#new_per_hour = 2000
+# "minilm" in this process, "endpoint" (a provider of above and a model), "fastembed" or
+# "sentence-transformers"; a call goes on without what takes longer than limit_s.
+#embedder = "minilm"
+#embedder_model = ""
+#embedder_provider = ""
+#embedder_dims = 0
+#limit_s = 0.25
+# Who compares answers, from cheap to dear: equal, json, numbers, code, embedding, model. Empty: all
+# that is free, then judge_model, or, without one, how near answers are.
+#judges = []
+#judge_model = ""
+#judge_usd_per_day = "1.00"
+#compared = 2
+#max_temperature = 1.0
+#max_reply_bytes = 262144
+# Questions with one of these words are never answered by meaning.
+#never = []
+# The version of what answers rest on (documents, prices): another one begins anew.
+#corpus = ""
+# Whether the texts of questions are kept, so that patterns can find them.
+#keep_texts = false
+# How long answers live where it differs from the exact cache.
+#[semantic_cache.ttl]
+#factual_qa = "7d"
+# Tenants that share answers: nobody else does.
+#[semantic_cache.share]
+#shop = ["key:web", "key:app"]
+
 # Events from outside that make answers be forgotten (POST /v1/scrimp/events), signed with the
 # secret in this variable; a signature is good for so long.
 #[events]

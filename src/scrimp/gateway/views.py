@@ -16,7 +16,9 @@ from scrimp.dialects.models_list import anthropic_list, anthropic_one, openai_li
 from scrimp.errors import InvalidRequest, StoreError, Unauthenticated, UnknownModel
 from scrimp.gateway import budget_view
 from scrimp.gateway.metrics_text import CONTENT_TYPE, exposition
+from scrimp.gateway.semantic_view import semantic_view
 from scrimp.gateway.standing import Standing
+from scrimp.pipeline.semantic_parts import SemanticParts
 from scrimp.ports import Entry, ReplyStore, StoreStats
 from scrimp.settings import Settings
 from scrimp.shell import wire
@@ -131,7 +133,7 @@ class Views:
 
         async def show(headers: RequestHeaders) -> Shown:
             tenant = (await self._intake.identify(headers)).tenant
-            return await _stored(_shown_stats(replies, tenant))
+            return await _stored(_shown_stats(replies, tenant, self._app.meanings))
 
         async def clear(headers: RequestHeaders) -> Shown:
             tenant = (await self._intake.identify(headers)).tenant
@@ -187,8 +189,11 @@ async def _stored(told: Awaitable[dict[str, Any]]) -> Shown:
         return Shown(msgspec.json.encode(body), 503)
 
 
-async def _shown_stats(replies: ReplyStore, tenant: str) -> dict[str, Any]:
-    return stats_view(await replies.stats(tenant))
+async def _shown_stats(
+    replies: ReplyStore, tenant: str, meanings: SemanticParts | None
+) -> dict[str, Any]:
+    told = stats_view(await replies.stats(tenant))
+    return told if meanings is None else told | {"semantic": await semantic_view(meanings, tenant)}
 
 
 async def _cleared(replies: ReplyStore, tenant: str, task: str | None) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class SemanticCacheSection(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
     max_error: Annotated[float, Meta(ge=0.001, le=0.5)] = 0.02
     confidence: Annotated[float, Meta(ge=0.5, le=0.999)] = 0.95
     per: Literal["hit", "call"] = "hit"
-    slack: Annotated[float, Meta(ge=1, le=4)] = 2.0
+    slack: Annotated[float, Meta(ge=1, le=10)] = 3.0
     threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     audits: Annotated[float, Meta(ge=0, le=1)] = 0.0
     engine: Literal["memory", "sqlite"] = "memory"

@@ -86,7 +86,7 @@ class Threshold:
         square = _Z * _Z
         middle = share + square / (2 * judged)
         spread = _Z * (share * (1 - share) / judged + square / (4 * judged * judged)) ** 0.5
-        upper = min(1.0, (middle + spread) / (1 + square / judged))
+        upper = min(1.0, max(share, (middle + spread) / (1 + square / judged)))
         return Standing(judged, share, upper, missing=0)
 
     def decide(self, nearby: Nearby) -> Decision:

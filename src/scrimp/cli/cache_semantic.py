@@ -1,0 +1,114 @@
+"""The part of `scrimp cache stats` on answers by meaning: hits, errors, savings net of judging."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from scrimp.cli.cache_view import share
+from scrimp.cli.console import dim, heading, out
+from scrimp.errors import ScrimpError
+from scrimp.money import decimal_usd, format_usd
+
+if TYPE_CHECKING:
+    from scrimp.settings import Loaded
+
+_DAYS = 30
+
+
+def semantic_stats(
+    loaded: Loaded, told: Mapping[str, Any], ask: Mapping[str, Any] | None, tenant: str | None
+) -> dict[str, Any] | None:
+    """What is known of answers by meaning; None where they are switched off.
+
+    `told` is what the gateway said already, `ask` what it says when it is asked for this alone. A
+    file tells its counts without one, but not what is wrong.
+    """
+    if not loaded.settings.semantic_cache.enabled:
+        return None
+    found = told.get("semantic") or (ask or {}).get("semantic")
+    if found is None and loaded.settings.semantic_cache.engine == "sqlite":
+        from scrimp.by_meaning import semantic_counts
+        from scrimp.gateway.semantic_view import shown
+
+        found = shown(asyncio.run(semantic_counts(loaded.settings, tenant)))
+    if found is None:
+        return None
+    judged = sum(one["judge_nanousd"] for one in found["scopes"])
+    saved = _saved_nanousd(loaded, tenant)
+    return {
+        **found,
+        "days": _DAYS,
+        "saved_nanousd": saved,
+        "judge_nanousd": judged,
+        "net_nanousd": None if saved is None else saved - judged,
+        "net_usd": None if saved is None else decimal_usd(saved - judged),
+    }
+
+
+def _saved_nanousd(loaded: Loaded, tenant: str | None) -> int | None:
+    """What the ledger says that it saved lately; None where there is no ledger to read."""
+    from scrimp.app import open_ledger_reader
+
+    until = datetime.now(UTC) + timedelta(hours=1)
+    try:
+        reader = open_ledger_reader(loaded.settings)
+        rows = reader.report(until - timedelta(days=_DAYS), until, "lever", tenant=tenant).rows
+    except ScrimpError:
+        return None
+    return sum(row.saved_nanousd for row in rows if row.value == "semantic_cache")
+
+
+def show_semantic(told: Mapping[str, Any]) -> None:
+    """Totals, then a line for each tenant and task type."""
+    console = out()
+    console.print()
+    console.print(heading("Semantic cache"))
+    console.print()
+    if told["saved_nanousd"] is not None:
+        saved, judged = told["saved_nanousd"], told["judge_nanousd"]
+        text = (
+            f"{format_usd(told['net_nanousd'])} in {told['days']} days "
+            f"({format_usd(saved)} saved, {format_usd(judged)} for judging)"
+        )
+        console.print(Text.assemble((f"  {'net':<9}", "dim"), text))
+        console.print()
+    if not told["scopes"]:
+        console.print(dim("Nothing was looked up yet."))
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("tenant", overflow="fold")
+    table.add_column("task type", overflow="fold")
+    for title in ("questions", "answers", "hits", "hit %", "judged", "wrong %", "missing"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for one in told["scopes"]:
+        table.add_row(
+            one["tenant"],
+            one["task"],
+            f"{one['questions']:,}",
+            f"{one['answers']:,}",
+            f"{one['hits']:,}",
+            share(one),
+            f"{one['judged']:,}",
+            _wrong(one),
+            _missing(one["missing"]),
+        )
+    console.print(table)
+    console.print(dim("wrong: of what is served, as judged, and its upper bound;"))
+    console.print(dim("missing: about how many verdicts more before anything is served."))
+
+
+def _wrong(one: Mapping[str, Any]) -> str:
+    if one["wrong_share"] is None:
+        return "–"  # noqa: RUF001 - a dash
+    return f"{one['wrong_share']:.1%} (≤ {one['wrong_upper']:.1%})"
+
+
+def _missing(count: int | None) -> str:
+    return "?" if count is None else f"{count:,}" if count else "none"
