@@ -58,7 +58,15 @@ def wanted(lock: str) -> set[str]:
         "weights": groups["weights"],
         "run": run,
         "demo": [*run, *demo],
-        "dev": [*run, *demo, *extras["redis"], *extras["semantic"], *dev, *groups["build"]],
+        "dev": [
+            *run,
+            *demo,
+            *extras["redis"],
+            *extras["langchain"],
+            *extras["semantic"],
+            *dev,
+            *groups["build"],
+        ],
     }
     return {normal(requirement) for requirement in lists[lock]}
 

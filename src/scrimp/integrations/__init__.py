@@ -1,0 +1,1 @@
+"""Scrimp inside other people's frameworks. Each needs its extra; none is imported by `scrimp`."""

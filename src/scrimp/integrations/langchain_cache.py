@@ -1,0 +1,214 @@
+"""`ScrimpCache`: LangChain's answers in Scrimp's own stores of replies, for the same prompt again.
+
+One private event loop does the work for threads and for every event loop alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgspec
+from langchain_core.caches import BaseCache
+from langchain_core.messages.base import message_to_dict
+from langchain_core.messages.utils import messages_from_dict
+from langchain_core.outputs.chat_generation import ChatGeneration
+from langchain_core.outputs.generation import Generation
+
+from scrimp.calls import Reply, ReplyFacts
+from scrimp.client.engine import Engine
+from scrimp.errors import ConfigError, StoreError
+from scrimp.own_replies import Opened, OwnReplies, open_own_replies
+from scrimp.ports import CacheScope, StoredReply, StoreStats
+from scrimp.remembered import About
+
+log = logging.getLogger("scrimp.langchain")
+
+DAY_S = 24 * 3600
+MAX_BYTES = 256 * 2**20
+TENANT = "langchain"
+
+_WEAK_ENDS = frozenset({"length", "max_tokens", "content_filter", "refusal", "error"})
+"""How answers end that are cut or refused: the next one may be better, so none is remembered."""
+
+
+class ScrimpCache(BaseCache):
+    """An exact cache: the same prompt to the same model with the same parameters is not sent again.
+
+    Kept at `redis_url`, else in the file `path` (both shared by processes), else in memory; for
+    `ttl_s`, in at most `max_bytes` (Redis has its own limit). Caches of another `tenant` share
+    nothing, whatever they share it in: LangChain itself does not tell keys or users apart. A store
+    that is down is a miss, said once in the log and counted in `skipped`. Raises ConfigError.
+    """
+
+    def __init__(
+        self,
+        path: str | Path | None = None,
+        *,
+        redis_url: str = "",
+        ttl_s: int = DAY_S,
+        max_bytes: int = MAX_BYTES,
+        tenant: str = TENANT,
+    ) -> None:
+        if path is not None and redis_url:
+            raise ConfigError("a cache is in a file or in Redis: give path or redis_url, not both")
+        if ttl_s <= 0 or max_bytes <= 0:
+            raise ConfigError(f"both must be above 0: ttl_s {ttl_s}, max_bytes {max_bytes}")
+        own = OwnReplies(None if path is None else Path(path).expanduser(), redis_url, max_bytes)
+        self._own = own
+        self._ttl = timedelta(seconds=ttl_s)
+        self._scope = CacheScope(tenant)
+        self._engine: Engine[Opened] = Engine(partial(open_own_replies, own))
+        self.skipped = 0
+
+    def __repr__(self) -> str:
+        """Where it is kept, without secrets."""
+        return f"ScrimpCache({self._own!r})"
+
+    def lookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
+        """What was answered before, or None."""
+        return self._engine.call(partial(self._look, key=self._key(prompt, llm_string)))
+
+    async def alookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
+        """The same, awaited."""
+        return await self._engine.acall(partial(self._look, key=self._key(prompt, llm_string)))
+
+    def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
+        """Remember an answer, unless it was cut or refused."""
+        if reply := reply_of(return_val):
+            key = self._key(prompt, llm_string)
+            self._engine.call(partial(self._keep, key=key, reply=reply))
+
+    async def aupdate(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
+        """The same, awaited."""
+        if reply := reply_of(return_val):
+            key = self._key(prompt, llm_string)
+            await self._engine.acall(partial(self._keep, key=key, reply=reply))
+
+    def clear(self, **kwargs: Any) -> None:
+        """Forget all answers of this tenant. Raises StoreError, and TypeError for any argument."""
+        _no_more(kwargs)
+        self._engine.call(self._clear)
+
+    async def aclear(self, **kwargs: Any) -> None:
+        """The same, awaited."""
+        _no_more(kwargs)
+        await self._engine.acall(self._clear)
+
+    def stats(self) -> StoreStats:
+        """Hits, misses, entries and bytes of this tenant. Raises StoreError."""
+        return self._engine.call(self._stats)
+
+    async def astats(self) -> StoreStats:
+        """The same, awaited."""
+        return await self._engine.acall(self._stats)
+
+    def close(self) -> None:
+        """Let go of files and connections; the interpreter's exit does it, too."""
+        self._engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _key(self, prompt: str, llm_string: str) -> bytes:
+        digest = hashlib.sha256(b"langchain")
+        for part in (self._scope.tenant, prompt, llm_string):
+            data = part.encode("utf-8", "surrogatepass")
+            digest.update(len(data).to_bytes(8, "big") + data)
+        return digest.digest()
+
+    async def _look(self, opened: Opened, *, key: bytes) -> list[Generation] | None:
+        try:
+            stored = await opened.replies.get(key, self._scope)
+        except StoreError as error:
+            self._skip(error)
+            return None
+        return None if stored is None else generations_of(stored.reply)
+
+    async def _keep(self, opened: Opened, *, key: bytes, reply: Reply) -> None:
+        now = opened.clock.now()
+        about = About(model=reply.facts.model)
+        stored = StoredReply(reply, now, now + self._ttl, self._scope, about)
+        try:
+            await opened.replies.put(key, stored)
+        except StoreError as error:
+            self._skip(error)
+
+    async def _clear(self, opened: Opened) -> None:
+        await opened.replies.clear(self._scope.tenant)
+
+    async def _stats(self, opened: Opened) -> StoreStats:
+        return await opened.replies.stats(self._scope.tenant)
+
+    def _skip(self, error: StoreError) -> None:
+        """On the engine's one thread, so it counts right."""
+        if not self.skipped:
+            log.warning("the cache is skipped until its store is well again: %s", error)
+        self.skipped += 1
+
+
+def reply_of(generations: Sequence[Generation]) -> Reply | None:
+    """An answer as its store keeps it; None for one that is not to be remembered."""
+    if not generations or any(end_of(one) in _WEAK_ENDS for one in generations):
+        return None
+    try:
+        body = msgspec.json.encode([_words_of(one) for one in generations])
+    except (TypeError, ValueError, RecursionError):  # something in it that JSON has no words for
+        return None
+    facts = ReplyFacts(model=_meta(generations[0], "model_name"), finish="complete", complete=True)
+    return Reply(200, (), body, "json", facts, cacheable=True)
+
+
+def generations_of(reply: Reply) -> list[Generation] | None:
+    """The answer; None for bytes that are none, such as those of another version of LangChain."""
+    try:
+        return [_generation(one) for one in msgspec.json.decode(reply.body or b"")]
+    except (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def end_of(generation: Generation) -> str:
+    """How the provider says that an answer ended; empty when it does not."""
+    info = generation.generation_info or {}
+    for name in ("finish_reason", "stop_reason"):
+        if found := info.get(name) or _meta(generation, name):
+            return str(found).lower()
+    return ""
+
+
+def _words_of(generation: Generation) -> dict[str, Any]:
+    words: dict[str, Any] = {"info": generation.generation_info}
+    if isinstance(generation, ChatGeneration):
+        return {**words, "message": message_to_dict(generation.message)}
+    return {**words, "text": generation.text}
+
+
+def _generation(words: dict[str, Any]) -> Generation:
+    if (told := words.get("message")) is None:
+        return Generation(text=words["text"], generation_info=words["info"])
+    (message,) = messages_from_dict([told])
+    return ChatGeneration(message=message, generation_info=words["info"])
+
+
+def _meta(generation: Generation, name: str) -> str:
+    message = getattr(generation, "message", None)
+    return str(getattr(message, "response_metadata", {}).get(name) or "")
+
+
+def _no_more(given: dict[str, Any]) -> None:
+    if given:
+        raise TypeError(f"clear takes no arguments and forgets all, got: {', '.join(given)}")
