@@ -140,6 +140,7 @@ class App:
         if parts.meanings is not None:
             engine = Engine(self.handle, self.targets, self.clock, self.new_id)
             self.meanings, lever = join(settings, parts.meanings, engine)
+            self.caches["semantic_cache"] = parts.meanings.store
             levers[lever.name] = lever
         self.levers: Mapping[str, Lever] = levers
         self._full = chain([levers[place.name] for place in ORDER if place.name in levers], end)

@@ -197,8 +197,8 @@ class SemanticStore(Protocol):
         """Forget a group. False when it was not there."""
         ...
 
-    async def invalidate(self, chosen: Chosen) -> int:
-        """Forget every group that is chosen; how many there were.
+    async def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
+        """Forget every group that is chosen; how many there were. With `dry_run` only count them.
 
         Raises InvalidRequest when nothing is set, and when a pattern matches no name or tag and
         there are questions whose text is not kept.

@@ -257,6 +257,7 @@ async def test_answers_are_chosen_by_all_that_is_set(
     assert await store.invalidate(Chosen(tag="price", tenant="key:eve")) == 0
     assert await store.invalidate(Chosen(tag="eu", stored_before=aged, model="claude")) == 0
     assert await left() == {one, two, three}
+    assert await store.invalidate(Chosen(tag="price", task="general"), dry_run=True) == 1
     assert await store.invalidate(Chosen(tag="price", task="general")) == 1
     assert await left() == {one, three}
     assert await store.invalidate(Chosen(key="faq/7", model="gpt-4o")) == 1

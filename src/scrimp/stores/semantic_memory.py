@@ -225,7 +225,7 @@ class MemorySemantic:
             self._forget(found)
         return found is not None
 
-    async def invalidate(self, chosen: Chosen) -> int:
+    async def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
         """Forget every group that is chosen; how many there were. Raises InvalidRequest."""
         self._check()
         check_chosen(chosen)
@@ -238,7 +238,7 @@ class MemorySemantic:
             questions = (kept for one in meant for kept in one.questions.values())
             if not doomed and (textless := sum(not one.text for one in questions)):
                 raise refuse_pattern(chosen.pattern, textless)
-        for group in doomed:
+        for group in () if dry_run else doomed:
             self._forget(group)
         return len(doomed)
 

@@ -211,10 +211,10 @@ class SqliteSemantic:
         """Forget a group. False when it was not there."""
         return await self._do(lambda rows: rows.delete(scope, group))
 
-    async def invalidate(self, chosen: Chosen) -> int:
+    async def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
         """Forget every group that is chosen; how many there were. Raises InvalidRequest."""
         check_chosen(chosen)
-        return await self._do(lambda rows: rows.invalidate(chosen))
+        return await self._do(lambda rows: rows.invalidate(chosen, dry_run=dry_run))
 
     async def stats(self, tenant: str | None = None) -> tuple[SemanticStats, ...]:
         """What is kept and counted, by all processes."""

@@ -180,7 +180,7 @@ class Rows:
         values = (group, self._now_us(), scope)
         return self.connection.execute(statement, values).rowcount > 0
 
-    def invalidate(self, chosen: Chosen) -> int:
+    def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
         """How many groups there were."""
         before = chosen.stored_before
         values = {
@@ -202,7 +202,8 @@ class Rows:
             textless = self._textless(values)
             if textless:
                 raise refuse_pattern(chosen.pattern, textless)
-        self.connection.executemany("DELETE FROM groups WHERE id = ?", doomed)
+        if not dry_run:
+            self.connection.executemany("DELETE FROM groups WHERE id = ?", doomed)
         return len(doomed)
 
     def touch(self, groups: Iterable[int]) -> None:
