@@ -23,8 +23,8 @@ _ZONE: Final = 0.15
 """Predicted risks up to here tell about `a` and `f`: the served zone lies well inside."""
 _QUANTILE: Final = 0.6
 _SOON, _CAUTION, _LOWEST = 4000, 2.4, 0.4
-"""Aim so far below the bound that the luck of some thousand answers seldom carries their wrong share
-above it: that of n answers has a relative deviation of 1/sqrt(bound * n). The estimate errs as
+"""Aim so far below the bound that the luck of some thousand answers seldom carries them above.
+The wrong share of n answers has a relative deviation of 1/sqrt(bound * n); the estimate errs as
 much again, hence 2.4 and not 1.7 of them: aims of 0.62, 0.73, 0.83 at 1, 2, 5 %."""
 _LEAST: Final = 50
 """So many effective labels must lie above a threshold."""
