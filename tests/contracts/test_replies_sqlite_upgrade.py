@@ -23,10 +23,8 @@ SCOPE = CacheScope("key:ana", "general")
 
 def old_file(path: Path) -> StoredReply:
     """Schema version 1 with one answer, as its version wrote it."""
-    facts = replace(reply_of().facts, model="gpt-4o-mini-2024-07-18")
-    reply = reply_of(
-        body=answer_fields("We open at nine."), facts=ReplyFacts(facts.usage, facts.model)
-    )
+    facts = ReplyFacts(reply_of().facts.usage, "gpt-4o-mini-2024-07-18")
+    reply = reply_of(body=answer_fields("We open at nine."), facts=facts)
     stored = StoredReply(reply, NOON, NOON + timedelta(hours=1), SCOPE)
     connection = sqlite3.connect(path, isolation_level=None)
     connection.executescript(SCHEMA.scripts()[0])
