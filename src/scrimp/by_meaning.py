@@ -6,6 +6,7 @@ Nothing of it is imported, opened or run while `[semantic_cache] enabled` is fal
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import random
 import secrets
 from collections.abc import Callable
@@ -97,6 +98,21 @@ def plan_of(settings: Settings) -> SemanticPlan:
     section = settings.semantic_cache
     limits = SemanticLimits(max_bytes=section.max_bytes, caller_per_hour=section.new_per_hour)
     return SemanticPlan(section.engine, settings.semantic_path, limits)
+
+
+def check(settings: Settings, targets: Targets, clock: Clock) -> None:
+    """Raises ConfigError where it cannot be used: an extra is missing, or nobody serves a model."""
+    section = settings.semantic_cache
+    open_semantic(dataclasses.replace(plan_of(settings), engine="memory"), clock)
+    if section.embedder != "endpoint":
+        open_embedder(embedder_plan(section))
+    elif section.embedder_provider not in settings.providers or not section.embedder_model:
+        raise ConfigError(
+            f"semantic_cache.embedder_provider '{section.embedder_provider}' is not configured, or "
+            "no embedder_model is named (name one of [providers], and its model)"
+        )
+    if "model" in judges_of(section):
+        judge_target(section, targets)
 
 
 async def semantic_counts(settings: Settings, tenant: str | None) -> tuple[SemanticStats, ...]:

@@ -20,6 +20,7 @@ from scrimp.cli.doctor_budgets import budgets
 from scrimp.cli.doctor_cache import cache
 from scrimp.cli.doctor_control import keys
 from scrimp.cli.doctor_port import ask_ready, port_findings
+from scrimp.cli.doctor_semantic import semantic_cache
 from scrimp.cli.finding import Finding
 from scrimp.cli.options import load_settings
 from scrimp.errors import ConfigError, StoreError
@@ -51,6 +52,7 @@ def all_findings(config: Path | None) -> Iterator[Finding]:
     yield from state(loaded.settings.state_path)
     yield from ledger(loaded.settings)
     yield from cache(loaded)
+    yield from semantic_cache(loaded)
     yield from budgets(loaded.settings, config)
     yield from keys(loaded.settings, config)
     yield from alerts(loaded)
