@@ -268,6 +268,15 @@ async def test_runs_are_booked_in_the_ledger(lib: Library) -> None:
     assert spent.totals.unbooked_requests == 0
 
 
+def test_a_ledger_that_is_closed_hides_no_cost(lib: Library) -> None:
+    """The run is counted and priced, and said to be in no ledger."""
+    with scrimp_callback(engine=lib.scrimp) as spent:
+        lib.scrimp.close()
+        chat(lib.sim).invoke("hello")
+    assert (spent.successful_requests, spent.totals.unbooked_requests) == (1, 1)
+    assert spent.total_nanousd == lib.sim.bill.total_nanousd
+
+
 def test_the_examples_of_the_guide_run(sim: Simulator, tmp_path: Path) -> None:
     """docs/langchain.md as it stands, in a process of its own."""
     guide = (Path(__file__).parents[2] / "docs" / "langchain.md").read_text(encoding="utf-8")

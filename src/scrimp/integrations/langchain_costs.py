@@ -19,6 +19,7 @@ from langchain_core.outputs.llm_result import LLMResult
 from langchain_core.tracers.context import register_configure_hook
 
 from scrimp.calls import is_refusal
+from scrimp.client.engine import ClosedError
 from scrimp.client.face import Scrimp
 from scrimp.client.functions import price
 from scrimp.errors import PriceUnknown, ScrimpError
@@ -194,7 +195,7 @@ class ScrimpCallback(BaseCallbackHandler):
                 service_tier=heard.service_tier,
                 latency_ms=max(0.0, took.total_seconds() * 1000),
             )
-        except ScrimpError:
+        except (ScrimpError, ClosedError):
             return False
         return True
 
