@@ -1,6 +1,6 @@
 """What is seen of a question beside its neighbours: the group that may answer it, and features.
 
-Constants were chosen on BANKING77 (half of its labels, others left out) and looked at on HWU64;
+Constants were chosen on BANKING77 and looked at on HWU64;
 they shape the score only. No promise rests on them: what is served is decided by verdicts.
 """
 
