@@ -163,6 +163,32 @@ def test_scrimp_cache_stats_reads_a_file_without_a_gateway(tmp_path: Path) -> No
         assert ((tmp_path / "semantic.sqlite").stat().st_mode & 0o777) == 0o600
 
 
+def test_a_model_that_judges_is_booked_by_itself_and_never_in_the_way() -> None:
+    """Its calls are audits with a tag, under no key; one that says neither word teaches nothing."""
+    more = '[semantic_cache]\nenabled = true\nlimit_s = 10\njudge_model = "claude-haiku-4-5"\n'
+    with scene(more) as here:
+        for text in (ROOT, PARAPHRASES[0]):
+            here.sdk.ask("openai", text, stream=False)
+        until(lambda: any(entry.purpose == "audit" for entry in here.gateway.entries()))
+        entries = here.gateway.entries()
+        assert [entry.purpose for entry in entries].count("client") == 2
+        audits = [entry for entry in entries if entry.purpose == "audit"]
+        assert {(one.model, one.key, one.tags) for one in audits} == {
+            ("claude-haiku-4-5", "", ("scrimp-audit",))
+        }
+        assert all(one.cost_nanousd and one.status == 200 for one in audits)
+        assert all("semantic_cache" not in {line.lever for line in one.trace} for one in audits)
+
+
+def test_what_was_served_by_meaning_is_not_remembered_word_for_word() -> None:
+    """The same wording again is decided again, so that a group out of service stays out."""
+    with scene() as here:
+        here.ask("openai", ROOT)
+        assert here.ask("openai", PARAPHRASES[0])[1] == "semantic_cache"
+        assert here.ask("openai", PARAPHRASES[0])[1] == "semantic_cache"
+        assert here.ask("openai", ROOT)[1] == "exact_cache"
+
+
 def test_switched_off_nothing_of_it_is_there() -> None:
     """No lever, no line in the trace; feedback says how to switch it on."""
     with staged() as stage, clients(stage.url) as sdk:
