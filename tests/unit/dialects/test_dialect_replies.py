@@ -175,7 +175,8 @@ def test_the_last_usage_counts_and_is_never_added() -> None:
         usage = {"prompt_tokens": 3, "completion_tokens": spoken}
         chunk = {"choices": [{"index": 0, "delta": {}}], "usage": usage}
         reader.feed(b"data: " + dump(chunk) + b"\n\n")
-    assert reader.facts.usage is None
+    running = reader.facts
+    assert running.usage is None
     end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": None}
     reader.feed(b"data: " + dump(end) + b"\n\n")
     reader.feed(b'data: {"choices":[],"usage":null}\n\n')

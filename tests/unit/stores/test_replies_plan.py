@@ -9,6 +9,7 @@ import pytest
 
 from scrimp.app import cache_plan
 from scrimp.errors import ConfigError
+from scrimp.remembered import Chosen
 from scrimp.settings import complete, parse
 from scrimp.stores.replies import CachePlan, forget, look, open_cache
 from scrimp.stores.sqlite_replies import SqliteReplies
@@ -66,6 +67,6 @@ def test_the_url_comes_from_the_environment_and_is_shown_nowhere() -> None:
 async def test_there_is_nothing_to_look_at_in_another_process(tmp_path: Path) -> None:
     """A cache in memory belongs to its process: looking from outside is an error, with a way."""
     plan = CachePlan("memory", tmp_path, 1000)
-    for asked in (look(plan, CLOCK), forget(plan, CLOCK, None, None)):
+    for asked in (look(plan, CLOCK), forget(plan, CLOCK, Chosen(), dry_run=False)):
         with pytest.raises(ConfigError, match="live in the process of a gateway"):
             await asked
