@@ -31,6 +31,7 @@ from scrimp.pipeline.semantic_parts import SemanticParts
 from scrimp.pipeline.semantic_scopes import Scopes
 from scrimp.pipeline.semantic_servings import Feedback, Servings
 from scrimp.ports import Clock, Next, Upstream
+from scrimp.remembered import Chosen
 from scrimp.semantics.bypass import BypassRules
 from scrimp.semantics.deciding import Policies
 from scrimp.semantics.scope import ScopeRules
@@ -38,7 +39,7 @@ from scrimp.semantics.tables import SemanticCacheSection, judges_of, pools_of
 from scrimp.semantics.threshold import ThresholdRules, Thresholds
 from scrimp.settings import Settings, ttl_seconds
 from scrimp.state_secret import state_secret
-from scrimp.stores.semantic_open import look, open_semantic
+from scrimp.stores.semantic_open import forget, look, open_semantic
 from scrimp.stores.semantic_plan import SemanticLimits, SemanticPlan
 from scrimp.targets import Targets
 
@@ -118,6 +119,13 @@ def check(settings: Settings, targets: Targets, clock: Clock) -> None:
 async def semantic_counts(settings: Settings, tenant: str | None) -> tuple[SemanticStats, ...]:
     """What a file of answers by meaning counts, without an engine. Raises StoreError."""
     return await look(plan_of(settings), tenant)
+
+
+async def forget_by_meaning(
+    settings: Settings, clock: Clock, chosen: Chosen, *, dry_run: bool
+) -> int:
+    """Forget, or count, in a file of answers by meaning. Raises StoreError, InvalidRequest."""
+    return await forget(plan_of(settings), clock, chosen, dry_run=dry_run)
 
 
 def embedder_plan(section: SemanticCacheSection) -> EmbedderPlan:

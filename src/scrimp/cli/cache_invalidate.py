@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
 from scrimp.cli.cache import ask_gateway, only_own, place_of, tenant_option
 from scrimp.cli.options import config_option, examples, json_option, load_settings
+
+if TYPE_CHECKING:
+    from scrimp.remembered import Chosen, Forgets
+    from scrimp.settings import Loaded
 
 
 class InvalidateOptions(TypedDict):
@@ -86,8 +92,7 @@ def invalidate_command(**options: Unpack[InvalidateOptions]) -> None:
 
 def _invalidate(options: InvalidateOptions) -> dict[str, Any]:
     """Raises InvalidRequest, StoreError, ConfigError."""
-    from scrimp.app import forget_cached
-    from scrimp.shell.forgetting import Choice, chosen_of
+    from scrimp.shell.forgetting import Choice, chosen_of, invalidate
 
     loaded, tenant = load_settings(options["config"]), options["tenant"]
     said = {name: options[name] for name in _CHOICES if options[name]}  # type: ignore[literal-required]
@@ -96,9 +101,37 @@ def _invalidate(options: InvalidateOptions) -> dict[str, Any]:
         body = {**said, "dry_run": options["dry_run"]}
         return ask_gateway(loaded, "POST", "/v1/scrimp/cache/invalidate", body)
     chosen = chosen_of(Choice(**said), tenant or "", datetime.now(UTC))
-    number = asyncio.run(forget_cached(loaded, chosen, dry_run=options["dry_run"]))
-    return {
-        "invalidated": number,
-        "dry_run": options["dry_run"],
-        "caches": {"exact_cache": number},
-    }
+    dry_run = options["dry_run"]
+    found = asyncio.run(invalidate(_caches(loaded), chosen, dry_run=dry_run))
+    return {"invalidated": sum(found.values()), "dry_run": dry_run, "caches": found}
+
+
+class _Place:
+    """A cache that this process can reach itself."""
+
+    def __init__(self, forget: Callable[..., Awaitable[int]]) -> None:
+        self._forget = forget
+
+    async def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
+        """Forget, or count."""
+        return await self._forget(chosen, dry_run=dry_run)
+
+
+def _caches(loaded: Loaded) -> dict[str, Forgets]:
+    """The exact cache, and the file of answers by meaning where there is one."""
+    from scrimp.app import forget_cached, system_clock
+    from scrimp.cli.console import note
+
+    found: dict[str, Forgets] = {"exact_cache": _Place(partial(forget_cached, loaded))}
+    section = loaded.settings.semantic_cache
+    if section.enabled and section.engine == "sqlite":
+        from scrimp.by_meaning import forget_by_meaning
+
+        forget = partial(forget_by_meaning, loaded.settings, system_clock())
+        found["semantic_cache"] = _Place(forget)
+    elif section.enabled:
+        note(
+            "answers by meaning are in the memory of the gateway: ask it "
+            "(POST /v1/scrimp/cache/invalidate)"
+        )
+    return found

@@ -40,8 +40,8 @@ async def look(plan: SemanticPlan, tenant: str | None = None) -> tuple[SemanticS
     return await asyncio.to_thread(file_stats, plan.path, tenant)
 
 
-async def forget(plan: SemanticPlan, clock: Clock, chosen: Chosen) -> int:
-    """Forget answers of a file that processes share; how many there were.
+async def forget(plan: SemanticPlan, clock: Clock, chosen: Chosen, *, dry_run: bool = False) -> int:
+    """Forget, or only count, answers of a file that processes share; how many there were.
 
     Raises InvalidRequest as the store does, StoreError, and ConfigError where nothing is shared.
     """
@@ -51,7 +51,7 @@ async def forget(plan: SemanticPlan, clock: Clock, chosen: Chosen) -> int:
         return 0
     store = _open_file(replace(plan, index_bytes=0), clock)
     try:
-        return await store.invalidate(chosen)
+        return await store.invalidate(chosen, dry_run=dry_run)
     finally:
         await store.close()
 
