@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
 from scrimp.app import open_app
+from scrimp.by_meaning import JudgeFunction
 from scrimp.calls import Caller, Cost
 from scrimp.client.allowed import Remaining
 from scrimp.client.asking import Answer, Question, ask
@@ -62,7 +63,9 @@ class Scrimp:
     told. `budget` is what all calls of this engine may spend: dollars for its life, dollars by
     window (`{"day": 5, "month": 100}`, kept beside the settings' budgets), a `scrimp.budget`, or
     several of these. `on_alert` is called with each alert: a plain function in a thread, a
-    coroutine function on the engine's own event loop. Raises ConfigError.
+    coroutine function on the engine's own event loop. `judge` gets a question and two answers and
+    says whether they do the same (None: it cannot tell), for the semantic cache. Raises
+    ConfigError.
     """
 
     def __init__(
@@ -72,10 +75,11 @@ class Scrimp:
         model: str = "",
         budget: GivenBudget | Sequence[GivenBudget] | None = None,
         on_alert: OnAlert | None = None,
+        judge: JudgeFunction | None = None,
     ) -> None:
         self._loaded = loaded_of(settings)
         self._default_model = model
-        opened = partial(_open, self._loaded, OwnBudgets(budget), on_alert)
+        opened = partial(_open, self._loaded, OwnBudgets(budget), on_alert, judge)
         self._engine: Engine[Desk] = Engine(opened)
 
     def __repr__(self) -> str:
@@ -281,11 +285,14 @@ def loaded_of(settings: Given) -> Loaded:
 
 @asynccontextmanager
 async def _open(
-    loaded: Loaded, budgets: OwnBudgets, on_alert: OnAlert | None
+    loaded: Loaded,
+    budgets: OwnBudgets,
+    on_alert: OnAlert | None,
+    judge: JudgeFunction | None,
 ) -> AsyncIterator[Desk]:
     """What the engine's loop works with."""
     secret = tenant_secret(loaded.settings.state_path)
-    async with open_app(loaded, on_alert=on_alert) as app:
+    async with open_app(loaded, on_alert=on_alert, judge=judge) as app:
         yield Desk(app, tenant_secret=secret, budgets=budgets)
 
 
