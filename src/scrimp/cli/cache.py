@@ -25,7 +25,7 @@ tenant_option = click.option(
 
 @click.group(
     name="cache",
-    short_help="Look at remembered replies, or forget them.",
+    short_help="Look at remembered replies, forget or make them.",
     epilog=examples(
         "scrimp cache stats",
         "scrimp cache stats --tenant key:ci --json",
@@ -34,7 +34,7 @@ tenant_option = click.option(
     ),
 )
 def cache_command() -> None:
-    """Look at remembered replies, or forget them.
+    """Look at remembered replies, forget or make them.
 
     Works on the file or the Redis of the settings, whether or not a gateway runs. A cache in memory
     lives in the gateway's process: the one that runs is asked.
