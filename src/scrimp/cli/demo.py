@@ -62,7 +62,9 @@ async def _perform(wanted: Wanted, *, as_json: bool) -> int:
 
     task = asyncio.current_task()
     if task is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        # Ctrl-C too: a shell that starts this in the background has it ignored, and says nothing
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
     async with performed(wanted, _console(as_json=as_json)) as show:
         _print(show, wanted, as_json=as_json)
         if wanted.keep:
