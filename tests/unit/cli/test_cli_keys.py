@@ -196,6 +196,6 @@ def test_the_doctor_counts_budgets_and_says_where_rates_are_counted() -> None:
     """Those that were made on the command line hold like those of the settings."""
     good("budget", "set", "web", "--usd", "5", "--per", "day", "--rpm", "60", "--parallel", "4")
     assert "and 1 by scrimp budget" in run("doctor").stdout
-    shown = good("budget", "show", "web")
+    shown = " ".join(good("budget", "show", "web").split())  # lines end where a terminal does
     assert "the gateway counts: GET /v1/scrimp/admin/budgets/web/standing" in shown
     assert [one["window"] for one in told("budget", "show", "web")["standing"]] == ["day"]
