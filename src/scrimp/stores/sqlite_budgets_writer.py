@@ -8,7 +8,6 @@ fails the newest are given up, counted, and told: their holds are charged in ful
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ from scrimp.stores.private_file import Identity, identity
 from scrimp.stores.sqlite_budgets_file import Turns, open_database
 from scrimp.stores.sqlite_budgets_rows import Rows
 from scrimp.stores.sqlite_budgets_spill import End
+from scrimp.stores.sqlite_errors import words_of
 from scrimp.stores.sqlite_rest import Gate
 
 _TRANSACTION = 512
@@ -265,7 +265,7 @@ class Writer:
             if full or self._stopping:
                 self._tell(
                     f"budgets: {len(self._ends)} settlements are lost, their holds will be charged "
-                    f"in full: {self.trouble}; spill file: {_words(error)}"
+                    f"in full: {self.trouble}; spill file: {words_of(error)}"
                 )
                 self._ends.clear()
             lost = StoreError(f"settlements cannot be kept: {self.trouble}")
@@ -278,7 +278,7 @@ class Writer:
             self._ends.clear()
 
     def _fail(self, error: Exception) -> None:
-        self.trouble = f"{self._path}: {_words(error)}"
+        self.trouble = f"{self._path}: {words_of(error)}"
         if not isinstance(error, StoreError):
             self._disconnect()
         now = time.monotonic()
@@ -342,9 +342,3 @@ def _wake(answers: Sequence[Answer]) -> None:
             ask.future.set_exception(result)
         else:
             ask.future.set_result(result)
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno is not None:
-        return os.strerror(error.errno)
-    return str(error)

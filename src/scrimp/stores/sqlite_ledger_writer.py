@@ -7,7 +7,6 @@ are given up, counted, and told. Nothing is lost without a word.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import time
@@ -21,6 +20,7 @@ from typing import Literal
 from scrimp.errors import StoreError
 from scrimp.ports import Entry, LedgerHealth
 from scrimp.stores import sqlite_ledger_spill as spill
+from scrimp.stores.sqlite_errors import is_busy, words_of
 from scrimp.stores.sqlite_ledger_file import Identity, identity, open_writer
 from scrimp.stores.sqlite_ledger_rows import write
 from scrimp.stores.sqlite_rest import Gate
@@ -224,7 +224,7 @@ class Writer:
 
     def _give_up(self, error: OSError, entries: int) -> None:
         """Neither database nor spill file: count and tell what can no longer be held."""
-        self._last_error = f"{self._last_error}; spill file: {_words(error)}"
+        self._last_error = f"{self._last_error}; spill file: {words_of(error)}"
         if entries > 0:
             lost = self._buffer[-entries:]
             del self._buffer[-entries:]
@@ -239,8 +239,8 @@ class Writer:
 
     def _fail(self, error: Exception) -> None:
         now = time.monotonic()
-        self._last_error = _words(error)
-        if not _is_busy(error):
+        self._last_error = words_of(error)
+        if not is_busy(error):
             self._disconnect()
         if self._failing_since is None:
             self._failing_since = now
@@ -281,18 +281,4 @@ class Writer:
             try:
                 connection.close()
             except sqlite3.Error as error:
-                self._tell(f"ledger: closing {self._path}: {_words(error)}")
-
-
-def _is_busy(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0)
-    return isinstance(error, sqlite3.Error) and code & 0xFF in {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-    }
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno is not None:
-        return os.strerror(error.errno)
-    return str(error)
+                self._tell(f"ledger: closing {self._path}: {words_of(error)}")

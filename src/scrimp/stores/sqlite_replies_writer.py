@@ -7,7 +7,6 @@ told once, stands in `trouble` for those who want to put more, and is tried agai
 from __future__ import annotations
 
 import math
-import os
 import sqlite3
 import threading
 import time
@@ -22,6 +21,7 @@ from scrimp.errors import Rejected, StoreError
 from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.stores.reply_codec import pack
 from scrimp.stores.scope_counts import Looked
+from scrimp.stores.sqlite_errors import is_busy, words_of
 from scrimp.stores.sqlite_ledger_file import Identity, identity
 from scrimp.stores.sqlite_replies_file import damaged_path, is_damage, open_writer, set_aside
 from scrimp.stores.sqlite_replies_rows import Rows
@@ -233,8 +233,8 @@ class Writer:
 
     def _fail(self, error: Exception) -> None:
         refused = isinstance(error, StoreError) and not is_damage(error)
-        told = f"the cache {self._path} cannot be used now: {_words(error)}"
-        if not _is_busy(error):
+        told = f"the cache {self._path} cannot be used now: {words_of(error)}"
+        if not is_busy(error):
             self._disconnect()
         if not self.trouble:
             self._tell(f"cache: {told}; calls go on without it")
@@ -274,17 +274,3 @@ def _done(work: Callable[[Rows], int], rows: Rows) -> int | Rejected:
         return work(rows)
     except Rejected as error:
         return error
-
-
-def _is_busy(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0)
-    return isinstance(error, sqlite3.Error) and code & 0xFF in {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-    }
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno is not None:
-        return os.strerror(error.errno)
-    return str(error)

@@ -7,7 +7,6 @@ told once, stands in `trouble` for those who want to write more, and is tried ag
 from __future__ import annotations
 
 import math
-import os
 import sqlite3
 import threading
 import time
@@ -23,6 +22,7 @@ from scrimp.errors import InvalidRequest, StoreError
 from scrimp.ports import Clock
 from scrimp.stores.private_file import Identity, identity
 from scrimp.stores.semantic_plan import SemanticLimits
+from scrimp.stores.sqlite_errors import is_busy, words_of
 from scrimp.stores.sqlite_replies_file import damaged_path, is_damage, set_aside
 from scrimp.stores.sqlite_rest import Gate
 from scrimp.stores.sqlite_semantic_file import open_writer
@@ -205,8 +205,8 @@ class Writer:
 
     def _fail(self, error: Exception) -> None:
         refused = isinstance(error, StoreError) and not is_damage(error)
-        told = f"the semantic cache {self._path} cannot be used now: {_words(error)}"
-        if not _is_busy(error):
+        told = f"the semantic cache {self._path} cannot be used now: {words_of(error)}"
+        if not is_busy(error):
             self._disconnect()
         if not self.trouble:
             self._tell(f"semantic cache: {told}; calls go on without it")
@@ -238,17 +238,3 @@ class Writer:
         if rows is not None:
             with suppress(sqlite3.Error):
                 rows.connection.close()
-
-
-def _is_busy(error: Exception) -> bool:
-    code = getattr(error, "sqlite_errorcode", 0)
-    return isinstance(error, sqlite3.Error) and code & 0xFF in {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-    }
-
-
-def _words(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno is not None:
-        return os.strerror(error.errno)
-    return str(error)
