@@ -5,12 +5,13 @@ from __future__ import annotations
 import sqlite3
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from scrimp.errors import StoreError
-from scrimp.stores.sqlite_ratios import MOST_MODELS, SqliteRatios
+from scrimp.stores.sqlite_ratios import MOST_MODELS, SCHEMA, SqliteRatios
 from scrimp.tokens.ratios import Learned, Observation, learn
 
 
@@ -58,6 +59,20 @@ def test_writers_lose_nothing_of_each_other(tmp_path: Path) -> None:
     known = SqliteRatios(path).load()
     assert known["shared"].count == 40
     assert [known[f"own {number}"].count for number in range(4)] == [10] * 4
+
+
+def test_many_may_make_the_file_at_once(tmp_path: Path) -> None:
+    """Who looks while another makes it sees all of it or none of it."""
+
+    def begin(path: Path) -> None:
+        for _ in range(10):
+            connection = sqlite3.connect(path, isolation_level=None, timeout=30)
+            with closing(connection):
+                SCHEMA.migrate(connection, path)
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(25):
+            list(pool.map(begin, [tmp_path / f"{number}.sqlite"] * 8))
 
 
 def test_the_file_is_bounded(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -41,8 +42,9 @@ class Schema:
         """
         scripts = self.scripts()
         try:
-            found, ours = schema_version(connection), _number(connection, "application_id")
-            tables = _tables(connection)
+            with _one_moment(connection):
+                found, ours = schema_version(connection), _number(connection, "application_id")
+                tables = _tables(connection)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise  # locked or unreadable now, which says nothing about what it is
@@ -106,6 +108,19 @@ class Schema:
                 statement = ""
         if statement.strip():
             raise StoreError(f"a migration of the {self.what} ends in an unfinished statement")
+
+
+@contextmanager
+def _one_moment(connection: sqlite3.Connection) -> Iterator[None]:
+    """Reads within see the file at one moment, also while another process migrates it."""
+    if connection.in_transaction:
+        yield
+        return
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("ROLLBACK")
 
 
 def schema_version(connection: sqlite3.Connection) -> int:
