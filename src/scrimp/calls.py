@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 import msgspec
 
+from scrimp.choosing import NO_WISH, Wish
 from scrimp.limits import Purse
 from scrimp.money import PICO_PER_NANO
 from scrimp.remembered import CacheControl
@@ -313,7 +314,8 @@ class Call(Value, frozen=True):
     """One client request on its way through the levers.
 
     `headers` are the client's end-to-end headers without its credentials and without ours. With
-    `over_soft` it may pass soft budgets: a rung of the ladder has made it cheaper.
+    `over_soft` it may pass soft budgets: a rung of the ladder has made it cheaper. `wish` is what
+    it asks of the choice of its model.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"headers", "sink", "trace"})
@@ -333,6 +335,7 @@ class Call(Value, frozen=True):
     sink: Sink
     trace: Trace
     over_soft: bool = False
+    wish: Wish = NO_WISH
 
     def sent_to(self, sink: Sink, trace: Trace) -> Call:
         """The same call with its chunks and its log going elsewhere (`replace` takes 4 µs)."""
@@ -352,6 +355,7 @@ class Call(Value, frozen=True):
             sink,
             trace,
             self.over_soft,
+            self.wish,
         )
 
 

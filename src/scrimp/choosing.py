@@ -1,0 +1,118 @@
+"""Words and ports of model choice: what a call allows, what is learned, where lessons are kept.
+
+Nothing here does I/O. A quality is a number from 0 (wrong) to 1 (right); a loss is the quality of
+the reference model's answer minus that of the answer that was served.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar, Literal, Protocol
+
+from scrimp.values import Value
+
+Depth = Literal["rules", "learned", "certified"]
+"""By rules alone · by what was learned, unproven · by what was learned, within a proven loss."""
+Rung = Literal["simple", "medium", "complex", "expert"]
+RUNGS: tuple[Rung, ...] = ("simple", "medium", "complex", "expert")
+LessonSource = Literal["shadow", "check", "feedback", "file"]
+"""Compared with the reference · passed or failed a check · a user said · from a labelled file."""
+
+
+class Wish(Value, frozen=True, omit_defaults=True):
+    """What one call asks of the choice of its model (`scrimp/auto:…`, `x-scrimp-route`).
+
+    `mode` is `default` (as the settings say), `off` (the model that was named and no other), `auto`
+    (the cheapest that will do) or `cheap` (the cheapest that can). `required` is absolute: that
+    model or a refusal. `models` narrows the candidates. One dial at most is set: `max_loss` (mean
+    quality below the reference, 0 to 1), `floor` (least chance of a good answer), `budget_nanousd`
+    (most that the call may cost). `checks` are a cascade's, as `(name, argument)`; `cascade` and
+    `fallback` are None where the settings decide.
+    """
+
+    mode: Literal["default", "off", "auto", "cheap"] = "default"
+    depth: Depth | None = None
+    required: str = ""
+    models: tuple[str, ...] = ()
+    max_loss: float | None = None
+    floor: float | None = None
+    budget_nanousd: int | None = None
+    low_latency: bool = False
+    deadline_ms: int | None = None
+    rung: Rung | None = None
+    region: str = ""
+    cascade: bool | None = None
+    checks: tuple[tuple[str, str], ...] = ()
+    fallback: bool | None = None
+    instead: tuple[str, ...] = ()
+
+
+NO_WISH = Wish()
+
+
+class Place(Value, frozen=True):
+    """Which route: a tenant's calls of one task type under one system prompt (its hash)."""
+
+    tenant: str = ""
+    task: str = ""
+    prompt: str = ""
+
+
+class Lesson(Value, frozen=True, omit_defaults=True):
+    """One verdict on one model's answer: all that training needs, without any text.
+
+    `features` are those of the question (of the answer, too, for a check), as `version` packs them.
+    `propensity` is the probability with which this verdict was asked for. `loss` is set where the
+    answer was compared with the reference's: in [-1, 1], above 0 where the reference was better.
+    """
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"features"})
+
+    place: Place
+    at: datetime
+    call: str
+    model: str
+    quality: float
+    features: bytes
+    version: str
+    source: LessonSource
+    propensity: float = 1.0
+    loss: float | None = None
+    reference: str = ""
+    cost_nanousd: int | None = None
+
+
+class Lessons(Protocol):
+    """Takes lessons from levers."""
+
+    def add(self, lesson: Lesson) -> None:
+        """Hand it over; returns at once and never raises, so a `finally` may use it."""
+        ...
+
+
+class RouteStore(Protocol):
+    """What routes have learned, and the lessons that they learned from. Raises StoreError."""
+
+    async def add(self, lessons: tuple[Lesson, ...]) -> None:
+        """Keep lessons. The oldest of a place make room beyond its limit."""
+        ...
+
+    async def lessons(self, place: Place | None = None, *, most: int = 10_000) -> list[Lesson]:
+        """The newest of a place, or of all, oldest first."""
+        ...
+
+    async def load(self, name: str) -> bytes | None:
+        """What was saved under a name."""
+        ...
+
+    async def save(self, name: str, state: bytes) -> None:
+        """Keep a state in place of the one before."""
+        ...
+
+    async def names(self) -> tuple[str, ...]:
+        """What states there are."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of files and connections."""
+        ...

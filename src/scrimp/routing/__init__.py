@@ -1,0 +1,1 @@
+"""Which model may answer: features, probabilities, decisions, certificates. Pure."""
