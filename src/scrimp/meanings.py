@@ -152,8 +152,8 @@ class SemanticStore(Protocol):
     ) -> int | None:
         """A new group with its answer (`known.group` is ignored); the group's number.
 
-        None when it is declined: too large, or over the caller's limit. Its tenant and task type
-        are those of the answer's scope.
+        None when it is declined: too large, over the caller's limit, or asked for (`asked_at`)
+        before it was forgotten. Its tenant and task type are those of the answer's scope.
         """
         ...
 
@@ -200,8 +200,9 @@ class SemanticStore(Protocol):
     async def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
         """Forget every group that is chosen; how many there were. With `dry_run` only count them.
 
-        Raises InvalidRequest when nothing is set, and when a pattern matches no name or tag and
-        there are questions whose text is not kept.
+        What was asked for before and comes after is not kept, either. Raises InvalidRequest when
+        nothing is set, and when a pattern matches no name or tag and there are questions whose text
+        is not kept.
         """
         ...
 

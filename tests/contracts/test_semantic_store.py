@@ -24,6 +24,7 @@ from scrimp.meanings import (
 from scrimp.ports import CacheScope
 from tests.support.core import FakeClock
 from tests.support.semantic_stores import (
+    ENGINES,
     answered,
     cosine,
     known,
@@ -31,7 +32,6 @@ from tests.support.semantic_stores import (
     vector,
 )
 
-ENGINES = ("memory", "sqlite")
 S, T = b"scope-one", b"scope-two"
 BOOK = CacheScope("key:ana", "factual_qa")
 

@@ -21,6 +21,7 @@ from scrimp.stores.semantic_plan import SemanticLimits
 from tests.support.core import FakeClock
 from tests.support.semantic_stores import (
     EAGER,
+    ENGINES,
     answered,
     known,
     open_store,
@@ -28,7 +29,6 @@ from tests.support.semantic_stores import (
     vector,
 )
 
-ENGINES = ("memory", "sqlite")
 S, T = b"scope-one", b"scope-two"
 BOOK = CacheScope("key:ana", "factual_qa")
 LIMITS = SemanticLimits(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from array import array
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from hashlib import blake2b
@@ -163,10 +163,13 @@ class Provider:
         self.calls: list[Call] = []
         self.answers: dict[str, str] = {}
         self.changes: dict[str, Any] = {}
+        self.meanwhile: Callable[[], Awaitable[None]] | None = None
 
     async def __call__(self, call: Call) -> Reply:
         """Answer afresh."""
         self.calls.append(call)
+        if self.meanwhile is not None:
+            await self.meanwhile()
         asked = DIALECTS[call.target.dialect].last_user_text(call.request)
         text = self.answers.get(asked, f"About: {asked}")
         facts = ReplyFacts(usage=USAGE, model="m", finish="complete", complete=True)
@@ -211,7 +214,7 @@ class SemanticKitchen:
 
     async def ask(self, text: str, **changes: Any) -> tuple[Reply, Call]:
         """Ask, and let what is learned in the background be learned."""
-        call = call_of(chat_fields(text), **changes)
+        call = call_of(chat_fields(text), **{"started_at": self.clock.now(), **changes})
         reply = await self.way(call)
         await self.learn()
         return reply, call

@@ -17,6 +17,7 @@ from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
 from scrimp.stores.sqlite_semantic import SemanticOptions, SqliteSemantic
 from tests.support.core import reply_of
 
+ENGINES = ("memory", "sqlite")
 DIMS = 8
 EAGER = IndexOptions(exact_up_to=40, tail=16, pause_s=0)
 """A graph as soon as there are a few dozen."""

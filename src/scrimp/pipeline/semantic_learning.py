@@ -146,10 +146,11 @@ class Learning:
     async def _keep(self, call: Call, looked: Looked, reply: Reply, ttl_s: int) -> None:
         now, cache = self._rules.clock.now(), call.cache
         headers = tuple(pair for pair in reply.headers if pair[0] == "content-type")
-        kept = replace(reply, headers=headers, served_by=SERVED_BY, cacheable=False)
+        asked_at = reply.asked_at or call.started_at
+        kept = replace(reply, headers=headers, served_by=SERVED_BY, cacheable=False, asked_at=None)
         about = About(cache.name, cache.tags, call.target.model, _payer(call))
         answer = StoredReply(
-            kept, now, now + timedelta(seconds=ttl_s), looked.books, about, call.started_at
+            kept, now, now + timedelta(seconds=ttl_s), looked.books, about, asked_at
         )
         await self._store.add_root(looked.scope, self._known(looked, 0, root=True), answer, about)
 

@@ -5,20 +5,17 @@ Not shared between processes and gone at the end of this one.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 
 from cachetools import Cache, TLRUCache
 
 from scrimp.ports import CacheScope, Clock, StoredReply, StoreStats
-from scrimp.remembered import LOG_S, Chosen, check_chosen
+from scrimp.remembered import Chosen, check_chosen
+from scrimp.stores.forgotten_log import ForgottenLog
 from scrimp.stores.reply_choice import Meant, check_pattern, chooser, meets, part
 from scrimp.stores.scope_counts import Counts, Held, scope_stats
 
 _ENTRY_OVERHEAD_BYTES = 1024  # objects around a body: measured with tracemalloc, rounded up
-_LOG = 10_000
-_LOG_TIME = timedelta(seconds=LOG_S)
 
 
 class MemoryReplies:
@@ -30,8 +27,7 @@ class MemoryReplies:
         self._evicted = 0
         self._counts = Counts()
         self._replies = _Counting(self, clock, max_bytes)
-        self._forgotten: deque[tuple[datetime, Meant]] = deque()
-        self._unknown_before: datetime | None = None
+        self._forgotten: ForgottenLog[Meant] = ForgottenLog(clock)
 
     async def get(
         self, key: bytes, scope: CacheScope | None = None, *, max_age_s: int | None = None
@@ -98,30 +94,15 @@ class MemoryReplies:
                 others += meets(chosen, stored)
         check_pattern(chosen, len(doomed), others)
         if not dry_run:
-            self._log(meant)
+            self._forgotten.add(meant)
             for key in doomed:
                 self._replies.pop(key, None)
         return len(doomed)
 
-    def _log(self, meant: Meant) -> None:
-        log, now = self._forgotten, self._clock.now()
-        log.append((now, meant))
-        while len(log) > _LOG or log[0][0] < now - _LOG_TIME:
-            self._unknown_before = log.popleft()[0]
-
     def _is_forgotten(self, stored: StoredReply) -> bool:
         """It was asked for before something was forgotten that it is part of."""
-        asked_at = stored.asked_at
-        if asked_at is None:
-            return False
-        if self._unknown_before is not None and asked_at <= self._unknown_before:
-            return True
-        for at, meant in reversed(self._forgotten):
-            if at < asked_at:
-                return False
-            if meant(stored):
-                return True
-        return False
+        since = self._forgotten.since(stored.asked_at)
+        return since is None or any(meant(stored) for meant in since)
 
     def count_eviction(self) -> None:
         """One reply had to make room."""

@@ -27,16 +27,18 @@ from scrimp.meanings import (
     SemanticStats,
 )
 from scrimp.ports import CacheScope, Clock, StoredReply
+from scrimp.remembered import check_chosen, matcher
+from scrimp.stores.forgotten_log import ForgottenLog
 from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS
 from scrimp.stores.semantic_index import ScopeIndex
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
 from scrimp.stores.semantic_rules import (
     Kept,
-    check_chosen,
     group_bytes,
     hour_of,
+    is_forgotten,
     kept,
-    matcher,
+    meets,
     refuse_pattern,
 )
 from scrimp.stores.semantic_shares import Shares
@@ -89,6 +91,7 @@ class MemorySemantic:
         self._inserted: dict[str, int] = {}
         self._hour = 0
         self._books: dict[CacheScope, SemanticStats] = {}
+        self._forgotten: ForgottenLog[Chosen] = ForgottenLog(clock)
         self._numbers = numbers(1)
         self._tending = ThreadPoolExecutor(1, "scrimp-tend")
         self._tended: Future[int] | None = None
@@ -145,6 +148,8 @@ class MemorySemantic:
         place = self._scope(scope, question.dims)
         size_bytes = group_bytes(answer.reply.body or b"", about)
         if size_bytes + question.size_bytes > self._limits.max_bytes:
+            return None
+        if is_forgotten(self._forgotten.since(answer.asked_at), answer, about, question.text):
             return None
         if not self._may_insert(about.caller):
             return None
@@ -230,7 +235,9 @@ class MemorySemantic:
         self._check()
         check_chosen(chosen)
         self._purge()
-        meant = [group for group in self._groups.values() if _is_chosen(group, chosen)]
+        meant = [
+            group for group in self._groups.values() if meets(chosen, group.answer, group.about)
+        ]
         doomed = meant
         if chosen.pattern:
             match = matcher(chosen.pattern)
@@ -238,8 +245,10 @@ class MemorySemantic:
             questions = (kept for one in meant for kept in one.questions.values())
             if not doomed and (textless := sum(not one.text for one in questions)):
                 raise refuse_pattern(chosen.pattern, textless)
-        for group in () if dry_run else doomed:
-            self._forget(group)
+        if not dry_run:
+            self._forgotten.add(chosen)
+            for group in doomed:
+                self._forget(group)
         return len(doomed)
 
     async def stats(self, tenant: str | None = None) -> tuple[SemanticStats, ...]:
@@ -365,18 +374,6 @@ class MemorySemantic:
         if scope not in self._books and len(self._books) >= MAX_SCOPES:
             scope = OTHERS
         return self._books.setdefault(scope, SemanticStats(scope))
-
-
-def _is_chosen(group: _Group, chosen: Chosen) -> bool:
-    about, answer = group.about, group.answer
-    return (
-        chosen.key in ("", about.name)
-        and chosen.model in ("", about.model)
-        and chosen.tenant in ("", answer.scope.tenant)
-        and chosen.task in ("", answer.scope.task)
-        and (not chosen.tag or chosen.tag in about.tags)
-        and (chosen.stored_before is None or answer.stored_at < chosen.stored_before)
-    )
 
 
 def _words(group: _Group) -> tuple[str, ...]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import fnmatch
-import re
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scrimp.errors import InvalidRequest
 from scrimp.meanings import About, Chosen, Known
-from scrimp.ports import Clock
+from scrimp.ports import Clock, StoredReply
+from scrimp.remembered import matcher
 from scrimp.stores.semantic_vectors import narrow, read
 
 GROUP_BYTES = 512
@@ -51,19 +50,30 @@ def hour_of(clock: Clock) -> int:
     return int(clock.now().timestamp()) // HOUR_S
 
 
-def matcher(pattern: str) -> Callable[[str], bool]:
-    """Whether a text is meant by a pattern of the shell, in upper or lower case."""
-    match = re.compile(fnmatch.translate(pattern.casefold())).match
-    return lambda text: match(text.casefold()) is not None
+def meets(chosen: Chosen, answer: StoredReply, about: About) -> bool:
+    """All conditions hold for an answer, apart from the pattern."""
+    return (
+        chosen.key in ("", about.name)
+        and chosen.model in ("", about.model)
+        and chosen.tenant in ("", answer.scope.tenant)
+        and chosen.task in ("", answer.scope.task)
+        and (not chosen.tag or chosen.tag in about.tags)
+        and (chosen.stored_before is None or answer.stored_at < chosen.stored_before)
+    )
 
 
-def check_chosen(chosen: Chosen) -> None:
-    """Raise InvalidRequest when nothing is said of what is to be forgotten."""
-    if chosen == Chosen():
-        raise InvalidRequest(
-            "nothing says which answers are to be forgotten "
-            "(name a key, tag, pattern, model, tenant, task or age)"
-        )
+def is_forgotten(
+    since: Iterable[Chosen] | None, answer: StoredReply, about: About, text: str
+) -> bool:
+    """What was forgotten since the answer was asked for means it (None: nobody knows any more)."""
+    if since is None:
+        return True
+    words = [word for word in (about.name, *about.tags, text) if word]
+    return any(
+        meets(chosen, answer, about)
+        and (not chosen.pattern or any(map(matcher(chosen.pattern), words)))
+        for chosen in since
+    )
 
 
 def refuse_pattern(pattern: str, textless: int) -> InvalidRequest:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 
-import msgspec
-
-from scrimp.ledger.rollups import EPOCH
 from scrimp.ports import StoredReply
-from scrimp.remembered import LOG_S, Chosen
+from scrimp.remembered import Chosen
 from scrimp.stores.reply_choice import check_pattern, chooser, meets
 from scrimp.stores.reply_codec import unpack
+from scrimp.stores.sqlite_forgotten import forgotten_since, micros, write_down
 
-_SECOND_US = 1_000_000
-_MICROSECOND = timedelta(microseconds=1)
+__all__ = ["doomed", "is_forgotten", "micros", "write_down"]
 
 # a row from before names were kept is looked at itself
 _CANDIDATES = """
@@ -32,15 +28,6 @@ WHERE expires_us > :now
 """
 _TAGGED = "replies.id IN (SELECT reply FROM tags WHERE tag = :tag)"
 _PACKED = "iif(stored_us = 0, reply, NULL)"
-_LOG = "INSERT INTO forgotten (at_us, chosen) VALUES (?, ?)"
-_SINCE = "SELECT chosen FROM forgotten WHERE at_us >= ? ORDER BY at_us DESC"
-_encode = msgspec.json.encode
-_decode = msgspec.json.Decoder(Chosen).decode
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since the epoch, exact."""
-    return (at - EPOCH) // _MICROSECOND
 
 
 def doomed(connection: sqlite3.Connection, chosen: Chosen, now_us: int) -> list[tuple[int]]:
@@ -83,20 +70,7 @@ def _matching(rows: Iterable[tuple[int, int, bytes]], chosen: Chosen) -> list[tu
     return found
 
 
-def write_down(connection: sqlite3.Connection, chosen: Chosen, now_us: int) -> None:
-    """That this was forgotten now; what is too long ago to matter is dropped."""
-    connection.execute(_LOG, (now_us, _encode(chosen)))
-    connection.execute("DELETE FROM forgotten WHERE at_us < ?", (now_us - LOG_S * _SECOND_US,))
-
-
 def is_forgotten(connection: sqlite3.Connection, stored: StoredReply, now_us: int) -> bool:
     """It was asked for before something was forgotten that it is part of."""
-    if stored.asked_at is None:
-        return False
-    asked_us = micros(stored.asked_at)
-    if asked_us < now_us - LOG_S * _SECOND_US:
-        return True  # nobody knows any more what was forgotten since
-    return any(
-        chooser(_decode(chosen))(stored)
-        for (chosen,) in connection.execute(_SINCE, (asked_us,)).fetchall()
-    )
+    since = forgotten_since(connection, stored.asked_at, now_us)
+    return since is None or any(chooser(chosen)(stored) for chosen in since)

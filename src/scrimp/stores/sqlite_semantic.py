@@ -32,10 +32,11 @@ from scrimp.meanings import (
     SemanticStats,
 )
 from scrimp.ports import CacheScope, Clock, StoredReply
+from scrimp.remembered import check_chosen
 from scrimp.stores.reply_codec import pack, unpack
 from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
-from scrimp.stores.semantic_rules import check_chosen, kept
+from scrimp.stores.semantic_rules import kept
 from scrimp.stores.sqlite_replies_file import is_damage
 from scrimp.stores.sqlite_replies_rows import micros
 from scrimp.stores.sqlite_rest import Gate
@@ -164,10 +165,7 @@ class SqliteSemantic:
         question = kept(known, root=True)
 
         def work(rows: Rows) -> int | None:
-            stored_us, expires_us = micros(answer.stored_at), micros(answer.expires_at)
-            data = pack(answer)
-            new = NewGroup(question, data, answer.scope, stored_us, expires_us, about)
-            return rows.add_root(scope, new)
+            return rows.add_root(scope, NewGroup(question, answer, pack(answer), about))
 
         return await self._do(work)
 

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 
 from scrimp.errors import StoreError
 from scrimp.meanings import About, Chosen, Judged
-from scrimp.ports import CacheScope, Clock
+from scrimp.ports import CacheScope, Clock, StoredReply
+from scrimp.remembered import matcher
 from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS
 from scrimp.stores.semantic_plan import SemanticLimits
 from scrimp.stores.semantic_rules import (
     Kept,
     group_bytes,
     hour_of,
-    matcher,
+    is_forgotten,
     refuse_pattern,
 )
-from scrimp.stores.sqlite_replies_rows import micros
+from scrimp.stores.sqlite_forgotten import forgotten_since, micros, write_down
 
 Looks = tuple[int, int, int]
 """Hits, misses, audits."""
@@ -81,13 +82,11 @@ _TEXTLESS = "SELECT count(*) FROM questions WHERE text = '' AND grp IN ({})"
 
 @dataclass(frozen=True, slots=True)
 class NewGroup:
-    """An answer that is to be kept. `answer` is packed."""
+    """An answer that is to be kept, and its bytes."""
 
     question: Kept
-    answer: bytes
-    book: CacheScope
-    stored_us: int
-    expires_us: int
+    answer: StoredReply
+    packed: bytes
     about: About
 
 
@@ -105,25 +104,30 @@ class Rows:
 
     def add_root(self, scope: bytes, new: NewGroup) -> int | None:
         """The new group's number; None when it is declined."""
-        size_bytes = group_bytes(new.answer, new.about)
+        answer, about = new.answer, new.about
+        size_bytes = group_bytes(new.packed, about)
         if size_bytes + new.question.size_bytes > self._limits.max_bytes:
             return None
+        since = forgotten_since(self.connection, answer.asked_at, self._now_us())
+        if is_forgotten(since, answer, about, new.question.text):
+            return None
         row = self._scope(scope, new.question.dims)
-        caller = self._caller(new.about.caller)
+        caller = self._caller(about.caller)
         if caller is None:
             return None
+        expires_us = micros(answer.expires_at)
         cursor = self.connection.execute(
             _NEW_GROUP,
             (
-                *(row, self._book(new.book), caller, new.stored_us, new.expires_us, self._use()),
-                *(size_bytes, new.about.name, new.about.model),
+                *(row, self._book(answer.scope), caller, micros(answer.stored_at), expires_us),
+                *(self._use(), size_bytes, about.name, about.model),
             ),
         )
         group = int(cursor.lastrowid or 0)
-        self.connection.execute("INSERT INTO answers VALUES (?, ?)", (group, new.answer))
-        tags = [(tag, group) for tag in dict.fromkeys(new.about.tags)]
+        self.connection.execute("INSERT INTO answers VALUES (?, ?)", (group, new.packed))
+        tags = [(tag, group) for tag in dict.fromkeys(about.tags)]
         self.connection.executemany("INSERT INTO tags VALUES (?, ?)", tags)
-        self._add_question(row, group, new.expires_us, new.question)
+        self._add_question(row, group, expires_us, new.question)
         self._make_room(row)
         return group
 
@@ -203,6 +207,7 @@ class Rows:
             if textless:
                 raise refuse_pattern(chosen.pattern, textless)
         if not dry_run:
+            write_down(self.connection, chosen, self._now_us())
             self.connection.executemany("DELETE FROM groups WHERE id = ?", doomed)
         return len(doomed)
 

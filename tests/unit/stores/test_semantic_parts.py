@@ -10,10 +10,10 @@ import pytest
 
 from scrimp.errors import ConfigError, InvalidRequest, StoreError
 from scrimp.meanings import Chosen
+from scrimp.remembered import check_chosen, matcher
 from scrimp.stores.semantic_index import ScopeIndex
 from scrimp.stores.semantic_open import forget, look, open_semantic
 from scrimp.stores.semantic_plan import Engine, IndexOptions, SemanticPlan
-from scrimp.stores.semantic_rules import check_chosen, matcher
 from scrimp.stores.semantic_shares import Shares
 from scrimp.stores.semantic_vectors import Rows, narrow, ranked, read, wide
 from tests.support.core import FakeClock
