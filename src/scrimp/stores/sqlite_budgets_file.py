@@ -11,7 +11,7 @@ from typing import Literal
 
 from scrimp.errors import StoreError
 from scrimp.stores.private_file import identity, make_folder, open_private
-from scrimp.stores.sqlite_schema import Schema
+from scrimp.stores.sqlite_schema import Schema, use_wal
 
 APPLICATION_ID = 0x53435242
 """`SCRB` in the file's header: this database holds budgets of Scrimp's."""
@@ -38,7 +38,7 @@ def open_database(
         SCHEMA.migrate(connection, path)
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)  # by name: closing a descriptor would drop this process's locks
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_wal(connection)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")
         connection.execute("PRAGMA journal_size_limit = 67108864")

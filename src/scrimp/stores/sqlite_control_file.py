@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scrimp.errors import StoreError
 from scrimp.stores.private_file import identity, make_folder, open_private
-from scrimp.stores.sqlite_schema import Schema
+from scrimp.stores.sqlite_schema import Schema, use_wal
 
 APPLICATION_ID = 0x5343524B
 """`SCRK` in the file's header: this database is a control store of Scrimp's."""
@@ -44,7 +44,7 @@ def _connected(path: Path) -> sqlite3.Connection:
         SCHEMA.migrate(connection, path)
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)  # by name: closing a descriptor would drop this process's locks
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_wal(connection)
         connection.execute("PRAGMA synchronous = FULL")  # what was revoked stays revoked
         connection.execute("PRAGMA foreign_keys = ON")
     except BaseException:

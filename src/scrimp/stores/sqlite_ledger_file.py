@@ -12,7 +12,7 @@ from typing import Literal
 
 from scrimp.errors import StoreError
 from scrimp.stores.private_file import Identity, identity, make_folder, open_private
-from scrimp.stores.sqlite_schema import Schema
+from scrimp.stores.sqlite_schema import Schema, use_wal
 
 __all__ = [
     "Identity",
@@ -53,7 +53,7 @@ def open_writer(
         if path.stat().st_mode & 0o077:
             # By name: closing any descriptor of the file would drop this process's locks on it.
             path.chmod(0o600)
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_wal(connection)
         connection.execute(f"PRAGMA synchronous = {synchronous}")
         connection.execute("PRAGMA wal_autocheckpoint = 4000")  # 16 MB: hot pages move once
         connection.execute("PRAGMA journal_size_limit = 67108864")

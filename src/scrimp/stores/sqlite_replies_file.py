@@ -16,7 +16,7 @@ from pathlib import Path
 
 from scrimp.errors import StoreError
 from scrimp.stores.sqlite_ledger_file import Identity, identity, make_folder, open_private
-from scrimp.stores.sqlite_schema import Schema
+from scrimp.stores.sqlite_schema import Schema, use_wal
 
 APPLICATION_ID = 0x53435243
 """`SCRC` in the file's header: this database is a cache of Scrimp's."""
@@ -58,7 +58,7 @@ def open_writer(path: Path, *, busy_timeout_ms: int) -> sqlite3.Connection:
         SCHEMA.migrate(connection, path)
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)  # by name: closing a descriptor would drop this process's locks
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")  # a loss of power takes replies, no more
         connection.execute("PRAGMA wal_autocheckpoint = 1000")
         connection.execute("PRAGMA journal_size_limit = 16777216")

@@ -7,6 +7,7 @@ The n-th file `migrations/PREFIX_NNNN_*.sql` makes schema version n (`PRAGMA use
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,6 +122,23 @@ def _one_moment(connection: sqlite3.Connection) -> Iterator[None]:
         yield
     finally:
         connection.execute("ROLLBACK")
+
+
+def use_wal(connection: sqlite3.Connection) -> None:
+    """Keep a log beside the file, so that readers do not wait. Raises sqlite3.Error.
+
+    The switch itself fails at once where another connection is at work (SQLite calls no busy
+    handler for it), so it is tried again until that one is done.
+    """
+    for wait_s in (*[0.005] * 40, *[0.05] * 40, 0.0):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError:
+            if not wait_s:
+                raise
+            time.sleep(wait_s)
+        else:
+            return
 
 
 def schema_version(connection: sqlite3.Connection) -> int:

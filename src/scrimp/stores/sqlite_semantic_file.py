@@ -12,7 +12,7 @@ from scrimp.errors import StoreError
 from scrimp.meanings import SemanticStats
 from scrimp.ports import CacheScope
 from scrimp.stores.private_file import identity, make_folder, open_private
-from scrimp.stores.sqlite_schema import Schema
+from scrimp.stores.sqlite_schema import Schema, use_wal
 
 APPLICATION_ID = 0x5343524D
 """`SCRM` in the file's header: this database is a semantic cache of Scrimp's."""
@@ -46,7 +46,7 @@ def open_writer(path: Path, *, busy_timeout_ms: int) -> sqlite3.Connection:
         SCHEMA.migrate(connection, path)
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)  # by name: closing a descriptor would drop this process's locks
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_wal(connection)
         connection.execute("PRAGMA synchronous = NORMAL")  # a loss of power takes answers, no more
         connection.execute("PRAGMA wal_autocheckpoint = 1000")
         connection.execute("PRAGMA journal_size_limit = 16777216")
