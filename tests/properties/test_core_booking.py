@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrimp.calls import FREE_COST, UNKNOWN_COST, Attempt, Cost, Outcome, Reply
-from scrimp.ledger.booking import booked, changed_by, total_cost
+from scrimp.calls import FREE_COST, UNKNOWN_COST, Attempt, Cost, Outcome, Reply, Target, TraceLine
+from scrimp.ledger.booking import booked, named, total_cost
+from scrimp.ledger.steps import ESTIMATED, UNESTIMATED, Move, estimated, sent_to, unserved
 from tests.support.core import attempt_of, reply_of
 
 AMOUNTS = st.integers(0, 10**15)
@@ -55,18 +56,75 @@ def test_savings_explain_the_difference(
         assert result.baseline_nanousd is None
 
 
-@given(ATTEMPTS.filter(bool), st.none() | costs())
-def test_what_a_change_saved_explains_the_difference(
-    attempts: list[Attempt], asked: Cost | None
+LEVERS = st.sampled_from(["degrade", "route", "cascade", "fallback"])
+TARGETS = st.sampled_from([Target("a", name, "openai.chat") for name in "xyz"])
+
+
+@st.composite
+def lines_of_levers(draw: st.DrawFn) -> TraceLine:
+    """A model changed, attempts made in vain, the price of a model that was left, known or not."""
+    lever, target = draw(LEVERS), draw(TARGETS)
+    match draw(st.sampled_from(["moved", "vain", "asked", "asked", "unknown"])):
+        case "moved":
+            verdict, numbers = "chose", sent_to(target)
+        case "vain":
+            first = draw(st.integers(0, 4))
+            verdict, numbers = "failed", unserved(first, first + draw(st.integers(0, 3)))
+        case "asked":
+            move = Move(lever, target, target)
+            verdict, numbers = ESTIMATED, estimated(move, draw(AMOUNTS))
+        case _:
+            verdict, numbers = UNESTIMATED, {}
+    return TraceLine(lever, verdict, tuple(numbers.items()))
+
+
+@given(ATTEMPTS.filter(bool), st.lists(lines_of_levers(), max_size=5), st.booleans())
+def test_what_changes_of_the_model_saved_explains_the_difference(
+    attempts: list[Attempt],
+    lines: list[TraceLine],
+    degraded: bool,  # noqa: FBT001 (drawn)
 ) -> None:
-    """Another model, or a shorter answer: the sum holds, and what is unknown stays unknown."""
-    result = changed_by("degrade", booked(None, attempts, FREE_COST), attempts[-1].cost, asked)
+    """Whoever moved the call, and whatever was tried in vain; what is unknown stays unknown."""
+    result = booked(None, attempts, FREE_COST, lines)
+    if degraded:
+        result = named("degrade", result)
     if result.baseline_nanousd is None:
         assert result.saved == ()
         return
     assert result.cost.nanousd is not None
     assert result.baseline_nanousd - result.cost.nanousd == sum(part for _, part in result.saved)
-    assert result.saved[-1][0] == "degrade"
+    levers = [lever for lever, _ in result.saved]
+    assert len(levers) == len(set(levers))
+    if degraded:
+        assert "degrade" in levers
+
+
+@given(st.lists(AMOUNTS, min_size=1, max_size=4), AMOUNTS, st.integers(0, 3))
+def test_a_cascade_costs_its_drafts_and_saves_what_it_did_not_ask(
+    drafts: list[int], asked: int, taken: int
+) -> None:
+    """Accepted: the asked model's price less all drafts. Escalated: the drafts, below zero."""
+    dear, cheap = Target("a", "dear", "openai.chat"), Target("a", "cheap", "openai.chat")
+
+    def tried(target: Target, nanousd: int) -> Attempt:
+        cost = Cost.exact(nanousd, price_version="a", lines=())
+        return attempt_of(target=target, cost=cost)
+
+    made = [tried(cheap, nanousd) for nanousd in drafts]
+    accepted = taken < len(drafts)
+    past = taken if accepted else len(drafts)
+    lines = [TraceLine("cascade", "failed", tuple(unserved(0, past).items()))]
+    if accepted:
+        numbers = estimated(Move("cascade", dear, cheap), asked)
+        lines.append(TraceLine("record", ESTIMATED, tuple(numbers.items())))
+        made = made[: taken + 1]
+    else:
+        made.append(tried(dear, asked))
+    result = booked(None, made, FREE_COST, lines)
+    assert result.baseline_nanousd == asked
+    assert dict(result.saved).get("cascade", 0) == asked - sum(
+        attempt.cost.nanousd or 0 for attempt in made
+    )
 
 
 @given(st.lists(costs(), max_size=5))

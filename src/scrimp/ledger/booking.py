@@ -22,10 +22,12 @@ from scrimp.calls import (
     CostBasis,
     Reply,
     Trace,
+    TraceLine,
     Usage,
     is_refusal,
 )
 from scrimp.errors import Rejected, UpstreamError
+from scrimp.ledger.steps import saved_by_moves, served_of, spent_in_vain
 from scrimp.ports import Entry
 from scrimp.values import Value
 
@@ -34,8 +36,6 @@ _BEGUN = 200  # the only status with which an answer that is shared begins to st
 _RETRY = "retry"
 _DOUBT: tuple[CostBasis, ...] = ("estimate", "assumed", "usage", "reported")
 _NOTHING = Usage()
-ESTIMATED = "baseline_estimated"
-"""Verdict of a call that another model answered: nobody knows what the asked one had written."""
 
 
 class Ending(Value, frozen=True):
@@ -84,11 +84,18 @@ def _basis(costs: Sequence[Cost]) -> CostBasis:
     return next((basis for basis in _DOUBT if basis in bases), "free")
 
 
-def booked(reply: Reply | None, attempts: Sequence[Attempt], untouched: Cost) -> Booked:
+def booked(
+    reply: Reply | None,
+    attempts: Sequence[Attempt],
+    untouched: Cost,
+    lines: Sequence[TraceLine] = (),
+) -> Booked:
     """What the call cost, what it would have cost untouched, and which lever made the difference.
 
     `untouched` is the price of the remembered usage when a lever answered; it is not read when
-    the upstream did. Attempts before the last one are the price of retrying: a negative saving.
+    the upstream did. `lines` say who sent the call to another model, which saves what the one that
+    was asked for would have cost more, and which attempts were made in vain: a negative saving of
+    whose they were, of `retry` where no line says so.
     """
     cost = total_cost([attempt.cost for attempt in attempts])
     if reply is not None and reply.served_by != "upstream" and not attempts:
@@ -97,26 +104,41 @@ def booked(reply: Reply | None, attempts: Sequence[Attempt], untouched: Cost) ->
         return Booked(cost, untouched.nanousd, ((reply.served_by, untouched.nanousd),))
     if cost.nanousd is None or not attempts:
         return Booked(cost, cost.nanousd)
-    last = attempts[-1].cost.nanousd or 0
-    extra = cost.nanousd - last
-    return Booked(cost, last, ((_RETRY, -extra),) if extra else ())
+    served = served_of(attempts, lines)
+    moved = () if served is None else saved_by_moves(served.cost, lines)
+    if moved is None:
+        return Booked(cost, None)
+    saved = _added(_extra(attempts, lines), moved)
+    return Booked(cost, cost.nanousd + sum(part for _, part in saved), saved)
 
 
-def changed_by(lever: str, result: Booked, last: Cost, asked: Cost | None) -> Booked:
-    """The same call where a lever changed what was asked, and the provider answered that.
+def _extra(attempts: Sequence[Attempt], lines: Sequence[TraceLine]) -> list[tuple[str, int]]:
+    """Attempts beside the one that answered, by the lever that made them: what they cost."""
+    vain = spent_in_vain(lines)
+    own = [number for number in range(len(attempts)) if number not in vain]
+    extra = dict.fromkeys(own[:-1], _RETRY) | vain
+    return [
+        (lever, -(attempts[number].cost.nanousd or 0))
+        for number, lever in sorted(extra.items())
+        if number < len(attempts)
+    ]
 
-    `asked` is what the model that was asked for would have cost for the same tokens, `last` what
-    the other one did; None where it was not another model: what a shorter answer saved nobody can
-    know, so nothing is claimed, but the lever is named.
-    """
-    if result.baseline_nanousd is None:
+
+def _added(*parts: Sequence[tuple[str, int]]) -> tuple[tuple[str, int], ...]:
+    """Savings by lever; one that made no difference is named where it changed the model."""
+    sums: dict[str, int] = {}
+    for lever, nanousd in (pair for part in parts for pair in part):
+        sums[lever] = sums.get(lever, 0) + nanousd
+    return tuple(
+        [(lever, nanousd) for lever, nanousd in sums.items() if nanousd or lever in dict(parts[-1])]
+    )
+
+
+def named(lever: str, result: Booked) -> Booked:
+    """The same call, the lever named: what a shorter answer saved nobody can know, so it is 0."""
+    if result.baseline_nanousd is None or lever in dict(result.saved):
         return result
-    if asked is None:
-        return replace(result, saved=(*result.saved, (lever, 0)))
-    if asked.nanousd is None or last.nanousd is None:
-        return Booked(result.cost, None)
-    saved = asked.nanousd - last.nanousd
-    return Booked(result.cost, result.baseline_nanousd + saved, (*result.saved, (lever, saved)))
+    return replace(result, saved=(*result.saved, (lever, 0)))
 
 
 def total_usage(attempts: Sequence[Attempt]) -> Usage:
@@ -137,7 +159,10 @@ def entry_of(call: Call, ending: Ending, *, keep_content: bool) -> Entry:
     cost = cost_of.cost if cost_of else UNKNOWN_COST
     status, outcome = _status(call, ending)
     reply, attempts = ending.reply, trace.attempts
-    target = attempts[-1].target if attempts else call.target
+    served = served_of(attempts, trace.lines)
+    if served is None and attempts:
+        served = attempts[-1]
+    target = served.target if served else call.target
     return Entry(
         id=call.id,
         at=call.started_at,
@@ -161,7 +186,7 @@ def entry_of(call: Call, ending: Ending, *, keep_content: bool) -> Entry:
         price_version=cost.price_version,
         latency_ms=ending.latency_ms,
         upstream_ms=_upstream_ms(trace, ending.latency_ms),
-        ttft_ms=attempts[-1].ttft_ms if attempts else None,
+        ttft_ms=served.ttft_ms if served else None,
         tenant=caller.tenant,
         key=caller.key,
         team=caller.team,

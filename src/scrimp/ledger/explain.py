@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from scrimp.calls import COUNTERS, Attempt, Cost, Line, TraceLine, Usage
 from scrimp.ledger.adjustment import Adjustment, amounts_now
-from scrimp.ledger.booking import ESTIMATED
+from scrimp.ledger.steps import ESTIMATED
 from scrimp.money import PICO_PER_NANO, format_usd
 from scrimp.ports import Entry
 

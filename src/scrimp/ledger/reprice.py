@@ -18,6 +18,7 @@ from scrimp.errors import PriceUnknown
 from scrimp.ledger.adjustment import Amounts, booked_amounts
 from scrimp.ledger.booking import booked
 from scrimp.ledger.rollups import is_hit
+from scrimp.ledger.steps import ESTIMATED, UNESTIMATED
 from scrimp.ports import Entry
 from scrimp.values import Value
 
@@ -62,10 +63,12 @@ def reprice(entry: Entry, prices: Prices) -> Repriced:
     attempts = tuple(
         replace(attempt, cost=_cost(attempt, prices, remarks)) for attempt in entry.attempts
     )
-    new = booked(None, attempts, FREE_COST)
+    # moves are left out: their savings hold the price of a model that made no attempt
+    lines = [line for line in entry.trace if line.verdict not in (ESTIMATED, UNESTIMATED)]
+    new = booked(None, attempts, FREE_COST, lines)
     if new.cost.nanousd is None:
         return Repriced(booked_amounts(entry), frozenset(remarks))
-    old = booked(None, entry.attempts, FREE_COST)
+    old = booked(None, entry.attempts, FREE_COST, lines)
     baseline, saved = new.baseline_nanousd, new.saved
     if entry.saved != old.saved or entry.baseline_nanousd != old.baseline_nanousd:
         remarks.add("savings_kept")

@@ -19,6 +19,7 @@ from scrimp.dialects.base import Dialect
 from scrimp.dialects.shorten import shortened, wants_text, with_notice
 from scrimp.errors import BudgetExceeded, StoreError
 from scrimp.fingerprint import fingerprint
+from scrimp.ledger.steps import sent_to
 from scrimp.ports import Next, ReplyStore
 
 DEGRADED = words.DEGRADED
@@ -135,7 +136,7 @@ class Degrade:
         target = self._cheaper(call) if call.operation == "chat" else None
         if target is None:
             return self._skip(call, "cheaper_model", "none_cheaper")
-        self._tell(call, "cheaper_model", {"model": target.model, "used_percent": used})
+        self._tell(call, "cheaper_model", {**sent_to(target), "used_percent": used})
         return await next(replace(call, target=target, over_soft=True))
 
     async def _shorter(
@@ -169,7 +170,7 @@ class Degrade:
         headers = tuple(pair for pair in reply.headers if pair[0] != "content-type")
         return replace(reply, body=noticed, framing="json", headers=(*headers, *_JSON))
 
-    def _tell(self, call: Call, rung: Rung, numbers: Mapping[str, int | str]) -> None:
+    def _tell(self, call: Call, rung: Rung, numbers: Mapping[str, int | float | str]) -> None:
         """In the trace, and in the headers before anything is sent."""
         call.trace.note(self.name, rung, numbers)
         call.trace.headers[DEGRADED] = rung

@@ -14,14 +14,20 @@ from scrimp.budgets.words import DEGRADED
 from scrimp.calls import (
     FREE_COST,
     UNKNOWN_COST,
-    Attempt,
-    Booked,
     Call,
     Cost,
     Reply,
 )
 from scrimp.errors import PriceUnknown
-from scrimp.ledger.booking import ESTIMATED, Ending, booked, changed_by, entry_of, needs_estimate
+from scrimp.ledger.booking import Ending, booked, entry_of, named, needs_estimate
+from scrimp.ledger.steps import (
+    ESTIMATED,
+    UNESTIMATED,
+    estimated,
+    moves_to,
+    same_place,
+    served_of,
+)
 from scrimp.pipeline.priced import priced
 from scrimp.ports import Clock, Ledger, Next, Outbox, Pricer, Settlement
 
@@ -60,7 +66,10 @@ class Record:
 
     def _book(self, call: Call, ending: Ending) -> None:
         trace = call.trace
-        trace.booked = self._degraded(call, booked(ending.reply, trace.attempts, ending.untouched))
+        self._price_as_asked(call)
+        trace.booked = booked(ending.reply, trace.attempts, ending.untouched, trace.lines)
+        if DEGRADED in trace.headers and trace.attempts:
+            trace.booked = named("degrade", trace.booked)
         if not self._ledger.ok:
             trace.note(self.name, "ledger_behind", {"pending": self._ledger.health().pending})
         entry = entry_of(call, ending, keep_content=self._keep_content)
@@ -69,28 +78,23 @@ class Record:
         else:
             self._ledger.append(entry)
 
-    def _degraded(self, call: Call, result: Booked) -> Booked:
-        """What a lever saved that sent the call to a cheaper model, or asked for less."""
+    def _price_as_asked(self, call: Call) -> None:
+        """Note what the models would have cost, for the same tokens, that levers have left."""
         trace = call.trace
-        if DEGRADED not in trace.headers or not trace.attempts:
-            return result
-        last, asked = trace.attempts[-1], None
-        if last.target != call.target:
-            asked = self._as_asked(call, last)
-        return changed_by("degrade", result, last.cost, asked)
-
-    def _as_asked(self, call: Call, last: Attempt) -> Cost:
-        """What the model that was asked for would have cost for the same tokens: an estimate."""
-        if last.usage is None or not last.usage.total_input_tokens:
-            return last.cost
-        usage = replace(last.usage, terms=None)  # what the other one said of its own bill
-        try:
-            asked = self._pricer(usage, call.target, last.started_at, last.service_tier)
-        except PriceUnknown as error:
-            call.trace.note(self.name, "price_unknown", {"why": str(error)})
-            return UNKNOWN_COST
-        call.trace.note(self.name, ESTIMATED, {"model": call.target.model})
-        return asked
+        served = served_of(trace.attempts, trace.lines)
+        if served is None or same_place(served.target, call.target):
+            return
+        if served.usage is None or not served.usage.total_input_tokens:
+            return
+        usage = replace(served.usage, terms=None)  # what the other one said of its own bill
+        for move in moves_to(served.target, call.target, trace.lines):
+            try:
+                asked = self._pricer(usage, move.before, served.started_at, served.service_tier)
+            except PriceUnknown as error:
+                trace.note(self.name, UNESTIMATED, {"model": move.before.model, "why": str(error)})
+                return
+            if asked.nanousd is not None:
+                trace.note(self.name, ESTIMATED, estimated(move, asked.nanousd))
 
     def _untouched(self, call: Call, reply: Reply | None) -> Cost:
         """What a reply that a lever gave would cost fresh, at today's price."""

@@ -124,7 +124,7 @@ def _perhaps_free(cost: Cost, status: int, *, page: bool) -> Cost:
 
 
 def _with_attempts(entry: Entry, attempts: list[Attempt]) -> Entry:
-    result = booked(None, attempts, attempts[-1].cost)
+    result = booked(None, attempts, attempts[-1].cost, entry.trace)
     cost = result.cost
     return replace(
         entry,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime
 
 import pytest
 from msgspec.structs import replace
 
 from scrimp.budgets.words import DEGRADED
-from scrimp.calls import FREE_COST, UNKNOWN_COST, Call, Cost, Reply, Target, TraceLine
+from scrimp.calls import FREE_COST, UNKNOWN_COST, Call, Cost, Reply, Target, TraceLine, Usage
 from scrimp.errors import InvalidRequest, UpstreamError
 from scrimp.ledger.explain import explain
+from scrimp.ledger.steps import sent_to, unserved
 from scrimp.levers.record import Record
 from scrimp.ports import Entry
 from tests.support.core import (
@@ -170,7 +172,7 @@ async def test_a_cheaper_model_is_booked_beside_the_one_that_was_asked() -> None
     cheap = replace(attempt_of(), target=Target("openai", "gpt-4.1-nano", "openai.chat"))
     cheap = replace(cheap, cost=Cost.exact(3, price_version="t", lines=()))
     desk, call = Desk(reply_of(), cheap), call_of()
-    call.trace.headers[DEGRADED] = "cheaper_model"
+    call.trace.note("degrade", "cheaper_model", sent_to(cheap.target))
     await desk.lever(call, desk.below)
     entry, usage = desk.ledger.entries[0], cheap.usage
     assert usage is not None
@@ -192,3 +194,69 @@ async def test_a_shorter_answer_claims_no_saving_but_is_counted() -> None:
     assert entry.baseline_nanousd == entry.cost_nanousd
     assert entry.saved == (("degrade", 0),)
     assert "what that saved is not known" in "\n".join(explain(entry))
+
+
+async def test_each_lever_that_changed_the_model_is_given_its_own_part() -> None:
+    """From the model that was asked for to the routed one, and from there to the draft's."""
+    middle = Target("openai", "gpt-4.1-mini", "openai.chat")
+    last = Target("openai", "gpt-4.1-nano", "openai.chat")
+    prices = {"gpt-4o-mini": 100, "gpt-4.1-mini": 40}
+
+    def price(usage: Usage, target: Target, at: datetime, service_tier: str) -> Cost:
+        del usage, at, service_tier
+        return Cost.exact(prices[target.model], price_version="t", lines=())
+
+    attempt = replace(attempt_of(), target=last, cost=Cost.exact(3, price_version="t", lines=()))
+    desk, call = Desk(reply_of(), attempt), call_of()
+    desk.lever = Record(desk.ledger, desk.outbox, desk.clock, price, keep_content=False)
+    call.trace.note("route", "chose", sent_to(middle))
+    call.trace.note("cascade", "draft", sent_to(last))
+    await desk.serve(call)
+    entry = desk.entry()
+    assert (entry.baseline_nanousd, entry.cost_nanousd) == (100, 3)
+    assert entry.saved == (("route", 60), ("cascade", 37))
+
+
+async def test_a_draft_that_was_not_served_is_what_its_lever_cost() -> None:
+    """The baseline is what the model that was asked for has cost, to the nano-dollar."""
+    cheap = Target("openai", "gpt-4.1-nano", "openai.chat")
+    draft = replace(attempt_of(), target=cheap, cost=Cost.exact(4, price_version="t", lines=()))
+    desk, call = Desk(reply_of(), draft, attempt_of()), call_of()
+    call.trace.note("cascade", "draft", sent_to(cheap))
+    call.trace.note("cascade", "failed", unserved(0, 1))
+    await desk.serve(call)
+    entry = desk.entry()
+    assert (entry.baseline_nanousd, entry.cost_nanousd) == (13, 17)
+    assert (entry.saved, entry.model) == ((("cascade", -4),), "gpt-4o-mini")
+    assert "cascade cost more than it saved, by" in "\n".join(explain(entry))
+
+
+async def test_the_model_of_an_entry_is_whose_answer_was_served() -> None:
+    """Also where attempts that were made in vain came after it."""
+    cheap = Target("openai", "gpt-4.1-nano", "openai.chat")
+    draft = replace(attempt_of(), target=cheap, cost=Cost.exact(4, price_version="t", lines=()))
+    failed = attempt_of(outcome="failed", usage=None, cost=FREE_COST)
+    desk, call = Desk(reply_of(), draft, failed), call_of()
+    call.trace.note("cascade", "draft", sent_to(cheap))
+    call.trace.note("cascade", "failed", unserved(1, 2))
+    await desk.serve(call)
+    assert (desk.entry().model, desk.entry().baseline_nanousd) == ("gpt-4.1-nano", 13)
+    assert desk.entry().saved == (("cascade", 9),)
+
+
+async def test_a_rung_that_was_taken_back_saved_nothing() -> None:
+    """Who answers is the model that was asked for after all."""
+    desk, call = Desk(reply_of(), attempt_of()), call_of()
+    call.trace.note("degrade", "cheaper_model", sent_to(Target("openai", "x", "openai.chat")))
+    await desk.serve(call)
+    assert (desk.entry().baseline_nanousd, desk.entry().saved) == (13, ())
+
+
+async def test_without_a_price_of_the_model_that_was_asked_no_saving_is_booked() -> None:
+    """The trace says which price is missing."""
+    cheap = replace(attempt_of(), target=Target("openai", "gpt-4.1-nano", "openai.chat"))
+    desk, call = Desk(reply_of(), cheap), call_of(chat_fields() | {"model": "unpriced"})
+    call.trace.note("route", "chose", sent_to(cheap.target))
+    await desk.serve(call)
+    assert (desk.entry().baseline_nanousd, desk.entry().saved) == (None, ())
+    assert verdicts(call, "record") == ["baseline_unknown"]

@@ -1,0 +1,120 @@
+"""What lines of a trace say of the attempts: where levers sent the call, whose answer was served.
+
+A lever that sends a call to another model lets its line's numbers begin with `sent_to(target)`; one
+that makes attempts whose answers it does not serve, with `unserved(first, past)`. Both may stand
+in lines of any verdict, and every baseline and saving follows from them. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from scrimp.calls import Attempt, Cost, Target, TraceLine
+
+ESTIMATED = "baseline_estimated"
+"""Verdict of a call that another model answered: nobody knows what the asked one had written."""
+UNESTIMATED = "baseline_unknown"
+"""Verdict where the model that was asked for has no price."""
+
+_PROVIDER, _MODEL = "to_provider", "to_model"
+_FIRST, _PAST = "unserved_from", "unserved_to"
+_LEVER, _ASKED = "lever", "asked_nanousd"
+
+
+class Move(NamedTuple):
+    """One lever's change of the model: where the call was headed, and where it went."""
+
+    lever: str
+    before: Target
+    after: Target
+
+
+def sent_to(target: Target) -> Mapping[str, int | float | str]:
+    """Numbers of a line: the lever has sent the call there instead of where it was headed."""
+    return {_PROVIDER: target.provider, _MODEL: target.model}
+
+
+def unserved(first: int, past: int) -> Mapping[str, int | float | str]:
+    """Numbers of a line: of `trace.attempts[first:past]` the lever has served no answer."""
+    return {_FIRST: first, _PAST: past}
+
+
+def estimated(move: Move, nanousd: int) -> Mapping[str, int | float | str]:
+    """Numbers of a line `ESTIMATED`: what the model that the lever left would have cost."""
+    return {_LEVER: move.lever, "model": move.before.model, _ASKED: nanousd}
+
+
+def spent_in_vain(lines: Iterable[TraceLine]) -> dict[int, str]:
+    """Attempts whose answers were not served, by number: for which lever each was made."""
+    found: dict[int, str] = {}
+    for line in lines:
+        if not line.numbers or line.numbers[0][0] != _FIRST:
+            continue
+        numbers = dict(line.numbers)
+        first, past = numbers[_FIRST], numbers.get(_PAST)
+        if isinstance(first, int) and isinstance(past, int):
+            found.update(dict.fromkeys(range(first, past), line.lever))
+    return found
+
+
+def served_of(attempts: Sequence[Attempt], lines: Iterable[TraceLine]) -> Attempt | None:
+    """The attempt that answered, or was to answer: the last that was not made in vain."""
+    vain = spent_in_vain(lines)
+    if not vain:
+        return attempts[-1] if attempts else None
+    return next((attempts[i] for i in reversed(range(len(attempts))) if i not in vain), None)
+
+
+def moves_to(served: Target, asked: Target, lines: Iterable[TraceLine]) -> tuple[Move, ...]:
+    """Which levers led from the model that was asked for to the one that answered, in order.
+
+    A move that was taken back (a rung denied, a draft not served) is none.
+    """
+    if same_place(served, asked):
+        return ()
+    went = [
+        (line.lever, Target(str(numbers[_PROVIDER]), str(numbers[_MODEL]), asked.dialect))
+        for line in lines
+        if line.numbers and line.numbers[0][0] == _PROVIDER and (numbers := dict(line.numbers))
+    ]
+    while went and not same_place(went[-1][1], served):
+        went.pop()
+    moves: list[Move] = []
+    before = asked
+    for lever, after in went:
+        if moves and moves[-1].lever == lever:
+            moves[-1] = moves[-1]._replace(after=after)
+        else:
+            moves.append(Move(lever, before, after))
+        before = after
+    return tuple(moves)
+
+
+def same_place(one: Target, other: Target) -> bool:
+    """True for the same model of the same provider, in whatever dialect."""
+    return (one.provider, one.model) == (other.provider, other.model)
+
+
+def saved_by_moves(served: Cost, lines: Iterable[TraceLine]) -> tuple[tuple[str, int], ...] | None:
+    """What each lever saved that changed the model; None where a price is not known.
+
+    The first lever left the model that was asked for; what it chose is what the second one left,
+    and the last one's choice cost what was paid. So the parts add up to the whole.
+    """
+    levers: list[str] = []
+    prices: list[int] = []
+    for line in lines:
+        if line.verdict == UNESTIMATED:
+            return None
+        if line.verdict == ESTIMATED:
+            numbers = dict(line.numbers)
+            if isinstance(asked := numbers.get(_ASKED), int):
+                levers.append(str(numbers[_LEVER]))
+                prices.append(asked)
+    if not levers:
+        return ()
+    if served.nanousd is None:
+        return None
+    then = (*prices[1:], served.nanousd)
+    return tuple([(one, was - now) for one, was, now in zip(levers, prices, then, strict=True)])
