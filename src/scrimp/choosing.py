@@ -26,7 +26,8 @@ class Wish(Value, frozen=True, omit_defaults=True):
     (the cheapest that will do) or `cheap` (the cheapest that can). `required` is absolute: that
     model or a refusal. `models` narrows the candidates. One dial at most is set: `max_loss` (mean
     quality below the reference, 0 to 1), `floor` (least chance of a good answer), `budget_nanousd`
-    (most that the call may cost). `checks` are a cascade's, as `(name, argument)`; `cascade` and
+    (most that the call may cost). `constrained` caps the rung at the middle, `low_latency` takes
+    the fastest. `checks` are a cascade's, as `(name, argument)`; `cascade` and
     `fallback` are None where the settings decide.
     """
 
@@ -37,6 +38,7 @@ class Wish(Value, frozen=True, omit_defaults=True):
     max_loss: float | None = None
     floor: float | None = None
     budget_nanousd: int | None = None
+    constrained: bool = False
     low_latency: bool = False
     deadline_ms: int | None = None
     rung: Rung | None = None

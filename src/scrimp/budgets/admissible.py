@@ -29,20 +29,37 @@ _OF_FEW = ("thinking", "speed", "context_management", "container", "prediction",
 
 def will_do(request: Request, asked: Target, other: Target, found: ModelPrice | None) -> bool:
     """True when the other model, `found` in the price book, can answer the same request."""
+    return not why_not(request, asked, other, found)
+
+
+def why_not(
+    request: Request,
+    asked: Target,
+    other: Target,
+    found: ModelPrice | None,
+    *,
+    sees: bool | None = None,
+) -> str:
+    """What the other model cannot take, in one word; empty when it can answer the same request.
+
+    `sees` says whether it takes images, where that is known better than by its name.
+    """
     model = other.model.rpartition("/")[2].lower()
     fields = request.fields
     if not _is_large_enough(request, found):
-        return False
-    if any(fields.get(name) for name in _OF_FEW) or not own_tools(fields):
-        return False
-    if not _takes_parts(request, model, found):
-        return False
+        return "context"
+    if any(fields.get(name) for name in _OF_FEW):
+        return "parameters"
+    if not own_tools(fields):
+        return "tools"
+    if not _takes_parts(request, model, found, sees=sees):
+        return "modality"
     if other.dialect.startswith("openai."):
         thought, thinks = _thinks(asked.model), _thinks(model)
         needs = _OF_THINKERS if not thinks else () if thought else _NOT_OF_THINKERS
         if any(fields.get(name) is not None for name in needs):
-            return False
-    return not (b'"json_schema"' in request.body and _PLAIN_JSON.match(model))
+            return "parameters"
+    return "format" if b'"json_schema"' in request.body and _PLAIN_JSON.match(model) else ""
 
 
 def _thinks(model: str) -> bool:
@@ -58,11 +75,13 @@ def _is_large_enough(request: Request, found: ModelPrice | None) -> bool:
     return window is None or len(request.body) // _BYTES_PER_TOKEN + most <= window
 
 
-def _takes_parts(request: Request, model: str, found: ModelPrice | None) -> bool:
+def _takes_parts(
+    request: Request, model: str, found: ModelPrice | None, *, sees: bool | None
+) -> bool:
     """Whether it takes what is no text: sound where it has a price for it, images if it sees."""
     body = plainly(request).body
     if not any(sign in body for sign in NOT_TEXT):
         return True
     if any(sign in body for sign in _SOUND):
         return found is not None and any("input_audio" in row.rates for row in found.rows)
-    return _SEES.match(model) is not None
+    return _SEES.match(model) is not None if sees is None else sees

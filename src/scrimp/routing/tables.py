@@ -1,0 +1,92 @@
+"""The table [route] of scrimp.toml. Pure."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from scrimp.choosing import Depth, Rung
+
+_Share = Annotated[float, Meta(ge=0, le=1)]
+_Count = Annotated[int, Meta(ge=1)]
+
+
+class ModelFacts(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """What a model can, where the price book does not say or is wrong. None: as known, or unknown.
+
+    `speed` is output tokens per second, `quality` a prior chance of a good answer. `region` is
+    where it runs.
+    """
+
+    context_tokens: Annotated[int, Meta(ge=1)] | None = None
+    max_output_tokens: Annotated[int, Meta(ge=1)] | None = None
+    images: bool | None = None
+    tools: bool | None = None
+    structured: bool | None = None
+    speed: Annotated[float, Meta(gt=0)] | None = None
+    quality: _Share | None = None
+    region: str = ""
+
+
+class RuleTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """A rule of the user's: where all conditions that are set hold, it says which model or rung.
+
+    `words` are whole words of the question, upper and lower case alike. `model` is absolute among
+    what the filters leave; `rung` and `off` say less.
+    """
+
+    task: str = ""
+    key: str = ""
+    team: str = ""
+    tag: str = ""
+    asked: str = ""
+    words: tuple[str, ...] = ()
+    min_tokens: Annotated[int, Meta(ge=0)] = 0
+    max_tokens: Annotated[int, Meta(ge=0)] = 0
+    tools: bool | None = None
+    model: str = ""
+    rung: Rung | None = None
+    off: bool = False
+
+
+class RungsTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """Which models stand on which rung, cheapest first, and what puts a call there."""
+
+    simple: tuple[str, ...] = ()
+    medium: tuple[str, ...] = ()
+    complex: tuple[str, ...] = ()
+    expert: tuple[str, ...] = ()
+    tasks: dict[str, Rung] = {}
+    words: dict[Rung, tuple[str, ...]] = {}
+
+
+class RouteSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """The choice of the cheapest model that will do.
+
+    `models` are the candidates, `reference` the model that quality is measured against when a call
+    names none (`scrimp/auto`; without one the dearest of `models`). `calls`: `auto` leaves calls
+    alone that name a model of their own, `all` routes them too, down from that model. One dial:
+    `max_loss`, `floor` or `usd_per_call`. `shadows_usd_per_day` is what comparing may cost,
+    `judge_model` who compares. `explore` is the share of calls that are sent at random.
+    """
+
+    enabled: bool = False
+    models: tuple[str, ...] = ()
+    reference: str = ""
+    calls: Literal["auto", "all"] = "auto"
+    depth: Depth = "certified"
+    max_loss: _Share | None = None
+    floor: _Share | None = None
+    usd_per_call: str = ""
+    confidence: Annotated[float, Meta(ge=0.5, le=0.999)] = 0.95
+    explore: Annotated[float, Meta(ge=0, le=0.5)] = 0.02
+    judge_model: str = ""
+    shadows_usd_per_day: str = "1.00"
+    novelty: _Share = 0.9
+    stay: bool = True
+    path: str = ""
+    facts: dict[str, ModelFacts] = {}
+    rungs: RungsTable = RungsTable()
+    rules: tuple[RuleTable, ...] = ()
