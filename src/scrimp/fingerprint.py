@@ -12,6 +12,7 @@ from collections.abc import Mapping
 import msgspec
 
 from scrimp.calls import Call
+from scrimp.choosing import NO_WISH, Wish
 from scrimp.dialects.base import Dialect
 
 _ANSWERS = ("chat", "embeddings")
@@ -48,8 +49,8 @@ def fingerprint(call: Call, dialect: Dialect) -> bytes:
     """SHA-256 over all that can change the answer, each part behind its length.
 
     Two calls share it only when tenant, provider, model, dialect, path with its query,
-    answer-changing headers and every field of the body are equal; the order of the body's fields
-    does not matter.
+    answer-changing headers, every field of the body and what is asked of the choice of the model
+    are equal; the order of the body's fields does not matter.
     """
     target = call.target
     fields = {**dialect.cache_fields(call.request), "model": target.model}
@@ -66,4 +67,11 @@ def fingerprint(call: Call, dialect: Dialect) -> bytes:
         digest.update(data)
     digest.update(b"|")
     digest.update(_SORTED.encode(fields))
+    if call.wish != NO_WISH:
+        digest.update(wish_bytes(call.wish))
     return digest.digest()
+
+
+def wish_bytes(wish: Wish) -> bytes:
+    """What a call asks of the choice of its model: another choice may give another answer."""
+    return b"|" + _SORTED.encode(wish)

@@ -14,6 +14,8 @@ from scrimp.alerts.tables import AlertsSection
 from scrimp.budgets.tables import BudgetSection, BudgetTable, DegradeSection, TierTable
 from scrimp.prices.own import PriceTables, UnpricedSection
 from scrimp.providers import SpokenDialect
+from scrimp.routing.fallback_tables import FallbackSection
+from scrimp.routing.tables import RouteSection
 from scrimp.semantics.tables import SemanticCacheSection
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -191,6 +193,8 @@ class Settings(Section, frozen=True):
     events: EventsSection = EventsSection()
     semantic_cache: SemanticCacheSection = SemanticCacheSection()
     coalesce: CoalesceSection = CoalesceSection()
+    route: RouteSection = RouteSection()
+    fallback: FallbackSection = FallbackSection()
     retry: RetrySection = RetrySection()
     ledger: LedgerSection = LedgerSection()
     metrics: MetricsSection = MetricsSection()
@@ -229,6 +233,12 @@ class Settings(Section, frozen=True):
         """The file of the semantic cache, where it has one."""
         path = self.semantic_cache.path
         return Path(path).expanduser() if path else self.state_path / "semantic.sqlite"
+
+    @property
+    def routes_path(self) -> Path:
+        """The file of what routes have learned."""
+        path = self.route.path
+        return Path(path).expanduser() if path else self.state_path / "routes.sqlite"
 
     @property
     def budget_path(self) -> Path:

@@ -22,6 +22,8 @@ from scrimp.errors import ConfigError
 from scrimp.notices import AlertKind
 from scrimp.prices.own import PriceSettings, PriceTables, UnpricedSection
 from scrimp.providers import DEFAULT_PROVIDERS, SpokenDialect
+from scrimp.routing.fallback_tables import FALLBACK_TABLES, check_fallback
+from scrimp.routing.tables import ROUTE_TABLES, check_route
 from scrimp.sections import (
     AdminSection,
     AuthSettings,
@@ -198,6 +200,8 @@ def _check(settings: Settings, source: str) -> None:
         check_tables(settings)
         alerts.check_tables(settings)
         check_table(settings)
+        check_route(settings.route, settings.aliases)
+        check_fallback(settings.fallback)
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from error
 
@@ -256,7 +260,7 @@ _FIELDS = {
         *(ModelSettings, PriceSettings, ExactCacheSection, RetrySection, LedgerSection),
         EventsSection,
         *(AdminSection, MetricsSection, KeySettings, UnpricedSection, *SECTIONS),
-        *(*alerts.SECTIONS, SemanticCacheSection),
+        *(*alerts.SECTIONS, SemanticCacheSection, *ROUTE_TABLES, *FALLBACK_TABLES),
     )
     for field in msgspec.structs.fields(section)
 }
@@ -267,6 +271,9 @@ _HINTS = {
     "budget.engine": "one of auto, memory, sqlite",
     "semantic_cache.engine": "one of memory, sqlite",
     "semantic_cache.per": "one of hit, call",
+    "depth": "one of rules, learned, certified",
+    "calls": "one of auto, all",
+    "rung": "one of simple, medium, complex, expert",
     "judges": f"any of {', '.join(get_args(JudgeName))}",
     "mute": f"any of {', '.join(get_args(AlertKind))}",
     "tls": "one of starttls, tls, none",

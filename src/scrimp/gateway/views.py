@@ -22,6 +22,7 @@ from scrimp.pipeline.semantic_parts import SemanticParts
 from scrimp.ports import Entry, ReplyStore, StoreStats
 from scrimp.settings import Settings
 from scrimp.shell import wire
+from scrimp.shell.choice import shown
 from scrimp.shell.intake import Identity, Intake
 from scrimp.tasks import TTL_S
 
@@ -117,7 +118,7 @@ class Views:
 
     async def _models(self, headers: RequestHeaders) -> Shown:
         await self._intake.identify(headers)
-        listed = self._app.targets.listed()
+        listed = (*shown(self._app.settings.route), *self._app.targets.listed())
         return Shown(anthropic_list(listed) if _anthropic(headers) else openai_list(listed))
 
     async def _model(self, headers: RequestHeaders, name: str) -> Shown:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-from scrimp.choosing import Depth, Rung
+from scrimp.budgets.tables import nanousd_of
+from scrimp.choosing import NO_WISH, Depth, Rung, Wish
+from scrimp.tasks import TTL_S
 
 _Share = Annotated[float, Meta(ge=0, le=1)]
 _Count = Annotated[int, Meta(ge=1)]
@@ -66,7 +69,7 @@ class RouteSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     """The choice of the cheapest model that will do.
 
     `models` are the candidates, `reference` the model that quality is measured against when a call
-    names none (`scrimp/auto`; without one the dearest of `models`). `calls`: `auto` leaves calls
+    names none (`scrimp/auto`; without one the last of `models`). `calls`: `auto` leaves calls
     alone that name a model of their own, `all` routes them too, down from that model. One dial:
     `max_loss`, `floor` or `usd_per_call`. `shadows_usd_per_day` is what comparing may cost,
     `judge_model` who compares. `explore` is the share of calls that are sent at random.
@@ -90,3 +93,54 @@ class RouteSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     facts: dict[str, ModelFacts] = {}
     rungs: RungsTable = RungsTable()
     rules: tuple[RuleTable, ...] = ()
+
+
+ROUTE_TABLES = (RouteSection, ModelFacts, RuleTable, RungsTable)
+_DIALS = ("max_loss", "floor", "usd_per_call")
+_USUAL_LOSS = 0.02
+
+
+def check_route(section: RouteSection, aliases: Iterable[str]) -> None:
+    """Raises ValueError."""
+    if section.enabled and not section.models:
+        raise ValueError('route.enabled without models to choose from (route.models = ["…", "…"])')
+    dials = [name for name in _DIALS if getattr(section, name) not in (None, "")]
+    if len(dials) > 1:
+        raise ValueError(f"route sets {len(dials)} dials, {' and '.join(dials)}: one is enough")
+    for name in (*section.models, section.reference, *aliases):
+        if name.startswith("scrimp/"):
+            raise ValueError(f"'{name}': names that begin with scrimp/ stand for a choice")
+    for known in section.facts:
+        if known not in (*section.models, section.reference):
+            raise ValueError(f"route.facts.'{known}' is none of route.models")
+    _check_rules(section)
+    nanousd_of("route.shadows_usd_per_day", section.shadows_usd_per_day)
+    if section.usd_per_call:
+        nanousd_of("route.usd_per_call", section.usd_per_call)
+
+
+def _check_rules(section: RouteSection) -> None:
+    for task in (*section.rungs.tasks, *(rule.task for rule in section.rules if rule.task)):
+        if task not in TTL_S:
+            raise ValueError(f"route: '{task}' is no task type ({', '.join(TTL_S)})")
+    for number, rule in enumerate(section.rules, 1):
+        said = sum((bool(rule.model), rule.rung is not None, rule.off))
+        if said != 1:
+            raise ValueError(f"route.rules, number {number}: says {said} of model, rung, off (one)")
+
+
+def reference_of(section: RouteSection) -> str:
+    """The model that quality is measured against."""
+    return section.reference or (section.models[-1] if section.models else "")
+
+
+def usual_wish(section: RouteSection) -> Wish:
+    """The dial of the settings, as a wish."""
+    if section.usd_per_call:
+        return msgspec.structs.replace(
+            NO_WISH, budget_nanousd=nanousd_of("route.usd_per_call", section.usd_per_call)
+        )
+    if section.floor is not None:
+        return msgspec.structs.replace(NO_WISH, floor=section.floor)
+    loss = _USUAL_LOSS if section.max_loss is None else section.max_loss
+    return msgspec.structs.replace(NO_WISH, max_loss=loss)

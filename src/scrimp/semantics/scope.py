@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 import msgspec
 
 from scrimp.calls import Call
+from scrimp.choosing import NO_WISH
 from scrimp.dialects.base import Dialect
+from scrimp.fingerprint import wish_bytes
 from scrimp.semantics.question import Question
 
 VERSION = 1
@@ -68,6 +70,8 @@ def scope_key(call: Call, question: Question, dialect: Dialect, rules: ScopeRule
         mac.update(data)
     mac.update(b"|")
     mac.update(_SORTED.encode({**question.rest, "model": target.model}))
+    if call.wish != NO_WISH:
+        mac.update(wish_bytes(call.wish))
     return mac.digest()
 
 

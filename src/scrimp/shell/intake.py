@@ -11,13 +11,22 @@ import msgspec
 from msgspec.structs import replace
 
 from scrimp.calls import Call, Caller, Operation, Request, Sink, Target, Task, Trace
+from scrimp.choosing import NO_WISH, Wish
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.json_body import read_object
-from scrimp.errors import InvalidRequest, StoreError, Unauthenticated, Unavailable, UnknownModel
+from scrimp.errors import (
+    InvalidRequest,
+    Rejected,
+    StoreError,
+    Unauthenticated,
+    Unavailable,
+    UnknownModel,
+)
 from scrimp.identity import KeyStore, VirtualKey
 from scrimp.ports import Clock
 from scrimp.settings import Settings
 from scrimp.shell import wire
+from scrimp.shell.choice import headed_for, wish_of
 from scrimp.shell.routes import Route
 from scrimp.tasks import task_of
 from scrimp.values import Value
@@ -156,16 +165,31 @@ class Intake:
         dialect = self._app.dialects[route.dialect]
         request = dialect.read_request(asked.body)
         _check_model_name(request.model)
-        target = self._app.targets.resolve(request.model, route.dialect)
-        self._check_credential(identity, request.model, target)
-        _check_allowed(identity.key, request.model, target)
+        wish = wish_of(asked.headers, request.model)
+        target = self._headed_for(identity, request.model, wish, route.dialect)
         _check_no_others(identity.key, request)
         who = self._caller(asked, identity, request.user)
         asks = route.operation in ("chat", "embeddings")
         task = self._task(asked, identity, request, dialect) if asks else _NO_TASK
         if route.operation == "embeddings" and task.source == "none":
             task = _EMBEDDING
-        return self._build(asked, route.operation, request, target, who, task=task)
+        call = self._build(asked, route.operation, request, target, who, task=task)
+        return call if wish is NO_WISH else replace(call, wish=wish)
+
+    def _headed_for(self, identity: Identity, model: str, wish: Wish, dialect: str) -> Target:
+        """The first place that the caller may use. Raises UnknownModel, InvalidRequest."""
+        app = self._app
+        failure: Rejected | None = None
+        for name, target in headed_for(model, wish, app.settings.route, app.targets, dialect):
+            try:
+                self._check_credential(identity, name, target)
+                _check_allowed(identity.key, name, target)
+            except Rejected as error:
+                failure = failure or error
+            else:
+                return target
+        assert failure is not None  # noqa: S101 - there is one at least
+        raise failure
 
     def passthrough(self, asked: Asked) -> Call:
         """A call that Scrimp does not read: its bytes go on, its cost stays unknown."""

@@ -129,14 +129,14 @@ def declares_json(headers: Mapping[bytes, bytes]) -> bool:
 
 def cache_control(headers: Mapping[bytes, bytes]) -> CacheControl:
     """`x-scrimp-cache`, `-ttl`, `-cache-name` and `-cache-tags`. Raises InvalidRequest."""
-    mode = _label(headers, b"x-scrimp-cache").lower()
+    mode = label(headers, b"x-scrimp-cache").lower()
     control = _CACHE_MODES.get(mode)
     if control is None:
         raise InvalidRequest(f"x-scrimp-cache {mode[:40]!r} is none of no-store, refresh, only")
     if b"x-scrimp-cache-name" in headers or b"x-scrimp-cache-tags" in headers:
-        name = _label(headers, b"x-scrimp-cache-name")
+        name = label(headers, b"x-scrimp-cache-name")
         control = replace(control, name=name, tags=_tags(headers, "x-scrimp-cache-tags"))
-    ttl = _label(headers, b"x-scrimp-ttl")
+    ttl = label(headers, b"x-scrimp-ttl")
     if not ttl:
         return control
     if not (ttl.isascii() and ttl.isdigit() and len(ttl) <= 9):
@@ -152,9 +152,9 @@ def caller(headers: Mapping[bytes, bytes], key: VirtualKey | None, body_user: st
     one caller, who is believed.
     """
     tags = _tags(headers, "x-scrimp-tags")
-    named = _label(headers, b"x-scrimp-user") or _shown(body_user)
+    named = label(headers, b"x-scrimp-user") or _shown(body_user)
     if key is None:
-        session = _label(headers, b"x-scrimp-session")
+        session = label(headers, b"x-scrimp-session")
         who = Caller("local", user=named, tags=tags, session=session)
         return replace(who, end_user=named, reported_user=named) if named else who
     return Caller(
@@ -163,7 +163,7 @@ def caller(headers: Mapping[bytes, bytes], key: VirtualKey | None, body_user: st
         team=key.team,
         user=key.user,
         tags=tuple(dict.fromkeys((*key.tags, *tags))),
-        session=_label(headers, b"x-scrimp-session"),
+        session=label(headers, b"x-scrimp-session"),
         org=key.org,
         end_user=named if key.trusted else "",
         reported_user=named,
@@ -173,7 +173,7 @@ def caller(headers: Mapping[bytes, bytes], key: VirtualKey | None, body_user: st
 
 def task_header(headers: Mapping[bytes, bytes]) -> str:
     """`x-scrimp-task`, or nothing."""
-    return _label(headers, b"x-scrimp-task").lower()
+    return label(headers, b"x-scrimp-task").lower()
 
 
 def returned(headers: Headers) -> Headers:
@@ -227,7 +227,7 @@ def _shown(text: str) -> str:
 
 def _tags(headers: Mapping[bytes, bytes], header: str) -> tuple[str, ...]:
     """Words between commas, each once: twice would count twice in reports."""
-    given = (tag.strip() for tag in _label(headers, header.encode(), 2048).split(","))
+    given = (tag.strip() for tag in label(headers, header.encode(), 2048).split(","))
     tags = tuple(dict.fromkeys(tag for tag in given if tag))
     if len(tags) > _MAX_TAGS or any(len(tag) > _MAX_LABEL for tag in tags):
         raise InvalidRequest(
@@ -236,7 +236,7 @@ def _tags(headers: Mapping[bytes, bytes], header: str) -> tuple[str, ...]:
     return tags
 
 
-def _label(headers: Mapping[bytes, bytes], name: bytes, limit: int = _MAX_LABEL) -> str:
+def label(headers: Mapping[bytes, bytes], name: bytes, limit: int = _MAX_LABEL) -> str:
     """One of our headers as text (percent-encoding is how UTF-8 travels in a header)."""
     value = headers.get(name)
     if value is None:

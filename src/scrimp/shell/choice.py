@@ -1,0 +1,73 @@
+"""What a request asks of the choice of its model, and where its call is headed before the choice.
+
+A name such as `scrimp/auto` stands for a choice. Its call is headed for the reference, or for the
+first of the candidates that the caller may use, so that a choice that fails changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from scrimp.calls import Target
+from scrimp.choosing import NO_WISH, Wish
+from scrimp.errors import InvalidRequest, Rejected, UnknownModel
+from scrimp.routing.tables import RouteSection, reference_of
+from scrimp.routing.wishes import NAMES, header_checks, header_wish, is_choice, named_wish
+from scrimp.shell.wire import label
+
+_MOST_CHARS = 1024
+_ROUTED = ("openai.chat", "openai.responses", "anthropic.messages", "anthropic.count_tokens")
+
+
+class Served(Protocol):
+    """Which provider serves which model."""
+
+    def resolve(self, model: str, dialect: str) -> Target:
+        """Raises UnknownModel, or InvalidRequest for a dialect that it is not served in."""
+        ...
+
+
+def wish_of(headers: Mapping[bytes, bytes], model: str) -> Wish:
+    """Of the model's name and the headers together. Raises UnknownModel and InvalidRequest."""
+    base = named_wish(model) if is_choice(model) else NO_WISH
+    if b"x-scrimp-route" in headers:
+        base = header_wish(label(headers, b"x-scrimp-route", _MOST_CHARS), base)
+    if b"x-scrimp-checks" in headers:
+        base = header_checks(label(headers, b"x-scrimp-checks", _MOST_CHARS), base)
+    return base
+
+
+def headed_for(
+    model: str, wish: Wish, section: RouteSection, targets: Served, dialect: str
+) -> tuple[tuple[str, Target], ...]:
+    """By which names, and where, the call may go unless a lever sends it elsewhere: best first.
+
+    There is one at least, and one only where the call names a model. A model that is required is
+    absolute: no other is ever the call's, whatever fails. Raises UnknownModel, InvalidRequest.
+    """
+    named = wish.required or ("" if is_choice(model) else model)
+    if named:
+        return ((named, targets.resolve(named, dialect)),)
+    if dialect not in _ROUTED:
+        raise InvalidRequest(f"'{model}' is for chats: {dialect} needs a model by its name")
+    if not section.enabled:
+        raise UnknownModel(
+            f"'{model[:80]}' needs models to choose from: routing is switched off ([route] "
+            "enabled = true and models = […] in scrimp.toml)"
+        )
+    found: list[tuple[str, Target]] = []
+    failure: Rejected | None = None
+    for name in dict.fromkeys((*wish.models, reference_of(section), *section.models)):
+        try:
+            found.append((name, targets.resolve(name, dialect)))
+        except Rejected as error:
+            failure = failure or error
+    if failure is not None and not found:
+        raise failure
+    return tuple(found)
+
+
+def shown(section: RouteSection) -> tuple[tuple[str, str], ...]:
+    """The names that stand for a choice, for lists of models."""
+    return tuple((name, "scrimp") for name in NAMES) if section.enabled else ()
