@@ -19,11 +19,13 @@ import uuid_utils
 from scrimp.alerts.tables import give_up_s, is_on, rules_of
 from scrimp.billing import book_of, places_of, price_names, pricer, trusts_of
 from scrimp.by_meaning import ByMeaning, Engine, JudgeFunction, join, open_by_meaning
+from scrimp.cached_replies import cache_plan
 from scrimp.calls import Call, Reply
 from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.learning import Learner, Remembered
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
+from scrimp.endpoints import endpoint_of, endpoints_of
 from scrimp.errors import ConfigError, InvalidRequest, PriceUnknown
 from scrimp.identity import ControlStore, KeyStore
 from scrimp.levers.order import ORDER
@@ -51,17 +53,16 @@ from scrimp.ports import (
     Lever,
     Next,
     ReplyStore,
-    StoreStats,
     Upstream,
 )
 from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import resolve
-from scrimp.remembered import Chosen, Forgets
+from scrimp.remembered import Forgets
 from scrimp.served import targets_of, virtual_key
 from scrimp.settings import Loaded, ProviderSettings, Settings, with_alerts
 from scrimp.stores.joined_keys import JoinedKeys
 from scrimp.stores.opened_budgets import open_budgets, open_rates, program_budgets
-from scrimp.stores.replies import CachePlan, forget, look, open_cache, server_memory
+from scrimp.stores.replies import open_cache
 from scrimp.stores.settings_keys import SettingsKeys
 from scrimp.stores.sqlite_alerts import SqliteAlerts
 from scrimp.stores.sqlite_control import SqliteControl, was_ever_guarded
@@ -69,7 +70,7 @@ from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.stores.sqlite_ledger_adjust import LedgerAdjuster
 from scrimp.stores.sqlite_ledger_read import LedgerReader
 from scrimp.stores.sqlite_ratios import SqliteRatios
-from scrimp.upstreams.http import Endpoint, HttpUpstream, Timeouts
+from scrimp.upstreams.http import Endpoint, HttpUpstream
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ class App:
 
     def reach(self, name: str, provider: ProviderSettings) -> None:
         """Serve a provider that the settings do not name. It brings no key of its own."""
-        self._reach(name, _endpoint(provider, ""))
+        self._reach(name, endpoint_of(provider, ""))
         self._names[name] = provider.prices_as or name
         if provider.ask_usage:
             self._asked.add(name)
@@ -310,36 +311,6 @@ def stored_keys(settings: Settings) -> bool:
     return was_ever_guarded(settings.control_path)
 
 
-def cache_plan(loaded: Loaded) -> CachePlan:
-    """Which engine remembers replies, and where."""
-    settings, section = loaded.settings, loaded.settings.exact_cache
-    return CachePlan(
-        engine=section.engine,
-        path=settings.cache_path,
-        max_bytes=section.max_bytes,
-        memory_bytes=section.memory_bytes,
-        url=loaded.cache_url,
-        url_env=section.url_env,
-        prefix=section.prefix,
-        timeout_s=section.timeout_s,
-    )
-
-
-async def cache_stats(loaded: Loaded, tenant: str | None = None) -> StoreStats:
-    """What a cache that processes share says, without an engine. Raises StoreError, ConfigError."""
-    return await look(cache_plan(loaded), SystemClock(), tenant)
-
-
-async def forget_cached(loaded: Loaded, chosen: Chosen, *, dry_run: bool = False) -> int:
-    """Forget, or count, what such a cache remembers; all if nothing is chosen. Raises likewise."""
-    return await forget(cache_plan(loaded), SystemClock(), chosen, dry_run=dry_run)
-
-
-async def cache_server_memory(loaded: Loaded) -> dict[str, str]:
-    """What the Redis of the settings says of its memory. Raises StoreError, ConfigError."""
-    return await server_memory(cache_plan(loaded), SystemClock())
-
-
 def open_ledger_reader(settings: Settings) -> LedgerReader:
     """The ledger's read side, for shells that only look. Raises StoreError."""
     return LedgerReader(settings.ledger_path)
@@ -360,36 +331,6 @@ def open_encoder(settings: Settings | None = None) -> TiktokenEncoder:
 
 def _ratios(settings: Settings) -> SqliteRatios:
     return SqliteRatios(settings.state_path / "ratios.sqlite")
-
-
-def endpoints_of(loaded: Loaded) -> dict[str, Endpoint]:
-    """Where each provider is, with its credential in the header that its dialect reads."""
-    return {
-        name: _endpoint(provider, loaded.secrets.get(name, ""))
-        for name, provider in loaded.settings.providers.items()
-    }
-
-
-def _endpoint(provider: ProviderSettings, secret: str) -> Endpoint:
-    return Endpoint(
-        base_url=provider.base_url,
-        headers=_headers_of(provider, secret),
-        timeouts=Timeouts(
-            connect_s=provider.timeouts.connect_s,
-            first_byte_s=provider.timeouts.first_byte_s,
-            idle_s=provider.timeouts.idle_s,
-            total_s=provider.timeouts.total_s,
-        ),
-    )
-
-
-def _headers_of(provider: ProviderSettings, secret: str) -> tuple[tuple[str, str], ...]:
-    own = [(name.lower(), value) for name, value in provider.headers.items()]
-    if secret and "anthropic.messages" in provider.dialects:
-        own.append(("x-api-key", secret))
-    if secret and any(dialect.startswith("openai.") for dialect in provider.dialects):
-        own.append(("authorization", f"Bearer {secret}"))
-    return tuple(own)
 
 
 def _keys(settings: Settings, control: KeyStore) -> KeyStore:

@@ -117,7 +117,7 @@ def place_of(loaded: Loaded) -> str:
 
 
 def _stats(loaded: Loaded, tenant: str | None) -> dict[str, Any]:
-    from scrimp.app import cache_stats
+    from scrimp.cached_replies import cache_stats
     from scrimp.gateway.views import stats_view
 
     if loaded.settings.exact_cache.engine != "memory":
@@ -143,7 +143,7 @@ def _semantic(loaded: Loaded, told: dict[str, Any], tenant: str | None) -> dict[
 
 
 def _clear(loaded: Loaded, tenant: str | None, task: str | None) -> int:
-    from scrimp.app import forget_cached
+    from scrimp.cached_replies import forget_cached
     from scrimp.remembered import Chosen
 
     if task is not None:

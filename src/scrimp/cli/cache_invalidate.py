@@ -119,7 +119,8 @@ class _Place:
 
 def _caches(loaded: Loaded) -> dict[str, Forgets]:
     """The exact cache, and the file of answers by meaning where there is one."""
-    from scrimp.app import forget_cached, system_clock
+    from scrimp.app import system_clock
+    from scrimp.cached_replies import forget_cached
     from scrimp.cli.console import note
 
     found: dict[str, Forgets] = {"exact_cache": _Place(partial(forget_cached, loaded))}

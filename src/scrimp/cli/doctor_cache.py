@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from scrimp.app import cache_server_memory, cache_stats
+from scrimp.cached_replies import cache_server_memory, cache_stats
 from scrimp.cli.cache_view import size
 from scrimp.cli.console import short_path
 from scrimp.cli.finding import Finding

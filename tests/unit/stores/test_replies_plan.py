@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scrimp.app import cache_plan
+from scrimp.cached_replies import cache_plan
 from scrimp.errors import ConfigError
 from scrimp.remembered import Chosen
 from scrimp.settings import complete, parse
