@@ -89,9 +89,14 @@ def open_by_meaning(
         return None
     store = open_semantic(plan_of(settings), clock)
     embedder = open_embedder(embedder_plan(section), upstream)
-    shared = section.engine == "sqlite"
-    secret = state_secret(settings.state_path, "semantic") if shared else secrets.token_bytes(32)
-    return ByMeaning(store, embedder, _policies(section), secret, Later(), judge)
+    return ByMeaning(store, embedder, policies_of(section), secret_of(settings), Later(), judge)
+
+
+def secret_of(settings: Settings) -> bytes:
+    """What keys the scopes: all who share a store have the same."""
+    if settings.semantic_cache.engine == "memory":
+        return secrets.token_bytes(32)
+    return state_secret(settings.state_path, "semantic")
 
 
 def plan_of(settings: Settings) -> SemanticPlan:
@@ -159,13 +164,20 @@ def join(
 
 def parts_of(settings: Settings, opened: ByMeaning, engine: Engine) -> SemanticParts:
     """All but the lever. Raises ConfigError likewise."""
-    section, store, clock = settings.semantic_cache, opened.store, engine.clock
+    judge = _panel(settings.semantic_cache, opened, engine)
+    return parts_with(settings.semantic_cache, opened, judge, engine.clock)
+
+
+def parts_with(
+    section: SemanticCacheSection, opened: ByMeaning, judge: Judge, clock: Clock
+) -> SemanticParts:
+    """All but the lever, with this judge."""
+    store = opened.store
     embedder = opened.embedder.embedder
     scopes, servings = Scopes(store, embedder, opened.policies), Servings()
     rules = LearningRules(
         clock, DIALECTS, section.compared, section.keep_texts, section.max_reply_bytes
     )
-    judge = _panel(section, opened, engine)
     return SemanticParts(
         store,
         embedder,
@@ -206,7 +218,8 @@ def judge_target(section: SemanticCacheSection, targets: Targets) -> Target:
     raise ConfigError(f"semantic_cache.judge_model: {failure}") from failure
 
 
-def _policies(section: SemanticCacheSection) -> Policies:
+def policies_of(section: SemanticCacheSection) -> Policies:
+    """What decides: a bound that is kept, or a threshold."""
     if section.threshold is not None:
         return Thresholds(ThresholdRules(section.threshold, section.audits), random.random)
     from scrimp.quality.words import Promise  # noqa: PLC0415 - an optional extra
@@ -219,10 +232,16 @@ def _policies(section: SemanticCacheSection) -> Policies:
 
 
 def _panel(section: SemanticCacheSection, opened: ByMeaning, engine: Engine) -> Judge:
+    asked = "model" in judges_of(section)
+    return panel_of(section, opened, _model_judge(section, engine) if asked else None)
+
+
+def panel_of(section: SemanticCacheSection, opened: ByMeaning, model: Judge | None) -> Judge:
+    """Who judges, together; `model` is the one that asks a model."""
     judges: list[Judge] = []
     for name in judges_of(section):
         if name == "model":
-            judges.append(_model_judge(section, engine))
+            judges += [model] if model is not None else []
         elif name == "embedding":
             judges.append(Closeness(opened.embedder.embedder, DIALECTS))
         else:

@@ -281,7 +281,7 @@ def test_the_examples_of_the_guide_run(sim: Simulator, tmp_path: Path) -> None:
     """docs/langchain.md as it stands, in a process of its own."""
     guide = (Path(__file__).parents[2] / "docs" / "langchain.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     environ = {
         **{name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ},
         "SCRIMP_STATE": str(tmp_path / "state"),
@@ -299,7 +299,8 @@ def test_the_examples_of_the_guide_run(sim: Simulator, tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[0] == "1 1"
-    assert len(sim.requests) == 5
+    assert done.stdout.splitlines()[1].startswith("about ")
+    assert len(sim.requests) >= 7  # what judges ask depends on how soon the model is there
 
 
 def test_scrimp_does_not_import_langchain() -> None:

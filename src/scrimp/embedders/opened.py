@@ -95,6 +95,12 @@ def open_embedder(
     return OpenEmbedder(_remembering(made, plan), made.run)
 
 
+def open_local(model: LocalModel, plan: EmbedderPlan) -> OpenEmbedder:
+    """A model that somebody else brought, bounded and remembering as the plan says."""
+    made = _in_threads(model, plan)
+    return OpenEmbedder(_remembering(made, plan), made.run)
+
+
 def _checked_name(plan: EmbedderPlan) -> EmbedderName:
     """The name, when there is such an embedder and all that it needs is installed."""
     if plan.name not in NAMES:

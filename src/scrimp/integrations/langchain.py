@@ -1,10 +1,15 @@
-"""LangChain: a cache for `set_llm_cache`, and what a run cost. Needs `scrimp[langchain]`."""
+"""LangChain: caches for `set_llm_cache`, and what a run cost. Needs `scrimp[langchain]`."""
 
 from __future__ import annotations
 
 try:
     from scrimp.integrations.langchain_cache import ScrimpCache
     from scrimp.integrations.langchain_costs import Options, ScrimpCallback, scrimp_callback
+    from scrimp.integrations.langchain_semantic import (
+        ScrimpSemanticCache,
+        SemanticCacheStats,
+        SemanticOptions,
+    )
     from scrimp.integrations.langchain_totals import Totals
 except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "langchain_core":
@@ -13,4 +18,13 @@ except ModuleNotFoundError as error:
         "scrimp.integrations.langchain needs langchain-core (pip install 'scrimp[langchain]')"
     ) from error
 
-__all__ = ["Options", "ScrimpCache", "ScrimpCallback", "Totals", "scrimp_callback"]
+__all__ = [
+    "Options",
+    "ScrimpCache",
+    "ScrimpCallback",
+    "ScrimpSemanticCache",
+    "SemanticCacheStats",
+    "SemanticOptions",
+    "Totals",
+    "scrimp_callback",
+]

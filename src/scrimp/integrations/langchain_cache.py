@@ -8,7 +8,8 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -25,7 +26,7 @@ from scrimp.calls import Reply, ReplyFacts
 from scrimp.client.engine import Engine
 from scrimp.errors import ConfigError, StoreError
 from scrimp.own_replies import Opened, OwnReplies, open_own_replies
-from scrimp.ports import CacheScope, StoredReply, StoreStats
+from scrimp.ports import CacheScope, ReplyStore, StoredReply, StoreStats
 from scrimp.remembered import About
 
 log = logging.getLogger("scrimp.langchain")
@@ -36,6 +37,35 @@ TENANT = "langchain"
 
 _WEAK_ENDS = frozenset({"length", "max_tokens", "content_filter", "refusal", "error"})
 """How answers end that are cut or refused: the next one may be better, so none is remembered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExactAnswers:
+    """How answers are kept word for word: under a hash of tenant, prompt and model."""
+
+    scope: CacheScope
+    ttl_s: int
+
+    def key(self, prompt: str, llm_string: str) -> bytes:
+        """Of a prompt."""
+        digest = hashlib.sha256(b"langchain")
+        for part in (self.scope.tenant, prompt, llm_string):
+            data = part.encode("utf-8", "surrogatepass")
+            digest.update(len(data).to_bytes(8, "big") + data)
+        return digest.digest()
+
+    async def get(self, replies: ReplyStore, key: bytes) -> Reply | None:
+        """The answer, or None. Raises StoreError."""
+        stored = await replies.get(key, self.scope)
+        return None if stored is None else stored.reply
+
+    async def put(
+        self, replies: ReplyStore, key: bytes, came: tuple[Reply, datetime, datetime | None]
+    ) -> None:
+        """An answer, when it came, and when it was asked for. Raises StoreError."""
+        reply, now, asked_at = came
+        about, ends = About(model=reply.facts.model), now + timedelta(seconds=self.ttl_s)
+        await replies.put(key, StoredReply(reply, now, ends, self.scope, about, asked_at))
 
 
 class ScrimpCache(BaseCache):
@@ -62,8 +92,7 @@ class ScrimpCache(BaseCache):
             raise ConfigError(f"both must be above 0: ttl_s {ttl_s}, max_bytes {max_bytes}")
         own = OwnReplies(None if path is None else Path(path).expanduser(), redis_url, max_bytes)
         self._own = own
-        self._ttl = timedelta(seconds=ttl_s)
-        self._scope = CacheScope(tenant)
+        self._exact = ExactAnswers(CacheScope(tenant), ttl_s)
         self._engine: Engine[Opened] = Engine(partial(open_own_replies, own))
         self.skipped = 0
 
@@ -73,22 +102,24 @@ class ScrimpCache(BaseCache):
 
     def lookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
         """What was answered before, or None."""
-        return self._engine.call(partial(self._look, key=self._key(prompt, llm_string)))
+        return self._engine.call(partial(self._look, key=self._exact.key(prompt, llm_string)))
 
     async def alookup(self, prompt: str, llm_string: str) -> list[Generation] | None:
         """The same, awaited."""
-        return await self._engine.acall(partial(self._look, key=self._key(prompt, llm_string)))
+        return await self._engine.acall(
+            partial(self._look, key=self._exact.key(prompt, llm_string))
+        )
 
     def update(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
         """Remember an answer, unless it was cut or refused."""
         if reply := reply_of(return_val):
-            key = self._key(prompt, llm_string)
+            key = self._exact.key(prompt, llm_string)
             self._engine.call(partial(self._keep, key=key, reply=reply))
 
     async def aupdate(self, prompt: str, llm_string: str, return_val: Sequence[Generation]) -> None:
         """The same, awaited."""
         if reply := reply_of(return_val):
-            key = self._key(prompt, llm_string)
+            key = self._exact.key(prompt, llm_string)
             await self._engine.acall(partial(self._keep, key=key, reply=reply))
 
     def clear(self, **kwargs: Any) -> None:
@@ -124,35 +155,25 @@ class ScrimpCache(BaseCache):
     ) -> None:
         self.close()
 
-    def _key(self, prompt: str, llm_string: str) -> bytes:
-        digest = hashlib.sha256(b"langchain")
-        for part in (self._scope.tenant, prompt, llm_string):
-            data = part.encode("utf-8", "surrogatepass")
-            digest.update(len(data).to_bytes(8, "big") + data)
-        return digest.digest()
-
     async def _look(self, opened: Opened, *, key: bytes) -> list[Generation] | None:
         try:
-            stored = await opened.replies.get(key, self._scope)
+            reply = await self._exact.get(opened.replies, key)
         except StoreError as error:
             self._skip(error)
             return None
-        return None if stored is None else generations_of(stored.reply)
+        return None if reply is None else generations_of(reply)
 
     async def _keep(self, opened: Opened, *, key: bytes, reply: Reply) -> None:
-        now = opened.clock.now()
-        about = About(model=reply.facts.model)
-        stored = StoredReply(reply, now, now + self._ttl, self._scope, about)
         try:
-            await opened.replies.put(key, stored)
+            await self._exact.put(opened.replies, key, (reply, opened.clock.now(), None))
         except StoreError as error:
             self._skip(error)
 
     async def _clear(self, opened: Opened) -> None:
-        await opened.replies.clear(self._scope.tenant)
+        await opened.replies.clear(self._exact.scope.tenant)
 
     async def _stats(self, opened: Opened) -> StoreStats:
-        return await opened.replies.stats(self._scope.tenant)
+        return await opened.replies.stats(self._exact.scope.tenant)
 
     def _skip(self, error: StoreError) -> None:
         """On the engine's one thread, so it counts right."""
@@ -176,7 +197,7 @@ def reply_of(generations: Sequence[Generation]) -> Reply | None:
 def generations_of(reply: Reply) -> list[Generation] | None:
     """The answer; None for bytes that are none, such as those of another version of LangChain."""
     try:
-        return [_generation(one) for one in msgspec.json.decode(reply.body or b"")]
+        return [generation_of(one) for one in msgspec.json.decode(reply.body or b"")]
     except (msgspec.MsgspecError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
@@ -197,7 +218,8 @@ def _words_of(generation: Generation) -> dict[str, Any]:
     return {**words, "text": generation.text}
 
 
-def _generation(words: dict[str, Any]) -> Generation:
+def generation_of(words: dict[str, Any]) -> Generation:
+    """An answer as it was. Raises what a library raises for words that are none."""
     if (told := words.get("message")) is None:
         return Generation(text=words["text"], generation_info=words["info"])
     (message,) = messages_from_dict([told])

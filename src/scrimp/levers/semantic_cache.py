@@ -41,6 +41,14 @@ class SemanticCacheSettings:
     limit_s: float = 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A question without an answer that may be served, and how long a fresh one will hold."""
+
+    looked: Looked
+    ttl_s: int
+
+
 class SemanticCache:
     """Serves known answers, and hands fresh ones on to be learned from."""
 
@@ -67,25 +75,37 @@ class SemanticCache:
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """Raises InvalidRequest for `only` where nothing is known."""
+        found = await self.find(call)
+        if isinstance(found, Reply):
+            return found
+        reply = await self._from_below(call, next)
+        if found is not None:
+            self.learn(call, found, reply)
+        return reply
+
+    async def find(self, call: Call) -> Reply | Missed | None:
+        """A known answer, or what a fresh one is learned by; None where nothing is learned."""
         ttl_s = time_to_live_s(call, self._ttl_s)
         dialect = self._dialects.get(call.target.dialect)
         question = self._question(call, dialect, ttl_s)
         if isinstance(question, str) or dialect is None:
             call.trace.note(self.name, "bypass", {"reason": str(question)})
-            return await self._from_below(call, next)
+            return None
         looked = await self._look(call, question, dialect)
         if looked is None:
-            return await self._from_below(call, next)
+            return None
         decision = looked.decision
         if decision.kind == "serve" and call.cache.mode != "refresh":
             kept = await self._kept(call, looked)
             if kept is not None:
                 return self._hit(call, looked, kept)
         self._note_miss(call, looked)
-        reply = await self._from_below(call, next)
-        if reason := self._learning.put(call, looked, reply, ttl_s):
+        return Missed(looked, ttl_s)
+
+    def learn(self, call: Call, missed: Missed, reply: Reply) -> None:
+        """Hand a fresh answer on; never waits."""
+        if reason := self._learning.put(call, missed.looked, reply, missed.ttl_s):
             call.trace.note(self.name, "not_learned", {"reason": reason})
-        return reply
 
     def _question(self, call: Call, dialect: Dialect | None, ttl_s: int) -> Question | str:
         """What is asked, or why it is not answered by meaning."""
