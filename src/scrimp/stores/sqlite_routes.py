@@ -1,0 +1,158 @@
+"""What routes learn, in a small SQLite file that several processes write.
+
+The file is opened for each piece of work and closed again: lessons come in handfuls, seconds apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from scrimp.choosing import Lesson, Place
+from scrimp.errors import StoreError
+from scrimp.stores.private_file import identity, make_folder, open_private
+from scrimp.stores.sqlite_rest import Gate
+from scrimp.stores.sqlite_schema import Schema
+
+T = TypeVar("T")
+
+APPLICATION_ID = 0x53435243
+"""`SCRC` in the file's header: this database holds what routes of Scrimp's have learned."""
+
+SCHEMA = Schema("file of what routes have learned", "routes_", APPLICATION_ID)
+MOST_OF_A_PLACE = 20_000
+MOST = 200_000
+_BUSY_S = 2.0
+_INSERT = "INSERT INTO lessons (tenant, task, prompt, lesson) VALUES (?, ?, ?, ?)"
+_OF_ALL = "SELECT lesson FROM lessons ORDER BY number DESC LIMIT ?"
+_OF_A_PLACE = (
+    "SELECT lesson FROM lessons WHERE tenant = ? AND task = ? AND prompt = ? "
+    "ORDER BY number DESC LIMIT ?"
+)
+_TRIM_PLACE = """
+DELETE FROM lessons WHERE tenant = :tenant AND task = :task AND prompt = :prompt AND number <= (
+  SELECT number FROM lessons WHERE tenant = :tenant AND task = :task AND prompt = :prompt
+  ORDER BY number DESC LIMIT 1 OFFSET :most)
+"""
+_TRIM = """
+DELETE FROM lessons WHERE number <= (SELECT number FROM lessons ORDER BY number DESC
+  LIMIT 1 OFFSET ?)
+"""
+_SAVE = (
+    "INSERT INTO states (name, state) VALUES (?, ?) "
+    "ON CONFLICT (name) DO UPDATE SET state = excluded.state"
+)
+
+
+class SqliteRoutes:
+    """Implements `RouteStore`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._gate = Gate(lambda: None)  # nothing stays open that a fork could inherit
+
+    async def add(self, lessons: tuple[Lesson, ...]) -> None:
+        """All of them or none."""
+        await self._write(lambda connection: _add(connection, lessons))
+
+    async def lessons(self, place: Place | None = None, *, most: int = 10_000) -> list[Lesson]:
+        """The newest, oldest first; what cannot be read any more is left out."""
+
+        def read(connection: sqlite3.Connection) -> list[Lesson]:
+            if place is None:
+                rows = connection.execute(_OF_ALL, (most,)).fetchall()
+            else:
+                where = (place.tenant, place.task, place.prompt, most)
+                rows = connection.execute(_OF_A_PLACE, where).fetchall()
+            return [lesson for (data,) in reversed(rows) if (lesson := _read(data)) is not None]
+
+        return await self._look(read, [])
+
+    async def load(self, name: str) -> bytes | None:
+        """The state of a name."""
+
+        def read(connection: sqlite3.Connection) -> bytes | None:
+            row = connection.execute("SELECT state FROM states WHERE name = ?", (name,)).fetchone()
+            return None if row is None else bytes(row[0])
+
+        return await self._look(read, None)
+
+    async def save(self, name: str, state: bytes) -> None:
+        """In place of the one before."""
+        await self._write(lambda connection: connection.execute(_SAVE, (name, state)))
+
+    async def names(self) -> tuple[str, ...]:
+        """All names, sorted."""
+
+        def read(connection: sqlite3.Connection) -> tuple[str, ...]:
+            rows = connection.execute("SELECT name FROM states ORDER BY name")
+            return tuple(name for (name,) in rows)
+
+        return await self._look(read, ())
+
+    async def close(self) -> None:
+        """Nothing stays open between pieces of work."""
+
+    async def _look(self, read: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        def work() -> T:
+            if not self._path.is_file():
+                return nothing
+            with self._opened("ro") as connection:
+                return read(connection) if SCHEMA.recognise(connection, self._path) else nothing
+
+        return await asyncio.to_thread(work)
+
+    async def _write(self, write: Callable[[sqlite3.Connection], object]) -> None:
+        def work() -> None:
+            try:
+                make_folder(self._path)
+                if identity(self._path) is None:
+                    os.close(open_private(self._path, os.O_RDWR))
+            except OSError as error:
+                raise StoreError(f"{self._path} cannot be made: {error}") from error
+            with self._opened("rw") as connection:
+                SCHEMA.migrate(connection, self._path)
+                connection.execute("BEGIN IMMEDIATE")
+                write(connection)
+                connection.execute("COMMIT")
+
+        await asyncio.to_thread(work)
+
+    @contextmanager
+    def _opened(self, mode: str) -> Iterator[sqlite3.Connection]:
+        """A connection for one piece of work; what is not committed is undone."""
+        uri = f"{self._path.resolve().as_uri()}?mode={mode}"
+        with self._gate:
+            try:
+                connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
+                with closing(connection):
+                    yield connection
+            except sqlite3.Error as error:
+                raise StoreError(f"{self._path}, what routes have learned: {error}") from error
+
+
+def _add(connection: sqlite3.Connection, lessons: Sequence[Lesson]) -> None:
+    rows = [(*_where(one.place), msgspec.msgpack.encode(one)) for one in lessons]
+    connection.executemany(_INSERT, rows)
+    for tenant, task, prompt in dict.fromkeys(_where(one.place) for one in lessons):
+        of = {"tenant": tenant, "task": task, "prompt": prompt, "most": MOST_OF_A_PLACE}
+        connection.execute(_TRIM_PLACE, of)
+    connection.execute(_TRIM, (MOST,))
+
+
+def _where(place: Place) -> tuple[str, str, str]:
+    return (place.tenant, place.task, place.prompt)
+
+
+def _read(data: bytes) -> Lesson | None:
+    try:
+        return msgspec.msgpack.decode(data, type=Lesson)
+    except msgspec.DecodeError:
+        return None
