@@ -15,6 +15,7 @@ from scrimp.budgets.worst import WorstCase
 from scrimp.calls import Call
 from scrimp.dialects import DIALECTS
 from scrimp.errors import ConfigError
+from scrimp.falling_back import falling_back
 from scrimp.levers.budget import Budget, BudgetSettings, Measure
 from scrimp.levers.coalesce import Coalesce, CoalesceSettings
 from scrimp.levers.degrade import NOTICE, Degrade, DegradeSettings
@@ -32,6 +33,7 @@ from scrimp.ports import Claims, Clock, Encoder, Ledger, Lever, Outbox, Pricer, 
 from scrimp.prices.book import PriceBook
 from scrimp.settings import Settings, ttl_seconds
 from scrimp.targets import Targets
+from scrimp.translation.translator import Translator
 
 CLAIM_LEASE_S = 30.0
 """How long a process that ended without a word keeps others from asking, at most."""
@@ -71,12 +73,14 @@ class Means:
     targets: Targets
     holds: Holds | None
     again: Again
+    translator: Translator
 
 
 def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
     """Every lever that the settings switch on, by name."""
     retry = settings.retry
     worst_case = WorstCase(means.book, means.names, places_of(settings))
+    other = falling_back(settings, means.targets, worst_case, means.parts.clock, means.spawn)
     found: list[Lever | None] = [
         Record(
             means.parts.ledger,
@@ -90,6 +94,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
         _exact_cache(settings, means),
         _coalesce(settings, means),
         _degrade(settings, means, worst_case),
+        other.lever,
         Retry(
             means.parts.clock,
             random.random,
@@ -99,6 +104,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
                 max_wait_s=retry.max_wait_s,
                 max_retry_after_s=retry.max_retry_after_s,
             ),
+            other.patience,
         ),
         _budget(settings, means, worst_case),
     ]
@@ -206,7 +212,7 @@ def _budget(settings: Settings, means: Means, worst_case: WorstCase) -> Lever | 
     return Budget(
         means.rules,
         means.holds,
-        Measure(worst_case, means.parts.encoder, means.parts.clock),
+        Measure(worst_case, means.parts.encoder, means.parts.clock, means.translator.as_sent),
         BudgetSettings(
             lease_s=lease_s(settings),
             paths={path: nanousd_of(path, usd) for path, usd in section.paths.items()},

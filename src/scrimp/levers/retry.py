@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from typing import ClassVar
 
-from scrimp.calls import Call, Headers, Reply
+from scrimp.calls import Call, Reply
 from scrimp.errors import UpstreamError
 from scrimp.ports import Clock, Next
+from scrimp.routing.failing import retry_after_s
 
 PASSING = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 _OUT_OF_MONEY = b"insufficient_quota"  # OpenAI words an empty account as 429: waiting is no use
@@ -35,15 +35,25 @@ class RetrySettings:
 
 
 class Retry:
-    """Repeats an attempt that failed in passing."""
+    """Repeats an attempt that failed in passing.
+
+    `patience` says of a call how long a wait is worth it, in seconds (None: any).
+    """
 
     name: ClassVar[str] = "retry"
     fail_closed: ClassVar[bool] = False
 
-    def __init__(self, clock: Clock, random: Callable[[], float], settings: RetrySettings) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        random: Callable[[], float],
+        settings: RetrySettings,
+        patience: Callable[[Call], float | None] = lambda call: None,  # noqa: ARG005 (any wait)
+    ) -> None:
         self._clock = clock
         self._random = random
         self._settings = settings
+        self._patience = patience
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """Raises the last UpstreamError when every attempt failed."""
@@ -54,9 +64,7 @@ class Retry:
             except UpstreamError as error:
                 if call.sink.begun or not may_repeat(call, error):
                     raise
-                wait_s = decide(
-                    error, tried, self._settings, share=self._random(), now=self._clock.now()
-                )
+                wait_s = self._wait_s(call, error, tried)
                 if wait_s is None:
                     if tried > 1:
                         call.trace.note(self.name, "gave_up", {"attempts": tried})
@@ -66,6 +74,17 @@ class Retry:
                 )
             await self._clock.sleep(wait_s)
             tried += 1
+
+    def _wait_s(self, call: Call, error: UpstreamError, tried: int) -> float | None:
+        """None to give up."""
+        share, now = self._random(), self._clock.now()
+        wait_s = decide(error, tried, self._settings, share=share, now=now)
+        most_s = None if wait_s is None else self._patience(call)
+        if wait_s is None or most_s is None or wait_s <= most_s:
+            return wait_s
+        numbers = {"wait_ms": round(wait_s * 1000), "most_ms": round(most_s * 1000)}
+        call.trace.note(self.name, "too_long", numbers)
+        return None
 
 
 def decide(
@@ -100,22 +119,3 @@ def is_passing(error: UpstreamError) -> bool:
     if told in ("true", "false"):
         return told == "true"
     return error.status in PASSING and _OUT_OF_MONEY not in error.body
-
-
-def retry_after_s(headers: Headers, now: datetime) -> float | None:
-    """Seconds that a provider asks to wait (`retry-after-ms`, `Retry-After`); None when mute."""
-    said = dict(headers)
-    try:
-        if "retry-after-ms" in said:
-            return max(0.0, float(said["retry-after-ms"]) / 1000)
-        value = said.get("retry-after")
-        if value is None:
-            return None
-        if value.strip().replace(".", "", 1).isdigit():
-            return float(value)
-        moment = parsedate_to_datetime(value)
-        if moment.tzinfo is None:  # without a zone, or with -0000: UTC (RFC 5322, section 3.3)
-            moment = moment.replace(tzinfo=UTC)
-        return max(0.0, (moment - now).total_seconds())
-    except (ValueError, OverflowError):
-        return None

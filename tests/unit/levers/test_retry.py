@@ -11,7 +11,8 @@ from msgspec.structs import replace
 
 from scrimp.calls import Call, Headers, Reply, TraceLine
 from scrimp.errors import InvalidRequest, UpstreamError
-from scrimp.levers.retry import Retry, RetrySettings, decide, is_passing, may_repeat, retry_after_s
+from scrimp.levers.retry import Retry, RetrySettings, decide, is_passing, may_repeat
+from scrimp.routing.failing import retry_after_s
 from tests.support.core import NOON, FakeClock, call_of, reply_of
 
 SETTINGS = RetrySettings(attempts=3, base_s=0.5, max_wait_s=3.0, max_retry_after_s=20.0)

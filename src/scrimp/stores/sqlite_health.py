@@ -1,0 +1,121 @@
+"""What is known of upstreams, in a small SQLite file that all workers of a machine share.
+
+Each change reads, decides and writes inside one transaction, so no worker undoes what another has
+seen, and of many that want to probe one does. The file is opened for each piece of work and closed
+again: that is once a second at most, unless something fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import msgspec
+
+from scrimp.errors import StoreError
+from scrimp.health import Health, Healths
+from scrimp.stores.private_file import Identity, identity, make_folder, open_private
+from scrimp.stores.sqlite_rest import Gate
+from scrimp.stores.sqlite_schema import Schema
+
+APPLICATION_ID = 0x53435248
+"""`SCRH` in the file's header: this database holds what Scrimp knows of upstreams."""
+
+SCHEMA = Schema("file of what is known of upstreams", "health_", APPLICATION_ID)
+MOST_UPSTREAMS = 4096
+_BUSY_S = 1.0
+_SELECT = "SELECT upstream, health FROM upstreams LIMIT ?"
+_UPSERT = """
+INSERT INTO upstreams (upstream, health) VALUES (?, ?)
+ON CONFLICT (upstream) DO UPDATE SET health = excluded.health
+"""
+_DELETE = "DELETE FROM upstreams WHERE upstream = ?"
+
+
+class SqliteHealth:
+    """Implements `health.HealthStore`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._recognised: Identity | None = None
+        self._migrated: Identity | None = None
+        self._gate = Gate(lambda: None)  # nothing stays open that a fork could inherit
+
+    async def look(self) -> Healths:
+        """All that is known; nothing while there is no such file. Raises StoreError."""
+        return await asyncio.to_thread(self._look)
+
+    async def change(self, change: Callable[[Healths], Healths]) -> Healths:
+        """Put what `change` makes of it in its place, in one transaction. Raises StoreError."""
+        return await asyncio.to_thread(self._change, change)
+
+    def _look(self) -> Healths:
+        try:
+            if identity(self._path) is None:
+                return {}
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be read: {error.strerror}") from error
+        with self._opened("ro") as connection:
+            if self._recognised != (found := identity(self._path)):
+                if not SCHEMA.recognise(connection, self._path):
+                    return {}
+                self._recognised = found
+            return _known(connection)
+
+    def _change(self, change: Callable[[Healths], Healths]) -> Healths:
+        try:
+            make_folder(self._path)
+            if identity(self._path) is None:
+                os.close(open_private(self._path, os.O_RDWR))
+        except OSError as error:
+            raise StoreError(f"{self._path} cannot be made: {error.strerror}") from error
+        with self._opened("rw") as connection:
+            if self._migrated != (found := identity(self._path)):
+                SCHEMA.migrate(connection, self._path)
+                self._migrated = found
+            connection.execute("BEGIN IMMEDIATE")
+            old = _known(connection)
+            new = change(old)
+            _write(connection, old, new)
+            connection.execute("COMMIT")
+            return new
+
+    @contextmanager
+    def _opened(self, mode: str) -> Iterator[sqlite3.Connection]:
+        """A connection for one piece of work; what is not committed is undone."""
+        uri = f"{self._path.resolve().as_uri()}?mode={mode}"
+        with self._gate:
+            try:
+                connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
+                with closing(connection):
+                    yield connection
+            except (sqlite3.Error, OSError) as error:
+                self._recognised = self._migrated = None
+                msg = f"{self._path}, what is known of upstreams: {error} (it may be deleted)"
+                raise StoreError(msg) from error
+
+
+def _known(connection: sqlite3.Connection) -> Healths:
+    """What stands there and can be read: a row that somebody has edited misleads nobody."""
+    found: dict[str, Health] = {}
+    for upstream, text in connection.execute(_SELECT, (MOST_UPSTREAMS,)):
+        try:
+            found[upstream] = msgspec.json.decode(text, type=Health)
+        except (msgspec.DecodeError, msgspec.ValidationError):
+            continue
+    return found
+
+
+def _write(connection: sqlite3.Connection, old: Healths, new: Healths) -> None:
+    rows = [
+        (upstream, msgspec.json.encode(health).decode())
+        for upstream, health in new.items()
+        if old.get(upstream) != health
+    ]
+    connection.executemany(_UPSERT, rows)
+    gone = [(upstream,) for upstream in old if upstream not in new]
+    connection.executemany(_DELETE, gone)
