@@ -43,6 +43,7 @@ from scrimp.pipeline.holds import Holds
 from scrimp.pipeline.open_holds import settle_open_holds
 from scrimp.pipeline.outbox import SettlementOutbox
 from scrimp.pipeline.settle import Settler
+from scrimp.pipeline.translating import Translating
 from scrimp.pipeline.watched import WatchedLedger
 from scrimp.ports import (
     Claims,
@@ -58,7 +59,7 @@ from scrimp.ports import (
 from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import resolve
 from scrimp.remembered import Forgets
-from scrimp.served import targets_of, virtual_key
+from scrimp.served import targets_of, translator_of, virtual_key
 from scrimp.settings import Loaded, ProviderSettings, Settings, with_alerts
 from scrimp.stores.joined_keys import JoinedKeys
 from scrimp.stores.opened_budgets import open_budgets, open_rates, program_budgets
@@ -127,14 +128,15 @@ class App:
             priced,
             AttemptSettings(ask_usage=self._asked, timed_models=book.timed_models()),
         )
-        end = parts.around(end)
+        translator = translator_of(self.targets, book, names, self._asked)
+        end = Translating(parts.around(end), translator)
         self.background = Background()
         self.again = Again(self.handle, parts.clock, self.new_id, self.background)
         self.caches: dict[str, Forgets] = {"exact_cache": parts.replies}
         self.rules = current_rules(settings, parts.control)
         means = Means(
             *(parts, self.outbox, book, names, priced, self.background),
-            *(self.rules, self.targets, holds, self.again),
+            *(self.rules, self.targets, holds, self.again, translator),
         )
         levers = levers_of(settings, means)
         self.meanings = None

@@ -212,7 +212,7 @@ def judge_target(section: SemanticCacheSection, targets: Targets) -> Target:
     failure: Exception | None = None
     for dialect in _JUDGED_IN:
         try:
-            return targets.resolve(section.judge_model, dialect)
+            return targets.resolve(section.judge_model, dialect, native_only=True)
         except (InvalidRequest, UnknownModel) as error:  # another dialect, or nobody at all
             failure = failure or error
     raise ConfigError(f"semantic_cache.judge_model: {failure}") from failure

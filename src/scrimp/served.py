@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container, Mapping
 
 from scrimp.billing import price_names
+from scrimp.calls import Target
 from scrimp.identity import VirtualKey
 from scrimp.prices.book import PriceBook
+from scrimp.prices.rates import ModelPrice
 from scrimp.providers import DEFAULT_PROVIDERS, spoken
 from scrimp.settings import KeySettings, Settings
 from scrimp.targets import ModelEntry, Provider, Targets
+from scrimp.translation.translator import Translator
 
 
 def virtual_key(key: KeySettings) -> VirtualKey:
@@ -50,6 +53,17 @@ def targets_of(settings: Settings, book: PriceBook) -> Targets:
         for name, entry in settings.models.items()
     }
     return Targets(providers, models, settings.aliases, _elsewhere(settings, book))
+
+
+def translator_of(
+    targets: Targets, book: PriceBook, names: Mapping[str, str], asked: Container[str]
+) -> Translator:
+    """For calls whose provider speaks another dialect. `names` are those of the price book."""
+
+    def known(target: Target) -> ModelPrice | None:
+        return book.find(target.model, names.get(target.provider, target.provider))
+
+    return Translator(targets.spoken, known, asked)
 
 
 def _elsewhere(settings: Settings, book: PriceBook) -> Callable[[str], str]:

@@ -18,6 +18,16 @@ _MEMORY = 4096  # names come from clients: remember the usual ones only
 _COMPARED = 64
 _ALSO_SPOKEN = frozenset({"anthropic.count_tokens", "openai.embeddings"})
 """Dialects that follow from another one: no news to a reader."""
+COUNTERPARTS: Mapping[str, str] = {
+    "openai.chat": "anthropic.messages",
+    "anthropic.messages": "openai.chat",
+}
+"""Dialects whose calls are translated for a provider that speaks the other."""
+
+
+def nearest(dialect: str, speaks: Callable[[str], bool]) -> str:
+    """The dialect itself, or its counterpart where nobody speaks it."""
+    return dialect if speaks(dialect) else COUNTERPARTS.get(dialect, dialect)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +79,31 @@ class Targets:
                 )
                 raise ConfigError(msg)
 
-    def resolve(self, model: str, dialect: str) -> Target:
-        """Where the call goes. Raises UnknownModel, or InvalidRequest for the wrong dialect."""
-        if (target := self._resolved.get((model, dialect))) is not None:
-            return target
-        target = self._find(model, dialect)
-        if len(self._resolved) < _MEMORY:
-            self._resolved[model, dialect] = target
+    def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:
+        """Where the call goes: to who speaks its dialect, else to who speaks the counterpart.
+
+        Raises UnknownModel, or InvalidRequest for the wrong dialect; with `native_only` also where
+        calls would be translated.
+        """
+        target = self._resolved.get((model, dialect))
+        if target is None:
+            target = self._find(model, dialect)
+            if len(self._resolved) < _MEMORY:
+                self._resolved[model, dialect] = target
+        if native_only and self.spoken(target.provider, dialect) != dialect:
+            raise InvalidRequest(self._wrong(self._providers[target.provider], model, dialect))
         return target
+
+    def spoken(self, provider: str, dialect: str) -> str:
+        """The dialect in which a provider is asked what a client says in this one.
+
+        It is this one for providers that the settings do not name: who points there knows.
+        """
+        known = self._providers.get(provider)
+        if known is None or dialect in known.dialects:
+            return dialect
+        other = COUNTERPARTS.get(dialect, "")
+        return other if other in known.dialects else dialect
 
     def default_provider(self, dialect: str) -> str:
         """The first provider that speaks a dialect. Raises InvalidRequest when there is none."""
@@ -120,27 +147,29 @@ class Targets:
         prefix, slash, rest = name.partition("/")
         if slash and rest and prefix in self._providers:
             return self._target(self._providers[prefix], rest, dialect)
-        knowing = [p for p in self._providers.values() if p.knows(name)]
-        for provider in knowing:
-            if dialect in provider.dialects:
-                return Target(provider.name, name, dialect)
-        for provider in self._providers.values():
-            if provider.any_model and dialect in provider.dialects:
-                return Target(provider.name, name, dialect)
+        takers = [p for p in self._providers.values() if p.knows(name)]
+        knowing = bool(takers)
+        takers += [p for p in self._providers.values() if p.any_model]
+        for spoken in (dialect, COUNTERPARTS.get(dialect, "")):
+            for provider in takers:
+                if spoken in provider.dialects:
+                    return Target(provider.name, name, dialect)
         if knowing:
-            return self._target(knowing[0], name, dialect)
+            raise InvalidRequest(self._wrong(takers[0], name, dialect))
         raise UnknownModel(self._unknown(model))
 
     def _target(self, provider: Provider, model: str, dialect: str) -> Target:
-        if dialect not in provider.dialects:
-            spoken = ", ".join(sorted(provider.dialects - _ALSO_SPOKEN))
-            msg = (
-                f"model '{model}' is served by provider '{provider.name}', which speaks {spoken}; "
-                f"this call speaks {dialect} (use a client of that dialect, or another model; if "
-                f"it speaks this too, say so: providers.{provider.name}.dialects)"
-            )
-            raise InvalidRequest(msg)
+        if not {dialect, COUNTERPARTS.get(dialect, "")} & provider.dialects:
+            raise InvalidRequest(self._wrong(provider, model, dialect))
         return Target(provider.name, model, dialect)
+
+    def _wrong(self, provider: Provider, model: str, dialect: str) -> str:
+        spoken = ", ".join(sorted(provider.dialects - _ALSO_SPOKEN))
+        return (
+            f"model '{model}' is served by provider '{provider.name}', which speaks {spoken}; "
+            f"this call speaks {dialect} (use a client of that dialect, or another model; if "
+            f"it speaks this too, say so: providers.{provider.name}.dialects)"
+        )
 
     def _unknown(self, model: str) -> str:
         if not self._providers:

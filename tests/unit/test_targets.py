@@ -28,6 +28,7 @@ def provider(
 
 OPENAI = provider("openai", "gpt-4o", "gpt-4o-mini", "shared")
 CLAUDE = provider("anthropic", "claude-x", dialects=(MESSAGES,))
+LOCAL = provider("local", any_model=True)
 ROUTER = provider("router", "openai/gpt-4o", "shared", any_model=True, dialects=(CHAT, MESSAGES))
 
 
@@ -88,13 +89,35 @@ def test_another_speaker_is_taken_before_a_refusal() -> None:
 
 
 @pytest.mark.parametrize("name", ["gpt-4o", "openai/gpt-4o", "mine"])
-def test_the_wrong_dialect_says_which_is_spoken(name: str) -> None:
-    """With the way out, not as an unknown model."""
+def test_who_speaks_only_the_counterpart_is_asked_in_translation(name: str) -> None:
+    """The target keeps the client's dialect; the provider's own is told beside it."""
     ours = targets(OPENAI, CLAUDE, models={"mine": ModelEntry("openai", "gpt-4o")})
-    with pytest.raises(
-        InvalidRequest, match=r"'openai', which speaks openai\.chat; this call speaks anthropic"
-    ):
-        ours.resolve(name, MESSAGES)
+    assert ours.resolve(name, MESSAGES) == Target("openai", "gpt-4o", MESSAGES)
+    assert ours.resolve("claude-x", CHAT) == Target("anthropic", "claude-x", CHAT)
+    assert (ours.spoken("openai", MESSAGES), ours.spoken("anthropic", CHAT)) == (CHAT, MESSAGES)
+    assert ours.spoken("openai", CHAT) == CHAT
+    assert ours.spoken("somebody", MESSAGES) == MESSAGES  # a program points there itself
+    assert targets(LOCAL).resolve("llama", MESSAGES).provider == "local"
+    assert targets(LOCAL, CLAUDE).resolve("claude-x", CHAT).provider == "local"  # it speaks chat
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", "openai/gpt-4o", "mine"])
+def test_the_wrong_dialect_says_which_is_spoken(name: str) -> None:
+    """With the way out, not as an unknown model, where nothing is to be translated."""
+    ours = targets(OPENAI, CLAUDE, models={"mine": ModelEntry("openai", "gpt-4o")})
+    said = r"'openai', which speaks openai\.chat; this call speaks anthropic"
+    with pytest.raises(InvalidRequest, match=said):
+        ours.resolve(name, MESSAGES, native_only=True)
+    assert ours.resolve(name, CHAT, native_only=True).provider == "openai"
+
+
+@pytest.mark.parametrize("dialect", ["openai.responses", "anthropic.count_tokens"])
+def test_what_has_no_counterpart_is_refused(dialect: str) -> None:
+    """Only chats and messages are translated."""
+    ours = targets(provider("openai", "gpt-4o"), provider("a", "c", dialects=(MESSAGES,)))
+    name = "c" if dialect.startswith("openai") else "gpt-4o"
+    with pytest.raises(InvalidRequest, match=f"this call speaks {dialect}"):
+        ours.resolve(name, dialect)
 
 
 def test_an_unknown_model_comes_with_a_suggestion() -> None:

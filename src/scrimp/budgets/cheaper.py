@@ -17,7 +17,7 @@ _BYTES_PER_TOKEN = 4
 class Places(Protocol):
     """Which provider serves which model."""
 
-    def resolve(self, model: str, dialect: str) -> Target:
+    def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:
         """Where a model is served. Raises UnknownModel, or InvalidRequest for another dialect."""
         ...
 
@@ -52,7 +52,7 @@ class Cheaper:
     def _target(self, name: str, call: Call) -> Target | None:
         caller = call.caller
         try:
-            target = self._places.resolve(name, call.target.dialect)
+            target = self._places.resolve(name, call.target.dialect, native_only=True)
         except Rejected:
             return None
         if caller.models and not {name, target.model} & {*caller.models}:

@@ -102,11 +102,11 @@ def _path(app: App, model: str) -> str:
     """
     for path in _PATHS[:-1]:
         try:
-            app.targets.resolve(model, ROUTES[path].dialect)
+            app.targets.resolve(model, ROUTES[path].dialect, native_only=True)
         except InvalidRequest:
             continue
         return path
-    app.targets.resolve(model, ROUTES[_PATHS[-1]].dialect)
+    app.targets.resolve(model, ROUTES[_PATHS[-1]].dialect, native_only=True)
     return _PATHS[-1]
 
 

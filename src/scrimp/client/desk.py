@@ -74,7 +74,7 @@ class HomeTargets:
         self._home = home
         self._settings = settings
 
-    def resolve(self, model: str, dialect: str) -> Target:
+    def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:  # noqa: ARG002 (one shape with `Targets`)
         """The client's own provider knows what models it has."""
         settings, provider = self._settings, self._home.provider
         name = settings.aliases.get(model, model)

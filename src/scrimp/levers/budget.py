@@ -8,7 +8,7 @@ knows it then, the hold stays until the outbox has an estimate, and its high end
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple
 
@@ -67,11 +67,12 @@ class BudgetCounts:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How the worst case of a call is found."""
+    """How the worst case of a call is found, which is that of the call as its provider gets it."""
 
     worst_case: WorstCase
     encoder: Encoder
     clock: Clock
+    as_sent: Callable[[Call], Call] = lambda call: call
 
 
 class Held(NamedTuple):
@@ -102,6 +103,7 @@ class Budget:
         self._worst_case = measure.worst_case
         self._encoder = measure.encoder
         self._clock = measure.clock
+        self._as_sent = measure.as_sent
         self._settings = settings
         self.counts = BudgetCounts()
 
@@ -137,6 +139,7 @@ class Budget:
 
     async def _hold(self, call: Call, met: Met) -> Held | None:
         """None where the call passes unheld. The quick bound first, the exact one if that fails."""
+        call = self._as_sent(call)
         quick = self._quick(call)
         refusal: BudgetExceeded | None = None
         if quick is not None:

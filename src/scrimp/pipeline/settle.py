@@ -19,6 +19,7 @@ from scrimp.ports import Count, Encoder, Entry, Ledger, Settlement
 from scrimp.prices.book import PriceBook
 from scrimp.prices.bound import Ask, Limits, ask_of, upper_bound
 from scrimp.prices.pricing import bounds, rates_in, resolve
+from scrimp.translation.translator import respoken
 
 _NOWHERE: Mapping[str, str] = {}
 _SOUND = frozenset({"input_audio", "output_audio"})
@@ -66,11 +67,12 @@ class Settler:
                 book=self._book,
                 service_tier=_told(attempt),
             )
+            request = respoken(call.request, call.target.dialect, attempt.target)
             inputs = await self._encoder.count_request(
-                model, call.request.fields, attempt.target.dialect
+                model, request.fields, attempt.target.dialect
             )
             seen = await self._encoder.count(model, dialect.reply_texts(attempt.partial))
-            ask = ask_of(call.request, attempt.target.dialect, inputs)
+            ask = ask_of(request, attempt.target.dialect, inputs)
             place = ask.place or self._places.get(provider, "")
             outputs = self._outputs(ask, attempt, seen)
             cost = replace(bounds(inputs, outputs, rates_in(place, rates)), place=place)

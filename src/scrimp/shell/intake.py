@@ -28,6 +28,7 @@ from scrimp.settings import Settings
 from scrimp.shell import wire
 from scrimp.shell.choice import headed_for, wish_of
 from scrimp.shell.routes import Route
+from scrimp.targets import nearest
 from scrimp.tasks import task_of
 from scrimp.values import Value
 
@@ -75,7 +76,7 @@ class Asked(Value, frozen=True):
 class Places(Protocol):
     """Where calls may go: what the settings name, or the one place that a client itself names."""
 
-    def resolve(self, model: str, dialect: str) -> Target:
+    def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:
         """Where the call goes. Raises UnknownModel, or InvalidRequest for the wrong dialect."""
         ...
 
@@ -255,7 +256,7 @@ class Intake:
             return Target(named, model, spoken)
         if model:
             try:
-                target = targets.resolve(model, spoken)
+                target = targets.resolve(model, spoken, native_only=True)
             except UnknownModel:
                 pass
             else:
@@ -271,7 +272,7 @@ class Intake:
         if identity.credential is None:
             return
         targets, provider = self._app.targets, target.provider
-        own = targets.default_provider(target.dialect)
+        own = targets.default_provider(nearest(target.dialect, targets.speaks))
         if provider == own or targets.named(model, provider):
             return
         raise InvalidRequest(

@@ -18,8 +18,9 @@ from tests.support.core import FakeClock, call_of, chat_fields
 class Shop:
     """OpenAI's models speak chat, Anthropic's messages."""
 
-    def resolve(self, model: str, dialect: str) -> Target:
+    def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:
         """By the beginning of its name."""
+        assert native_only
         claude = model.startswith("claude")
         if claude != dialect.startswith("anthropic."):
             raise InvalidRequest("another dialect")
