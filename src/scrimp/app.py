@@ -18,6 +18,7 @@ import uuid_utils
 
 from scrimp.alerts.tables import give_up_s, is_on, rules_of
 from scrimp.billing import book_of, places_of, price_names, pricer, trusts_of
+from scrimp.by_choice import Known, lever_of
 from scrimp.by_meaning import ByMeaning, Engine, JudgeFunction, join, open_by_meaning
 from scrimp.cached_replies import cache_plan
 from scrimp.calls import Call, Reply
@@ -29,6 +30,7 @@ from scrimp.endpoints import endpoint_of, endpoints_of
 from scrimp.errors import ConfigError, InvalidRequest, PriceUnknown
 from scrimp.identity import ControlStore, KeyStore
 from scrimp.levers.order import ORDER
+from scrimp.levers.route import Route
 from scrimp.limits import BudgetStore
 from scrimp.lineup import Means, check_engine, current_rules, levers_of
 from scrimp.notices import AlertBox, Notifier, OnAlert
@@ -139,6 +141,9 @@ class App:
             *(self.rules, self.targets, holds, self.again, translator),
         )
         levers = levers_of(settings, means)
+        if settings.route.enabled:
+            known = Known(self.targets, book, names, priced)
+            levers[Route.name] = lever_of(settings, known)
         self.meanings = None
         if parts.meanings is not None:
             engine = Engine(self.handle, self.targets, self.clock, self.new_id)

@@ -1,0 +1,87 @@
+"""Send a call to the cheapest model that will do.
+
+It starts at the model that was asked for (for `scrimp/auto`: the reference) and moves only as far
+as rules, or evidence, allow. Hard filters come first. When the chosen model fails before anything
+was sent, the call goes where it was headed: routing makes no call fail that would have succeeded.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from msgspec.structs import replace
+
+from scrimp.calls import Call, Reply, Target
+from scrimp.errors import UpstreamError
+from scrimp.ledger.steps import same_place, sent_to, unserved
+from scrimp.pipeline.chooser import Chooser, Chosen
+from scrimp.pipeline.router import Plan, Router
+from scrimp.ports import Next
+
+ROUTE = "x-scrimp-route"
+"""Names the model that was chosen, and why."""
+
+
+class Route:
+    """Implements `Lever`."""
+
+    name: ClassVar[str] = "route"
+    fail_closed: ClassVar[bool] = False
+
+    def __init__(self, router: Router, chooser: Chooser) -> None:
+        self._router = router
+        self._chooser = chooser
+
+    async def __call__(self, call: Call, next: Next) -> Reply:
+        """Raises InvalidRequest where the filters leave no model."""
+        plan = self._router.plan(call)
+        if plan is None:
+            return await next(call)
+        chosen = self._chooser.choose(call, plan)
+        self._tell(call, plan, chosen)
+        target, reply = await self._ask(call, next, chosen)
+        if (usage := reply.facts.usage) is not None and reply.facts.complete:
+            conversation, task = plan.asked.conversation, call.task.name
+            self._router.seen.answered(conversation, target, task, usage.total_output_tokens)
+        if same_place(target, chosen.offer.target):
+            self._chooser.answered(call, plan, chosen, reply)
+        return reply
+
+    async def _ask(self, call: Call, next: Next, chosen: Chosen) -> tuple[Target, Reply]:
+        """Who answered, and what."""
+        target, trace = chosen.offer.target, call.trace
+        if same_place(target, call.target):
+            return target, await next(call)
+        first = len(trace.attempts)
+        try:
+            return target, await next(replace(call, target=target))
+        except UpstreamError as error:
+            if call.sink.begun or call.wish.required:
+                raise
+            tried = unserved(first, len(trace.attempts))
+            trace.note(self.name, "went_back", {**tried, "status": error.status})
+            trace.headers[ROUTE] = f"{call.target.model}; {chosen.offer.name} failed"
+        return call.target, await next(call)
+
+    def _tell(self, call: Call, plan: Plan, chosen: Chosen) -> None:
+        """In the trace and, before anything is sent, in the headers."""
+        target = chosen.offer.target
+        moved = {} if same_place(target, call.target) else sent_to(target)
+        numbers = {
+            **moved,
+            "model": chosen.offer.name,
+            **chosen.numbers,
+            "candidates": _listed(plan),
+        }
+        if plan.removed:
+            numbers["removed"] = ",".join(f"{name}:{why}" for name, why in plan.removed)
+        call.trace.note(self.name, chosen.why, numbers)
+        call.trace.headers[ROUTE] = f"{chosen.offer.name}; {chosen.why}"
+
+
+def _listed(plan: Plan) -> str:
+    """Every candidate with what it is expected to cost, in nano-dollars."""
+    return ",".join(
+        f"{one.name}={'unknown' if one.cost_nanousd is None else one.cost_nanousd}"
+        for one in plan.offers
+    )

@@ -1,0 +1,85 @@
+"""Who answers a call: by rules, by what was learned, or by what is proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from scrimp.calls import Call, Reply
+from scrimp.ledger.steps import same_place
+from scrimp.pipeline.router import Plan
+from scrimp.routing.by_rules import Rules, pick
+from scrimp.routing.filters import Offer
+from scrimp.routing.tables import RouteSection
+from scrimp.values import Value
+
+
+class Chosen(Value, frozen=True):
+    """The offer, in one word why, and the numbers behind it."""
+
+    offer: Offer
+    why: str
+    numbers: Mapping[str, int | float | str]
+
+
+class Chooser(Protocol):
+    """Chooses among what the filters left, and learns from what came of it."""
+
+    def choose(self, call: Call, plan: Plan) -> Chosen:
+        """One of the plan's offers."""
+        ...
+
+    def answered(self, call: Call, plan: Plan, chosen: Chosen, reply: Reply) -> None:
+        """What the chosen one answered. Returns at once."""
+        ...
+
+
+class Learned(Chooser, Protocol):
+    """Chooses by evidence."""
+
+    def cold(self, plan: Plan) -> bool:
+        """True where too little was learned to choose by it."""
+        ...
+
+
+class Depths:
+    """Implements `Chooser`: each call by the depth that it wants, as far as there is one."""
+
+    def __init__(self, section: RouteSection, learned: Learned | None) -> None:
+        self._rules = Rules(section.rungs, section.rules)
+        self._learned = learned
+
+    def choose(self, call: Call, plan: Plan) -> Chosen:
+        """By rules where they were asked for, or where nothing is known and nothing promised."""
+        wanted, learned = plan.wanted, self._learned
+        if wanted.wish.required or len(plan.offers) == 1:
+            return Chosen(plan.offers[0], "only_one", {})
+        if wanted.depth == "rules":
+            return self._by_rules(plan)
+        if learned is None:
+            return _as_asked(plan, "no_evidence")
+        if wanted.depth == "learned" and learned.cold(plan):
+            return self._by_rules(plan)
+        return learned.choose(call, plan)
+
+    def answered(self, call: Call, plan: Plan, chosen: Chosen, reply: Reply) -> None:
+        """Hand it to who learns."""
+        if self._learned is not None:
+            self._learned.answered(call, plan, chosen, reply)
+
+    def _by_rules(self, plan: Plan) -> Chosen:
+        picked = pick(plan.subject, plan.offers, plan.wanted.wish, self._rules)
+        numbers: dict[str, int | float | str] = {}
+        if picked.rung is not None:
+            numbers["rung"] = picked.rung
+        if picked.reasons:
+            numbers["reasons"] = ",".join(picked.reasons)
+        return Chosen(picked.offer, picked.why, numbers)
+
+
+def _as_asked(plan: Plan, why: str) -> Chosen:
+    """The model that the call was headed for; the dearest that is left where it was removed."""
+    for offer in plan.offers:
+        if same_place(offer.target, plan.reference.target):
+            return Chosen(offer, why, {})
+    return Chosen(max(plan.offers, key=lambda one: one.cost_nanousd or 0), why, {})

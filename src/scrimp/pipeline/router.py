@@ -1,0 +1,236 @@
+"""What may answer a call, at what price: the candidates of the settings behind the hard filters.
+
+Here is no choice yet, only what there is to choose from. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from scrimp.budgets.admissible import why_not
+from scrimp.calls import Call, Target, Usage
+from scrimp.choosing import Wish
+from scrimp.dialects.base import Dialect
+from scrimp.errors import PriceUnknown, Rejected
+from scrimp.ledger.steps import same_place
+from scrimp.ports import Pricer
+from scrimp.prices.book import PriceBook
+from scrimp.prices.rates import ModelPrice
+from scrimp.routing.by_rules import Subject
+from scrimp.routing.filters import Admitted, Needs, Offer, admitted, none_left
+from scrimp.routing.question import Asked, asked_of
+from scrimp.routing.tables import ModelFacts, RouteSection, reference_of
+from scrimp.routing.wanted import Wanted, wanted
+from scrimp.routing.wishes import is_choice
+from scrimp.values import Value
+
+_NO_FACTS = ModelFacts()
+_OUTPUT_TOKENS = 300
+"""What an answer is believed to have before any was seen."""
+_WEIGHT = 0.05
+_MOST = 4096
+
+
+class Places(Protocol):
+    """Which provider serves which model."""
+
+    def resolve(self, model: str, dialect: str) -> Target:
+        """Raises UnknownModel, or InvalidRequest for a dialect that it is not served in."""
+        ...
+
+    def default_provider(self, dialect: str) -> str:
+        """Whose a key is that a client brings. Raises InvalidRequest when there is nobody."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RouterMeans:
+    """What a router works with. `names` are those of providers in the price book."""
+
+    section: RouteSection
+    targets: Places
+    book: PriceBook
+    names: Mapping[str, str]
+    priced: Pricer
+    dialects: Mapping[str, Dialect]
+
+
+class Plan(Value, frozen=True):
+    """A call that a model may be chosen for: `reference` is what it was headed for.
+
+    `offers` has the reference too, where no filter removed it.
+    """
+
+    asked: Asked
+    subject: Subject
+    wanted: Wanted
+    reference: Offer
+    offers: tuple[Offer, ...]
+    removed: tuple[tuple[str, str], ...]
+
+
+@dataclass(slots=True)
+class Seen:
+    """What was learned in passing, bounded: who answers a conversation, how long answers are."""
+
+    models: OrderedDict[bytes, Target] = field(default_factory=OrderedDict)
+    lengths: OrderedDict[str, float] = field(default_factory=OrderedDict)
+
+    def answered(self, conversation: bytes, by: Target, task: str, output_tokens: int) -> None:
+        """One answer more."""
+        self.models[conversation] = by
+        self.models.move_to_end(conversation)
+        before = self.lengths.get(task, float(_OUTPUT_TOKENS))
+        self.lengths[task] = before + _WEIGHT * (output_tokens - before)
+        for kept in (self.models, self.lengths):
+            if len(kept) > _MOST:
+                kept.popitem(last=False)
+
+
+class Router:
+    """Plans calls. One per engine."""
+
+    def __init__(self, means: RouterMeans) -> None:
+        self._means = means
+        self.seen = Seen()
+
+    def plan(self, call: Call) -> Plan | None:
+        """None where the call is not to be routed. Raises InvalidRequest when nobody is left."""
+        if call.operation != "chat" or call.over_soft:
+            return None
+        section = self._means.section
+        own = not is_choice(call.request.model)
+        if own and call.wish.mode == "default" and section.calls == "auto" and not call.wish.models:
+            return None
+        asked = asked_of(call, self._means.dialects[call.target.dialect])
+        subject = _subject(call, asked)
+        held = wanted(call.wish, section, subject, own=own)
+        if held is None:
+            return None
+        name = call.wish.required or (call.request.model if own else self._name_of(call.target))
+        reference = self._offer(call, asked, name, call.target)
+        found = admitted(self._needs(call, asked, held), self._offers(call, asked, held, reference))
+        if not found.kept:
+            raise none_left(self._needs(call, asked, held), found)
+        return Plan(asked, subject, held, reference, found.kept, found.removed)
+
+    def _offers(self, call: Call, asked: Asked, held: Wanted, reference: Offer) -> list[Offer]:
+        """The candidates; of a call that names a model, only those that cost less."""
+        found = [replace(reference, unable="") if held.own else reference]
+        for name in held.wish.models or self._means.section.models:
+            try:
+                target = self._means.targets.resolve(name, call.target.dialect)
+            except Rejected:
+                continue
+            if any(same_place(target, one.target) for one in found):
+                continue
+            offer = self._offer(call, asked, name, target)
+            if not held.own or _costs_less(offer, reference):
+                found.append(offer)
+        return found
+
+    def _name_of(self, target: Target) -> str:
+        """How the settings call a model that a call is headed for without naming it."""
+        section = self._means.section
+        for name in (reference_of(section), *section.models):
+            with suppress(Rejected):
+                if same_place(self._means.targets.resolve(name, target.dialect), target):
+                    return name
+        return target.model
+
+    def _offer(self, call: Call, asked: Asked, name: str, target: Target) -> Offer:
+        facts = self._means.section.facts.get(name, _NO_FACTS)
+        found = self._known(target, facts)
+        unable = why_not(call.request, call.target, target, found, sees=facts.images)
+        last = self.seen.models.get(asked.conversation) if asked.turn else None
+        stays = last is not None and same_place(last, target)
+        cost = self._cost(call, asked, target, stays=stays)
+        return Offer(name, target, facts, cost, unable, stays)
+
+    def _known(self, target: Target, facts: ModelFacts) -> ModelPrice | None:
+        """What the price book says of a model, the settings' facts over it."""
+        means = self._means
+        found = means.book.find(target.model, means.names.get(target.provider, target.provider))
+        if facts.context_tokens is None and facts.max_output_tokens is None:
+            return found
+        found = found or ModelPrice(target.model, (), ())
+        return dataclasses.replace(
+            found,
+            context_window=facts.context_tokens or found.context_window,
+            max_output_tokens=facts.max_output_tokens or found.max_output_tokens,
+        )
+
+    def _cost(self, call: Call, asked: Asked, target: Target, *, stays: bool) -> int | None:
+        """What the call is expected to cost there; None without a price.
+
+        Earlier turns are in the prompt cache of the model that answered them, and of no other.
+        """
+        cached = asked.input_tokens * asked.turn // (asked.turn + 1) if stays else 0
+        output = self._output_tokens(call)
+        usage = Usage(
+            input_tokens=asked.input_tokens - cached,
+            cache_read_tokens=cached,
+            output_tokens=output,
+        )
+        try:
+            return self._means.priced(usage, target, call.started_at, "").nanousd
+        except PriceUnknown:
+            return None
+
+    def _output_tokens(self, call: Call) -> int:
+        most = call.request.max_output_tokens
+        usual = round(self.seen.lengths.get(call.task.name, _OUTPUT_TOKENS))
+        return usual if most is None else min(usual, most)
+
+    def _needs(self, call: Call, asked: Asked, held: Wanted) -> Needs:
+        wish, caller = held.wish, call.caller
+        provider = ""
+        if caller.credential is not None:
+            provider = self._means.targets.default_provider(call.target.dialect)
+        return Needs(
+            required=wish.required,
+            models=wish.models,
+            allowed=caller.models,
+            provider=provider,
+            region=wish.region,
+            deadline_ms=wish.deadline_ms,
+            output_tokens=self._output_tokens(call),
+            tools=asked.tools,
+            structured=asked.structured,
+            budget_nanousd=_hard_budget(call.wish),
+        )
+
+
+def _hard_budget(wish: Wish) -> int | None:
+    """What the call itself says that it may cost; the settings' own is a dial, and no filter."""
+    return wish.budget_nanousd
+
+
+def _costs_less(offer: Offer, reference: Offer) -> bool:
+    if offer.cost_nanousd is None or reference.cost_nanousd is None:
+        return False
+    return offer.cost_nanousd < reference.cost_nanousd
+
+
+def _subject(call: Call, asked: Asked) -> Subject:
+    caller = call.caller
+    return Subject(
+        text=asked.text,
+        task=call.task.name,
+        asked=call.request.model,
+        key=caller.key,
+        team=caller.team,
+        tags=caller.tags,
+        input_tokens=asked.input_tokens,
+        tools=asked.tools,
+    )
+
+
+__all__ = ["Admitted", "Plan", "Router", "RouterMeans", "Seen"]
