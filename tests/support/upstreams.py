@@ -35,8 +35,9 @@ class Places:
         self._providers = providers
         self._models = models
 
-    def resolve(self, model: str, dialect: str) -> Target:
+    def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:
         """Where a name leads."""
+        assert not native_only, "a fallback may speak another dialect"
         name = self._models.get(model, model)
         provider, slash, rest = name.partition("/")
         if slash and provider in self._providers:

@@ -56,6 +56,7 @@ class SqliteHealth:
     def _look(self) -> Healths:
         try:
             if identity(self._path) is None:
+                self._recognised = None
                 return {}
         except OSError as error:
             raise StoreError(f"{self._path} cannot be read: {error.strerror}") from error
@@ -69,7 +70,8 @@ class SqliteHealth:
     def _change(self, change: Callable[[Healths], Healths]) -> Healths:
         try:
             make_folder(self._path)
-            if identity(self._path) is None:
+            if identity(self._path) is None:  # a new file may have the place of the old one
+                self._recognised = self._migrated = None
                 os.close(open_private(self._path, os.O_RDWR))
         except OSError as error:
             raise StoreError(f"{self._path} cannot be made: {error.strerror}") from error
