@@ -1,0 +1,69 @@
+"""A certificate as bytes: versioned, void under another promise or other rungs. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+
+from scrimp.routing.ladder import Ladder
+from scrimp.routing.loss_betting import Floats
+from scrimp.routing.standing import LossPromise
+
+VERSION = 1
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Arrays as bytes of little-endian numbers; `counts` are turn, requests, served, restarts."""
+
+    version: int
+    promise: LossPromise
+    rungs: tuple[float, ...]
+    counts: tuple[int, int, int, int]
+    last_restart: str
+    zones: tuple[float, ...]
+    live: int
+    lost: int
+    logs: bytes
+    alarms: bytes
+    sums: bytes
+
+
+def pack(ladder: Ladder) -> tuple[bytes, bytes, bytes]:
+    """The arrays of a ladder."""
+    sums = np.stack([ladder.labels.astype(np.float64), ladder.weights, ladder.losses])
+    return _bytes(ladder.logs), _bytes(ladder.alarms), _bytes(sums)
+
+
+def unpack(kept: Kept, ladder: Ladder) -> None:
+    """Put them into a fresh ladder. Raises ValueError where they do not fit or are no numbers."""
+    logs = _numbers(kept.logs).reshape(ladder.logs.shape)
+    alarms = _numbers(kept.alarms).reshape(ladder.alarms.shape)
+    sums = _numbers(kept.sums).reshape(3, ladder.rungs + 1)
+    if not np.isfinite(kept.zones).all():
+        raise ValueError("traffic that is no number")
+    if not -1 <= kept.live < ladder.rungs or len(kept.zones) != ladder.rungs + 1:
+        raise ValueError("rungs that are not there")
+    ladder.logs, ladder.alarms = logs, alarms
+    ladder.labels = sums[0].astype(np.int64)
+    ladder.weights, ladder.losses = sums[1], sums[2]
+    ladder.live, ladder.lost = kept.live, kept.lost
+
+
+def read(data: bytes) -> Kept | None:
+    """What was saved; None if it is damaged or of another version."""
+    try:
+        kept = msgspec.msgpack.decode(data, type=Kept)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return kept if kept.version == VERSION else None
+
+
+def _bytes(numbers: Floats) -> bytes:
+    return numbers.astype("<f8").tobytes()
+
+
+def _numbers(kept: bytes) -> Floats:
+    found = np.frombuffer(kept, "<f8").astype(np.float64)
+    if not np.isfinite(found).all():
+        raise ValueError("a number that is none")
+    return found
