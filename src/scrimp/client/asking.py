@@ -14,8 +14,11 @@ from scrimp.calls import Call, Finish, HeldSink, Reply, Trace, Usage
 from scrimp.client.purses import Pocket
 from scrimp.errors import InvalidRequest, UpstreamError
 from scrimp.ledger.booking import total_usage
+from scrimp.ledger.steps import served_of
 from scrimp.levers.degrade import DEGRADED
 from scrimp.money import decimal_usd
+from scrimp.routing.tables import reference_of
+from scrimp.routing.wishes import is_choice, named_wish
 from scrimp.shell.deliver import present
 from scrimp.shell.intake import Asked, Identity, Intake
 from scrimp.shell.routes import ROUTES
@@ -42,8 +45,9 @@ class Answer:
 
     `source` is `upstream`, or the lever that answered. `tokens` and `cost` are what this call used
     and cost: nothing when it was `cached`. `cost` is exact US dollars, None when no price is known
-    (never to be read as $0). `complexity` is None as long as nothing computes one; `task` is the
-    task type. `degraded` is True when a budget made the answer cheaper than asked for.
+    (never to be read as $0). `complexity` is the rung on which rules have put the question, None
+    where they were not asked; `task` is the task type. `degraded` is True when a budget made the
+    answer cheaper than asked for.
     """
 
     answer: str
@@ -100,6 +104,11 @@ def _path(app: App, model: str) -> str:
 
     Raises UnknownModel and InvalidRequest.
     """
+    if is_choice(model):
+        wish, section = named_wish(model), app.settings.route
+        model = next(filter(None, (wish.required, *wish.models, reference_of(section))), "")
+        if not model:
+            return _PATHS[0]  # where the intake says what is missing
     for path in _PATHS[:-1]:
         try:
             app.targets.resolve(model, ROUTES[path].dialect, native_only=True)
@@ -165,14 +174,24 @@ def _text(path: str, body: bytes) -> str:
     return message.content or message.refusal or ""
 
 
+def _rung(trace: Trace) -> str | None:
+    """The rung that a question was put on, where rules have chosen the model."""
+    for line in trace.lines:
+        if line.lever == "route" and (rung := dict(line.numbers).get("rung")):
+            return str(rung)
+    return None
+
+
 def _answer(call: Call, reply: Reply, text: str) -> Answer:
-    booked = call.trace.booked
+    booked, attempts = call.trace.booked, call.trace.attempts
+    served = served_of(attempts, call.trace.lines)
+    target = call.target if served is None else served.target
     known = booked is not None and booked.baseline_nanousd is not None
     return Answer(
         answer=text,
         source=reply.served_by,
-        model=reply.facts.model or call.target.model,
-        provider=call.target.provider,
+        model=reply.facts.model or target.model,
+        provider=target.provider,
         task=call.task.name,
         tokens=total_usage(call.trace.attempts),
         cost_nanousd=booked.cost.nanousd if booked else None,
@@ -180,5 +199,6 @@ def _answer(call: Call, reply: Reply, text: str) -> Answer:
         cached=reply.served_by.endswith("_cache"),
         finish=reply.facts.finish,
         id=call.id,
+        complexity=_rung(call.trace),
         degraded=DEGRADED in call.trace.headers,
     )

@@ -12,7 +12,7 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply, Target
-from scrimp.errors import UpstreamError
+from scrimp.errors import InvalidRequest, UpstreamError
 from scrimp.ledger.steps import same_place, sent_to, unserved
 from scrimp.pipeline.chooser import Chooser, Chosen
 from scrimp.pipeline.router import Plan, Router
@@ -55,11 +55,12 @@ class Route:
         first = len(trace.attempts)
         try:
             return target, await next(replace(call, target=target))
-        except UpstreamError as error:
+        except (UpstreamError, InvalidRequest) as error:  # that model's, or in no words of its own
             if call.sink.begun or call.wish.required:
                 raise
             tried = unserved(first, len(trace.attempts))
-            trace.note(self.name, "went_back", {**tried, "status": error.status})
+            status = error.status if isinstance(error, UpstreamError) else 400
+            trace.note(self.name, "went_back", {**tried, "status": status})
             trace.headers[ROUTE] = f"{call.target.model}; {chosen.offer.name} failed"
         return call.target, await next(call)
 
