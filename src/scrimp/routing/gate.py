@@ -10,9 +10,10 @@ order, the mean over rows of
 
     quality - (1 - w) q(a) - w q(b) - s (cost - (1 - w) cost(a) - w cost(b))
 
-with w = (C - A) / (B - A), so that one paired standard error covers the luck of qualities and of costs (the delta method). The
-router wins if its lower limit is above 0 against every competitor; each is tested at the full level
-(intersection-union test: Berger 1982), because to lose against one is enough to stay out.
+with w = (C - A) / (B - A), so that one paired standard error covers the luck of qualities and of
+costs (the delta method). The router wins if its lower limit is above 0 against every competitor;
+each is tested at the full level (intersection-union test: Berger 1982), because to lose against one
+is enough to stay out.
 """
 
 from __future__ import annotations
