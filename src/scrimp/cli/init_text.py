@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-TEMPLATE = """\
+from scrimp.cli.init_text_choice import CHOICE
+
+TEMPLATE = (
+    """\
 # Settings of Scrimp. Lines that begin with "#" and no space are settings at their defaults:
 # take the "#" away to change one. `scrimp doctor` says whether the file can be used.
 
@@ -233,16 +236,9 @@ TEMPLATE = """\
 # How much of a reply is kept for those who join late or read slowly.
 #max_bytes = 4194304
 
-# Tries the same provider again after an error that may pass.
-#[retry]
-# The first one counts; 1 never tries again.
-#attempts = 3
-# Waits are drawn between 0 and base_s doubled each time, up to max_wait_s.
-#base_s = 0.25
-#max_wait_s = 8.0
-# A provider that asks for more patience than this gets none.
-#max_retry_after_s = 20.0
-
+"""
+    + CHOICE
+    + """\
 #[ledger]
 # Its file; empty: ledger.sqlite in the state folder.
 #path = ""
@@ -394,3 +390,4 @@ TEMPLATE = """\
 #trusted = false
 #expires = 2099-12-31T23:59:59Z
 """
+)

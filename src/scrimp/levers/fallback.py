@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply, Sink, Target
 from scrimp.errors import BudgetExceeded, Rejected, UpstreamError
-from scrimp.ledger.steps import sent_to, unserved
+from scrimp.ledger.steps import same_place, sent_to, unserved
 from scrimp.pipeline.circuits import Circuits
 from scrimp.ports import Clock, Next
 from scrimp.routing.failing import Way, retry_after_s, way_of
@@ -189,7 +189,8 @@ class Fallback:
             return error
         finally:
             own_key, target = call.caller.credential is None, call.target
-            attempts = [one for one in call.trace.attempts[first:] if one.target == target]
+            made = call.trace.attempts[first:]
+            attempts = [one for one in made if same_place(one.target, target)]
             self._circuits.saw(target, attempts, wait_s=wait_s, own_key=own_key)
             if leave:
                 self._circuits.end_probe(leave, attempts, own_key=own_key)
