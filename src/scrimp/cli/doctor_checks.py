@@ -19,6 +19,7 @@ from scrimp.cli.doctor_alerts import alerts
 from scrimp.cli.doctor_budgets import budgets
 from scrimp.cli.doctor_cache import cache
 from scrimp.cli.doctor_control import keys
+from scrimp.cli.doctor_fallback import fallbacks
 from scrimp.cli.doctor_port import ask_ready, port_findings
 from scrimp.cli.doctor_semantic import semantic_cache
 from scrimp.cli.finding import Finding
@@ -53,6 +54,7 @@ def all_findings(config: Path | None) -> Iterator[Finding]:
     yield from ledger(loaded.settings)
     yield from cache(loaded)
     yield from semantic_cache(loaded)
+    yield from fallbacks(loaded)
     yield from budgets(loaded.settings, config)
     yield from keys(loaded.settings, config)
     yield from alerts(loaded)

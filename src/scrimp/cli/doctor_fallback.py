@@ -1,0 +1,90 @@
+"""What `scrimp doctor` finds of fallbacks: targets that nobody serves, or has no key for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from scrimp.billing import book_of
+from scrimp.calls import Target
+from scrimp.cli.finding import Finding
+from scrimp.errors import Rejected
+from scrimp.served import targets_of
+from scrimp.settings import Loaded
+from scrimp.targets import Targets
+
+_NAME = "fallback"
+_MANY_ATTEMPTS = 4
+_DIALECTS = ("openai.chat", "anthropic.messages", "openai.responses", "openai.embeddings")
+
+
+def fallbacks(loaded: Loaded) -> Iterator[Finding]:
+    """Nothing where there are no chains."""
+    section = loaded.settings.fallback
+    chains = dict(section.models)
+    if section.default:
+        chains["default"] = section.default
+    if not chains:
+        return
+    if not section.enabled:
+        said = f"{_count(len(chains))}, switched off"
+        yield Finding("warn", _NAME, said, "fallback.enabled = true, or leave the line out")
+        return
+    targets = targets_of(loaded.settings, book_of(loaded.settings))
+    usable = True
+    for model, chain in chains.items():
+        for finding in _of_chain(loaded, targets, model, chain):
+            usable = False
+            yield finding
+    if usable:
+        yield Finding("ok", _NAME, f"{_count(len(chains))}, every target is served and has a key")
+    if loaded.settings.retry.attempts > _MANY_ATTEMPTS:
+        said = f"a target is tried {loaded.settings.retry.attempts} times before the next one"
+        yield Finding("warn", _NAME, said, "retry.attempts = 2 is quicker")
+
+
+def _of_chain(
+    loaded: Loaded, targets: Targets, model: str, chain: tuple[str, ...]
+) -> Iterator[Finding]:
+    """What is wrong with one of them."""
+    if model != "default" and (failure := _why_not(targets, model)):
+        said = f"{model}: no call can ask for it: {failure}"
+        yield Finding("warn", _NAME, said, f'rename or remove it: fallback.models."{model}"')
+    for name in chain:
+        found = _served(targets, name)
+        if found is None:
+            said = f"{model} → {name}: {_why_not(targets, name)}"
+            yield Finding("fail", _NAME, said, f"name another, or configure who serves '{name}'")
+            continue
+        provider = loaded.settings.providers[found.provider]
+        if loaded.settings.auth.mode == "passthrough":
+            asked = _served(targets, model)
+            if asked is not None and asked.provider != found.provider:
+                said = f"{model} → {name}: clients bring keys for '{asked.provider}' only"
+                yield Finding("warn", _NAME, said, f"it is never asked: leave '{name}' out")
+        elif provider.key_env and found.provider not in loaded.secrets:
+            said = f"{model} → {name}: provider '{found.provider}' has no key"
+            yield Finding("fail", _NAME, said, f"export {provider.key_env}=…")
+
+
+def _served(targets: Targets, name: str) -> Target | None:
+    for dialect in _DIALECTS:
+        try:
+            return targets.resolve(name, dialect)
+        except Rejected:
+            continue
+    return None
+
+
+def _why_not(targets: Targets, name: str) -> str:
+    """The reason without its way out, which is another one here; empty where it is served."""
+    if _served(targets, name) is not None:
+        return ""
+    try:
+        targets.resolve(name, _DIALECTS[0])
+    except Rejected as error:
+        return str(error).partition(" (")[0]
+    return ""
+
+
+def _count(chains: int) -> str:
+    return f"{chains} {'chain' if chains == 1 else 'chains'}"

@@ -1,0 +1,79 @@
+"""What the doctor says of fallbacks."""
+
+from __future__ import annotations
+
+import pytest
+
+from scrimp.cli.doctor_fallback import fallbacks
+from scrimp.cli.finding import Finding
+from scrimp.settings import Loaded, parse
+
+PROVIDERS = """
+[providers.openai]
+[providers.anthropic]
+[providers.azure]
+base_url = "https://azure.example/v1"
+dialects = ["openai.chat"]
+key_env = "AZURE_KEY"
+prices_as = "openai"
+"""
+
+
+def found(toml: str, **secrets: str) -> list[Finding]:
+    """What is said where `openai` and `anthropic` have keys."""
+    settings = parse((toml + PROVIDERS).encode(), source="x")
+    return list(fallbacks(Loaded(settings, "x", {"openai": "k", "anthropic": "k", **secrets})))
+
+
+def chain(*names: str, model: str = "gpt-4o") -> str:
+    """A chain of one model."""
+    quoted = ", ".join(f'"{name}"' for name in names)
+    return f'[fallback.models]\n"{model}" = [{quoted}]\n'
+
+
+@pytest.mark.parametrize(
+    ("toml", "status", "said", "way_out"),
+    [
+        (chain("gpt-4o-mini", "claude-haiku-4-5"), "ok", "1 chain, every target is served", ""),
+        (chain("gpt-4o-minni"), "fail", "gpt-4o → gpt-4o-minni: model", "name another"),
+        (chain("groq/llama-3.1-8b"), "fail", "is not known to any configured", "name another"),
+        (chain("azure/gpt-4o"), "fail", "provider 'azure' has no key", "export AZURE_KEY=…"),
+        (chain("gpt-4o-mini", model="gtp-4o"), "warn", "gtp-4o: no call can ask for it", "rename"),
+        ('[fallback]\ndefault = ["nobody"]\n', "fail", "default → nobody:", "name another"),
+        (
+            '[fallback]\nenabled = false\ndefault = ["gpt-4o"]\n',
+            "warn",
+            "1 chain, switched off",
+            "enabled = true",
+        ),
+    ],
+)
+def test_the_doctor_says_what_is_of_no_use(toml: str, status: str, said: str, way_out: str) -> None:
+    """One line, with the way out where something is wrong."""
+    (one,) = found(toml)
+    assert (one.status, said in one.said, way_out in one.way_out) == (status, True, True), one
+
+
+def test_without_chains_there_is_nothing_to_say() -> None:
+    """No line at all."""
+    assert found("") == []
+
+
+def test_a_key_is_never_shown() -> None:
+    """Only the name of its variable."""
+    assert "sk-secret" not in str(found(chain("azure/gpt-4o"), azure="sk-secret"))
+
+
+def test_many_retries_before_the_first_fallback_are_said() -> None:
+    """Somebody waits for all of them."""
+    lines = found("[retry]\nattempts = 6\n" + chain("gpt-4o-mini"))
+    assert [one.status for one in lines] == ["ok", "warn"]
+    assert "6 times" in lines[1].said
+
+
+def test_keys_that_are_passed_on_go_to_their_own_provider_only() -> None:
+    """So a target elsewhere is of no use; one of the same provider needs no key of ours."""
+    passed_on = '[auth]\nmode = "passthrough"\n'
+    assert [one.status for one in found(passed_on + chain("gpt-4o-mini"))] == ["ok"]
+    (one,) = found(passed_on + chain("azure/gpt-4o"))
+    assert (one.status, "keys for 'openai' only" in one.said) == ("warn", True)
