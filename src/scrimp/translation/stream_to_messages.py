@@ -76,7 +76,8 @@ class ToMessages:
             self._ended = True
             self._event(messages_error(chunk, 0))
             return
-        self._begin(chunk)
+        if chunk.get("choices"):  # Azure's first chunk has neither a choice nor a name
+            self._begin(chunk)
         take_over(self._usage, chunk.get("usage"))
         self._tier = chunk.get("service_tier") or self._tier
         choices = chunk.get("choices")
