@@ -1,7 +1,8 @@
 """Scrimp makes LLM bills small and keeps them honest. Importing it does nothing.
 
 `Scrimp` is the engine in your own process; `budget` says what a block or a function may spend;
-`count`, `estimate`, `price` and `complexity` need no engine. What they need is imported when first named.
+`count`, `estimate`, `price` and `complexity` need no engine. What they need is imported when first
+named.
 """
 
 from __future__ import annotations
