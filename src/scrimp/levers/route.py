@@ -44,7 +44,7 @@ class Route:
             conversation, task = plan.asked.conversation, call.task.name
             self._router.seen.answered(conversation, target, task, usage.total_output_tokens)
         if same_place(target, chosen.offer.target):
-            self._chooser.answered(call, plan, chosen, reply)
+            self._chooser.answered(call, chosen, reply)
         return reply
 
     async def _ask(self, call: Call, next: Next, chosen: Chosen) -> tuple[Target, Reply]:

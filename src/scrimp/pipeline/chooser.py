@@ -15,11 +15,12 @@ from scrimp.values import Value
 
 
 class Chosen(Value, frozen=True):
-    """The offer, in one word why, and the numbers behind it."""
+    """The offer, in one word why, and the numbers behind it; `ground` is what to learn from."""
 
     offer: Offer
     why: str
     numbers: Mapping[str, int | float | str]
+    ground: object = None
 
 
 class Chooser(Protocol):
@@ -29,7 +30,7 @@ class Chooser(Protocol):
         """One of the plan's offers."""
         ...
 
-    def answered(self, call: Call, plan: Plan, chosen: Chosen, reply: Reply) -> None:
+    def answered(self, call: Call, chosen: Chosen, reply: Reply) -> None:
         """What the chosen one answered. Returns at once."""
         ...
 
@@ -62,10 +63,10 @@ class Depths:
             return self._by_rules(plan)
         return learned.choose(call, plan)
 
-    def answered(self, call: Call, plan: Plan, chosen: Chosen, reply: Reply) -> None:
+    def answered(self, call: Call, chosen: Chosen, reply: Reply) -> None:
         """Hand it to who learns."""
         if self._learned is not None:
-            self._learned.answered(call, plan, chosen, reply)
+            self._learned.answered(call, chosen, reply)
 
     def _by_rules(self, plan: Plan) -> Chosen:
         picked = pick(plan.subject, plan.offers, plan.wanted.wish, self._rules)

@@ -1,0 +1,160 @@
+"""A call's twin: what the other model answers, and which of the two answers is better.
+
+Nobody waits for it. The twin is a call of its own with a purpose of its own: it passes the money
+guards and no cache, stands under no budget of the client's, and is never served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, Protocol
+
+from msgspec.structs import replace
+
+from scrimp.calls import Call, Caller, HeldSink, Reply, Target, Trace
+from scrimp.choosing import Wish
+from scrimp.errors import ScrimpError, UpstreamError
+from scrimp.ledger.steps import same_place, served_of
+from scrimp.ports import Clock, Next
+from scrimp.remembered import CacheControl
+from scrimp.values import Value
+
+TAG = "scrimp-shadow"
+"""Of all twins: budgets and reports may name it."""
+_ITSELF = Wish("off", cascade=False, fallback=False)
+_PASSING = (408, 409, 425, 429)
+_WHOLE = ("complete", "tool_calls")
+
+
+class Comparison(Value, frozen=True):
+    """How much better the reference's answer is, in [-1, 1]; None where nobody can tell."""
+
+    loss: float | None
+    cost_nanousd: int = 0
+
+
+class Comparer(Protocol):
+    """Compares two answers to one call. Raises ScrimpError where it cannot be asked."""
+
+    async def __call__(
+        self, call: Call, reference: Reply, cheap: Reply, models: tuple[str, str]
+    ) -> Comparison:
+        """`models` are those behind the two, as their providers call them."""
+        ...
+
+
+Label = float | Literal["lost", "unmade"]
+
+
+class Outcome(Value, frozen=True):
+    """What a comparison came to.
+
+    `label` is a loss, `lost` (the answers were there, or should have been, and nobody can tell) or
+    `unmade` (for a reason that has nothing to do with the answers). `model` is the other's, as its
+    provider calls it.
+    """
+
+    label: Label
+    cost_nanousd: int = 0
+    model: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ShadowRules:
+    """`most_nanousd` is what twins and judges may cost a day; None: no limit."""
+
+    clock: Clock
+    new_id: Callable[[], str]
+    most_nanousd: int | None
+
+
+class Shadows:
+    """Asks twins and has them compared. `ask` is the app's own way."""
+
+    def __init__(self, ask: Next, comparer: Comparer, rules: ShadowRules) -> None:
+        self._ask = ask
+        self._comparer = comparer
+        self._rules = rules
+        self._day = date.min
+        self._spent_nanousd = 0
+        self.spent_ever_nanousd = 0
+
+    @property
+    def may_spend(self) -> bool:
+        """Whether there is money left for today."""
+        today = self._rules.clock.now().date()
+        if today != self._day:
+            self._day, self._spent_nanousd = today, 0
+        most = self._rules.most_nanousd
+        return most is None or self._spent_nanousd < most
+
+    async def compare(
+        self, call: Call, reply: Reply, other: Target, *, cheap_served: bool
+    ) -> Outcome:
+        """The served reply against that of the other model."""
+        if not self.may_spend:
+            return Outcome("unmade")
+        if not _is_whole(reply):
+            return Outcome("lost")
+        twin = self._twin(call, other)
+        answered = await self._answer(twin)
+        cost = self._paid(twin)
+        if not isinstance(answered, Reply):
+            return Outcome(answered, cost)
+        reference, cheap = (answered, reply) if cheap_served else (reply, answered)
+        models = (reference.facts.model, cheap.facts.model)
+        try:
+            found = await self._comparer(call, reference, cheap, models)
+        except ScrimpError:
+            return Outcome("unmade", cost, answered.facts.model)
+        self._book(found.cost_nanousd)
+        label: Label = "lost" if found.loss is None else found.loss
+        return Outcome(label, cost + found.cost_nanousd, answered.facts.model)
+
+    async def _answer(self, twin: Call) -> Reply | Literal["lost", "unmade"]:
+        """The twin's reply, or why there is none. A failing provider says nothing of answers."""
+        try:
+            answered = await self._ask(twin)
+        except UpstreamError as error:
+            refused = 400 <= error.status < 500 and error.status not in _PASSING
+            return "lost" if refused else "unmade"
+        except ScrimpError:
+            return "unmade"
+        served = served_of(twin.trace.attempts, twin.trace.lines)
+        if served is None or not same_place(served.target, twin.target):
+            return "unmade"  # another model stood in for it
+        return answered if _is_whole(answered) else "lost"
+
+    def _twin(self, call: Call, other: Target) -> Call:
+        own = call.caller.credential if other.provider == call.target.provider else None
+        return replace(
+            call,
+            id=self._rules.new_id(),
+            purpose="shadow",
+            target=other,
+            caller=Caller(tenant=call.caller.tenant, tags=(TAG,), credential=own),
+            cache=CacheControl("no-store"),
+            started_at=self._rules.clock.now(),
+            sink=HeldSink(),
+            trace=Trace(),
+            over_soft=False,
+            wish=_ITSELF,
+        )
+
+    def _paid(self, twin: Call) -> int:
+        booked = twin.trace.booked
+        cost = (booked.cost.high_nanousd or 0) if booked is not None else 0
+        self._book(cost)
+        return cost
+
+    def _book(self, nanousd: int) -> None:
+        self._spent_nanousd += nanousd
+        self.spent_ever_nanousd += nanousd
+
+
+def _is_whole(reply: Reply) -> bool:
+    """An answer that was cut off or refused is never scored as wrong or right."""
+    facts = reply.facts
+    return reply.body is not None and facts.complete and facts.finish in _WHOLE

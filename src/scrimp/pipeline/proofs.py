@@ -1,0 +1,143 @@
+"""The certificates of an engine's routes: one for each place, pair of models and promise.
+
+Which policies there are to be proven is fixed before the first label is seen: rungs are quantiles
+of the scores of the first calls, which all go to the reference.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from scrimp.choosing import Place
+from scrimp.routing.certificate import Certificate
+from scrimp.routing.certificate_state import read
+from scrimp.routing.standing import LossPromise, Standing, Verdict
+from scrimp.values import Value
+
+FIRST: Final = 64
+"""So many scores make the rungs."""
+_SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
+_MOST: Final = 512
+_PREFIX: Final = "certificate:"
+
+
+class Subjects(Value, frozen=True):
+    """Whose calls, from which model, down to which others, under which promise."""
+
+    place: Place
+    reference: str
+    others: tuple[str, ...]
+    promise: LossPromise
+
+    @property
+    def name(self) -> str:
+        """Of its state in a store."""
+        return _PREFIX + hashlib.blake2b(msgspec.msgpack.encode(self), digest_size=16).hexdigest()
+
+
+class _Kept(msgspec.Struct, frozen=True):
+    subjects: Subjects
+    scores: tuple[float, ...]
+    certificate: bytes
+
+
+class Proof:
+    """One certificate, from before it has rungs."""
+
+    def __init__(self, subjects: Subjects) -> None:
+        self.subjects = subjects
+        self.scores: list[float] = []
+        self.certificate: Certificate | None = None
+        self.changed = False
+
+    def decide(self, score: float, chance: float, *, barred: bool) -> Verdict | None:
+        """None while there are no rungs yet: the call goes to the reference."""
+        self.changed = True
+        if self.certificate is not None:
+            return self.certificate.decide(score, chance, barred=barred)
+        if not barred and np.isfinite(score):
+            self.scores.append(float(score))
+        if len(self.scores) >= FIRST:
+            self._begin()
+        return None
+
+    def standing(self) -> Standing | None:
+        """How it stands; None before there are rungs."""
+        return None if self.certificate is None else self.certificate.standing()
+
+    def restart(self, why: str) -> None:
+        """Nothing is proven any more."""
+        self.changed = True
+        if self.certificate is not None:
+            self.certificate.restart(why)
+
+    def anew(self) -> None:
+        """Another ranking has other scores: rungs are chosen anew, too."""
+        self.changed = True
+        self.scores, self.certificate = [], None
+
+    def save(self) -> bytes:
+        """The state."""
+        inner = b"" if self.certificate is None else self.certificate.save()
+        return msgspec.msgpack.encode(_Kept(self.subjects, tuple(self.scores[:FIRST]), inner))
+
+    def _begin(self) -> None:
+        """Equal scores are one rung, with the traffic of all of them."""
+        scores = np.asarray(self.scores)
+        rungs = sorted({float(one) for one in np.quantile(scores, _SHARES, method="higher")})
+        shares = [float((scores <= rung).mean()) for rung in rungs]
+        self.certificate = Certificate(self.subjects.promise, rungs, shares)
+
+
+class Proofs:
+    """All of them, bounded: the one that was asked for least recently goes."""
+
+    def __init__(self) -> None:
+        self._proofs: OrderedDict[Subjects, Proof] = OrderedDict()
+
+    def __iter__(self) -> Iterator[Proof]:
+        """Every proof."""
+        return iter(tuple(self._proofs.values()))
+
+    def of(self, subjects: Subjects) -> Proof:
+        """The proof, begun where there is none yet."""
+        proof = self._proofs.get(subjects)
+        if proof is None:
+            proof = self._proofs[subjects] = Proof(subjects)
+            if len(self._proofs) > _MOST:
+                self._proofs.popitem(last=False)
+        self._proofs.move_to_end(subjects)
+        return proof
+
+    def take(self, state: bytes) -> None:
+        """Take up a saved one; what cannot be read is begun anew."""
+        proof = revived(state)
+        if proof is not None:
+            self._proofs.setdefault(proof.subjects, proof)
+
+
+def revived(state: bytes) -> Proof | None:
+    """A saved proof, or None where it is of another version or damaged."""
+    try:
+        kept = msgspec.msgpack.decode(state, type=_Kept)
+    except msgspec.DecodeError:
+        return None
+    proof = Proof(kept.subjects)
+    proof.scores = list(kept.scores)
+    inner = read(kept.certificate) if kept.certificate else None
+    if inner is not None:
+        certificate = Certificate(inner.promise, inner.rungs)
+        if certificate.load(kept.certificate):
+            proof.certificate = certificate
+    return proof
+
+
+def is_proof(name: str) -> bool:
+    """Whether a state of this name is a certificate's."""
+    return name.startswith(_PREFIX)

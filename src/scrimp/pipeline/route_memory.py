@@ -1,0 +1,110 @@
+"""What routes learn, between the engine and its store: read at the start, written now and then.
+
+A store that cannot be read or written costs no call: routes then begin anew, or forget at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from typing import Final
+
+import msgspec
+
+from scrimp.choosing import Lesson, RouteStore
+from scrimp.errors import StoreError, kind_and_place
+from scrimp.pipeline.proofs import Proofs, is_proof
+
+log = logging.getLogger(__name__)
+
+RANKING: Final = "ranking"
+"""The name of the trained ranking's state."""
+EVERY_S: Final = 15.0
+_MOST_WAITING: Final = 4096
+
+
+class SavedRanking(msgspec.Struct, frozen=True):
+    """A ranking as it is kept: for which features, trained when and on how much, as which version.
+
+    `gate` says in words whether it beats what needs no learning; only then is it `live`.
+    """
+
+    features: str
+    predictor: bytes
+    lessons: int
+    trained_at: str
+    live: bool = True
+    gate: str = ""
+
+
+class RouteMemory:
+    """Keeps lessons and proofs. `run` beside the calls, until `stop`."""
+
+    def __init__(self, store: RouteStore, proofs: Proofs) -> None:
+        self.store = store
+        self.proofs = proofs
+        self._waiting: deque[Lesson] = deque(maxlen=_MOST_WAITING)
+        self._stopped = asyncio.Event()
+
+    def add(self, lesson: Lesson) -> None:
+        """Implements `Lessons`."""
+        self._waiting.append(lesson)
+
+    def keep(self, lessons: tuple[Lesson, ...]) -> None:
+        """Several at once."""
+        self._waiting.extend(lessons)
+
+    async def begin(self) -> SavedRanking | None:
+        """Take up what was saved; the ranking, if there is one."""
+        try:
+            for name in await self.store.names():
+                if is_proof(name) and (state := await self.store.load(name)) is not None:
+                    self.proofs.take(state)
+            state = await self.store.load(RANKING)
+        except StoreError as error:
+            log.warning("what routes have learned cannot be read: %s", error)
+            return None
+        return None if state is None else read_ranking(state)
+
+    async def run(self) -> None:
+        """Write now and then, and once more at the end."""
+        while not self._stopped.is_set():
+            try:
+                async with asyncio.timeout(EVERY_S):
+                    await self._stopped.wait()
+            except TimeoutError:
+                pass
+            await self.flush()
+
+    def stop(self) -> None:
+        """Write, and end."""
+        self._stopped.set()
+
+    async def flush(self) -> None:
+        """Write what is new. What cannot be written waits, as far as there is room."""
+        lessons = tuple(self._waiting)
+        self._waiting.clear()
+        try:
+            if lessons:
+                await self.store.add(lessons)
+            for proof in self.proofs:
+                if proof.changed:
+                    proof.changed = False
+                    await self.store.save(proof.subjects.name, proof.save())
+        except StoreError as error:
+            log.warning("what routes learn cannot be written: %s", kind_and_place(error))
+            self._waiting.extendleft(reversed(lessons))
+
+
+def read_ranking(state: bytes) -> SavedRanking | None:
+    """None where it is of another version, or damaged."""
+    try:
+        return msgspec.msgpack.decode(state, type=SavedRanking)
+    except msgspec.DecodeError:
+        return None
+
+
+def write_ranking(ranking: SavedRanking) -> bytes:
+    """As it is kept."""
+    return msgspec.msgpack.encode(ranking)
