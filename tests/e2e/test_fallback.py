@@ -247,6 +247,30 @@ def test_the_header_names_who_answered_and_a_call_may_say_who(stage: Stage) -> N
     assert HEADER not in caught.value.response.headers
 
 
+def test_a_deadline_leaves_time_for_another(stage: Stage) -> None:
+    """The first one hangs: it is cut off while there is time, and what it may bill is booked."""
+    stage.reset()
+    stage.sim.fault("slow-first-byte=9000")
+    route = {"x-scrimp-route": "deadline_ms=2250"}
+    said = stage.clients.ask("openai", ASK, stream=False, headers=route)
+    assert said.error is None
+    entry = stage.gateway.entries()[-1]
+    assert entry.provider == "azure"
+    assert [attempt.outcome for attempt in entry.attempts] == ["cancelled", "ok"]
+    assert entry.latency_ms < 2250
+    assert verdicts(entry) == ["failed", "instead"]
+
+
+def test_a_long_wait_for_a_retry_is_left_to_another(stage: Stage) -> None:
+    """`Retry-After: 20`: nobody waits for it while another target stands ready."""
+    stage.reset()
+    stage.sim.fault("429:retry-after=20")
+    said, entry = stage.call("openai", stream=True)
+    assert said.error is None
+    assert [attempt.status for attempt in entry.attempts] == [429, 200]
+    assert entry.latency_ms < 5000
+
+
 def test_vectors_come_from_the_same_model_or_none(stage: Stage) -> None:
     """The chain names a larger model first: its numbers would mean something else."""
     stage.reset()

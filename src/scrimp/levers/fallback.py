@@ -25,6 +25,9 @@ from scrimp.routing.instead import Instead
 FELL_BACK = "x-scrimp-fallback"
 """The header of a call that another target answered: which one."""
 
+_JUST_CUT = 0.9
+"""Who was cut off for another has left it a little less than it needs."""
+
 
 @dataclass(frozen=True, slots=True)
 class FallbackSettings:
@@ -230,7 +233,7 @@ class Fallback:
 
     def _in_time(self, call: Call) -> bool:
         left_s = self._left_s(call)
-        if left_s is None or left_s * 1000 >= self._settings.least_ms:
+        if left_s is None or left_s * 1000 >= self._settings.least_ms * _JUST_CUT:
             return True
         numbers = {"left_ms": round(left_s * 1000), "least_ms": self._settings.least_ms}
         call.trace.note(self.name, "too_late", numbers)
