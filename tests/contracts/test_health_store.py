@@ -6,6 +6,7 @@ import asyncio
 import os
 import sqlite3
 import stat
+import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -183,6 +184,25 @@ async def test_a_folder_without_rights_is_said(tmp_path: Path) -> None:
         return
     with pytest.raises(StoreError, match="closed"):
         await store.change(put(a=OPEN))
+
+
+async def test_a_disk_that_hangs_keeps_nobody_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error in bounded time, again and again, and all is well when it answers again."""
+    store, answers = SqliteHealth(tmp_path / "health.sqlite", limit_s=0.05), threading.Event()
+
+    def hangs(_: SqliteHealth) -> Healths:
+        answers.wait(30)
+        return {}
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SqliteHealth, "_look", hangs)
+        for _ in range(3):
+            with pytest.raises(StoreError, match=r"did not answer within 0\.05 s"):
+                await store.look()
+        answers.set()
+    assert await SqliteHealth(tmp_path / "health.sqlite").change(put(a=OPEN)) == {"a": OPEN}
 
 
 async def test_a_busy_file_is_waited_for_and_then_said(tmp_path: Path) -> None:

@@ -88,9 +88,9 @@ class Fallback:
             if isinstance(answer, Reply):
                 self.counts.answered += 1
                 return replace(answer, cacheable=False)
-            self.counts.failed += 1
             failed = answer
             if leave is not None and failed is not None:
+                self.counts.failed += 1
                 call.trace.note(self.name, "gave_up", {"status": failed.status})
                 raise failed
             self._note_vain(call, since)
@@ -160,6 +160,7 @@ class Fallback:
             answer = await self._try(alone, next, "", more=False)
             if isinstance(answer, Reply):
                 return answer
+            self.counts.failed += 1
             raise answer
         finally:
             answer = None

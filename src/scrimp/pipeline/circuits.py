@@ -74,6 +74,8 @@ class Circuits:
 
         `prober` is a name that nobody else uses; say `end_probe` with it in any case.
         """
+        if self._one_by_one.locked():  # nobody waits for a file: the next one may probe
+            return False
         async with self._one_by_one:
             if self.state(target) != "half_open":
                 return False

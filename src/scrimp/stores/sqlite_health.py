@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -27,7 +29,8 @@ APPLICATION_ID = 0x53435248
 
 SCHEMA = Schema("file of what is known of upstreams", "health_", APPLICATION_ID)
 MOST_UPSTREAMS = 4096
-_BUSY_S = 1.0
+_BUSY_S = 0.5
+_TURN_S = 5.0
 _SELECT = "SELECT upstream, health FROM upstreams LIMIT ?"
 _UPSERT = """
 INSERT INTO upstreams (upstream, health) VALUES (?, ?)
@@ -39,19 +42,38 @@ _DELETE = "DELETE FROM upstreams WHERE upstream = ?"
 class SqliteHealth:
     """Implements `health.HealthStore`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, limit_s: float = 1.0) -> None:
         self._path = path
+        self._limit_s = limit_s
+        self._turn = threading.Lock()
         self._recognised: Identity | None = None
         self._migrated: Identity | None = None
         self._gate = Gate(lambda: None)  # nothing stays open that a fork could inherit
 
     async def look(self) -> Healths:
         """All that is known; nothing while there is no such file. Raises StoreError."""
-        return await asyncio.to_thread(self._look)
+        return await self._in_time(self._look)
 
     async def change(self, change: Callable[[Healths], Healths]) -> Healths:
         """Put what `change` makes of it in its place, in one transaction. Raises StoreError."""
-        return await asyncio.to_thread(self._change, change)
+        return await self._in_time(partial(self._change, change))
+
+    async def _in_time(self, work: Callable[[], Healths]) -> Healths:
+        """A disk that hangs keeps nobody waiting for long, and no more than a thread or two."""
+        try:
+            async with asyncio.timeout(self._limit_s):
+                return await asyncio.to_thread(self._in_turn, work)
+        except TimeoutError:
+            msg = f"{self._path} did not answer within {self._limit_s:g} s"
+            raise StoreError(msg) from None
+
+    def _in_turn(self, work: Callable[[], Healths]) -> Healths:
+        if not self._turn.acquire(timeout=_TURN_S):
+            raise StoreError(f"{self._path} has not answered for {_TURN_S:g} s")
+        try:
+            return work()
+        finally:
+            self._turn.release()
 
     def _look(self) -> Healths:
         try:

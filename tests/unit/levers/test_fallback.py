@@ -284,17 +284,21 @@ async def test_cost_baseline_and_saving_add_up() -> None:
     assert dict(result.saved)["fallback"] == -13
 
 
-async def test_no_call_leaves_garbage() -> None:
-    """Neither a good one nor one that everybody failed: errors lead to no ring."""
+@pytest.mark.parametrize("ill", [(), ("openai",), ("openai", "azure", "anthropic")])
+@pytest.mark.parametrize("status", [503, 400])
+@pytest.mark.parametrize("before", [0, 9])
+async def test_no_call_leaves_garbage(ill: tuple[str, ...], status: int, before: int) -> None:
+    """Good, answered by another, failed by all, with circuits closed or open: no error's ring."""
     one = stage()
-    for name in ("openai", "azure", "anthropic"):
-        one.below.says[name] = lambda call: UpstreamError(call.id, status=503)
+    for name in ill:
+        one.below.says[name] = lambda call: UpstreamError(call.id, status=status)
 
     async def go() -> None:
         with suppress(UpstreamError):
             await one.answer(call_of())
 
-    await go()
+    for _ in range(before + 1):
+        await go()
     gc.collect()
     gc.disable()
     try:
