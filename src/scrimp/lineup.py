@@ -13,6 +13,7 @@ from scrimp.budgets.resolve import CurrentRules
 from scrimp.budgets.tables import nanousd_of, older_s, rules_of
 from scrimp.budgets.worst import WorstCase
 from scrimp.calls import Call
+from scrimp.cascading import UNAIDED, Judging, cascade_of
 from scrimp.dialects import DIALECTS
 from scrimp.errors import ConfigError
 from scrimp.falling_back import falling_back
@@ -74,6 +75,7 @@ class Means:
     holds: Holds | None
     again: Again
     translator: Translator
+    judging: Judging = UNAIDED
 
 
 def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
@@ -94,6 +96,14 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
         _exact_cache(settings, means),
         _coalesce(settings, means),
         _degrade(settings, means, worst_case),
+        cascade_of(
+            settings,
+            means.targets,
+            worst_case,
+            clock=means.parts.clock,
+            priced=means.priced,
+            judging=means.judging,
+        ),
         other.lever,
         Retry(
             means.parts.clock,

@@ -14,6 +14,7 @@ from scrimp.alerts.tables import AlertsSection
 from scrimp.budgets.tables import BudgetSection, BudgetTable, DegradeSection, TierTable
 from scrimp.prices.own import PriceTables, UnpricedSection
 from scrimp.providers import SpokenDialect
+from scrimp.routing.cascade_tables import CascadeSection
 from scrimp.routing.fallback_tables import FallbackSection
 from scrimp.routing.tables import RouteSection
 from scrimp.semantics.tables import SemanticCacheSection
@@ -194,6 +195,7 @@ class Settings(Section, frozen=True):
     semantic_cache: SemanticCacheSection = SemanticCacheSection()
     coalesce: CoalesceSection = CoalesceSection()
     route: RouteSection = RouteSection()
+    cascade: CascadeSection = CascadeSection()
     fallback: FallbackSection = FallbackSection()
     retry: RetrySection = RetrySection()
     ledger: LedgerSection = LedgerSection()

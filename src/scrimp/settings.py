@@ -22,6 +22,7 @@ from scrimp.errors import ConfigError
 from scrimp.notices import AlertKind
 from scrimp.prices.own import PriceSettings, PriceTables, UnpricedSection
 from scrimp.providers import DEFAULT_PROVIDERS, SpokenDialect
+from scrimp.routing.cascade_tables import CASCADE_TABLES, CascadeTable, check_cascade
 from scrimp.routing.fallback_tables import FALLBACK_TABLES, check_fallback
 from scrimp.routing.tables import ROUTE_TABLES, check_route
 from scrimp.sections import (
@@ -201,6 +202,7 @@ def _check(settings: Settings, source: str) -> None:
         alerts.check_tables(settings)
         check_table(settings)
         check_route(settings.route, settings.aliases)
+        check_cascade(settings.cascade)
         check_fallback(settings.fallback)
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from error
@@ -252,6 +254,7 @@ _NAMED: dict[str, Any] = {
     "budgets": BudgetTable,
     "limits": BudgetTable,
     "tiers": TierTable,
+    "cascade.tasks": CascadeTable,
 }
 _FIELDS = {
     field.name
@@ -261,6 +264,7 @@ _FIELDS = {
         EventsSection,
         *(AdminSection, MetricsSection, KeySettings, UnpricedSection, *SECTIONS),
         *(*alerts.SECTIONS, SemanticCacheSection, *ROUTE_TABLES, *FALLBACK_TABLES),
+        *CASCADE_TABLES,
     )
     for field in msgspec.structs.fields(section)
 }

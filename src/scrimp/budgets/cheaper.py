@@ -39,15 +39,20 @@ class Cheaper:
 
     def __call__(self, call: Call) -> Target | None:
         """The cheapest by what the call may cost there at most."""
+        found = self.all_of(call, self._models)
+        return found[0] if found else None
+
+    def all_of(self, call: Call, models: Sequence[str]) -> tuple[Target, ...]:
+        """All of these that are cheaper than the call's own and may answer it, cheapest first."""
         own = self._most(call, call.target)
         found = [
             (most, target)
-            for name in self._models
+            for name in models
             if (target := self._target(name, call)) is not None
             and (most := self._most(call, target)) is not None
             and (own is None or most < own)
         ]
-        return min(found, key=lambda one: one[0])[1] if found else None
+        return tuple([target for _, target in sorted(found, key=lambda one: one[0])])
 
     def _target(self, name: str, call: Call) -> Target | None:
         caller = call.caller

@@ -14,6 +14,7 @@ from scrimp.checks.words import PASSED, Answer, Failed, Question, Unknown, Verdi
 from scrimp.dialects.json_body import encode
 
 _SHORT = 80
+_FEW = 3
 _NUMBER = re.compile(
     r"(?<![\w.])-?\d{1,3}(?:,\d{3})+(?:\.\d{1,9})?(?![\d,])|(?<![\w.])-?\d{1,15}(?:\.\d{1,9})?"
 )
@@ -40,7 +41,8 @@ def agree(question: Question, one: Answer, other: Answer) -> Verdict:
     for found in (_choices(one.text, other.text), _numbers(question.text, one.text, other.text)):
         if found is not None:
             return PASSED if found[0] == found[1] else _DIFFER
-    if max(len(plain), len(also)) <= _SHORT:
+    words = plain.split(), also.split()
+    if max(map(len, words)) <= _FEW and not {*words[0]} & {*words[1]}:
         return _DIFFER
     return Unknown("two texts that cannot be compared")
 

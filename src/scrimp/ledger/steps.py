@@ -19,6 +19,8 @@ UNESTIMATED = "baseline_unknown"
 
 _PROVIDER, _MODEL = "to_provider", "to_model"
 _FIRST, _PAST = "unserved_from", "unserved_to"
+_TAKEN, _TAKEN_PAST = "served_from", "served_to"
+_ENDS = {_FIRST: _PAST, _TAKEN: _TAKEN_PAST}
 _LEVER, _ASKED = "lever", "asked_nanousd"
 
 
@@ -40,6 +42,11 @@ def unserved(first: int, past: int) -> Mapping[str, int | float | str]:
     return {_FIRST: first, _PAST: past}
 
 
+def served_after_all(first: int, past: int) -> Mapping[str, int | float | str]:
+    """Numbers of a line: of these attempts, called unserved before, an answer was served."""
+    return {_TAKEN: first, _TAKEN_PAST: past}
+
+
 def estimated(move: Move, nanousd: int) -> Mapping[str, int | float | str]:
     """Numbers of a line `ESTIMATED`: what the model that the lever left would have cost."""
     return {_LEVER: move.lever, "model": move.before.model, _ASKED: nanousd}
@@ -49,12 +56,15 @@ def spent_in_vain(lines: Iterable[TraceLine]) -> dict[int, str]:
     """Attempts whose answers were not served, by number: for which lever each was made."""
     found: dict[int, str] = {}
     for line in lines:
-        if not line.numbers or line.numbers[0][0] != _FIRST:
+        if not line.numbers or (begins := line.numbers[0][0]) not in (_FIRST, _TAKEN):
             continue
-        numbers = dict(line.numbers)
-        first, past = numbers[_FIRST], numbers.get(_PAST)
-        if isinstance(first, int) and isinstance(past, int):
+        first, past = line.numbers[0][1], dict(line.numbers).get(_ENDS[begins])
+        if not isinstance(first, int) or not isinstance(past, int):
+            continue
+        if begins == _FIRST:
             found.update(dict.fromkeys(range(first, past), line.lever))
+        else:
+            found = {number: lever for number, lever in found.items() if not first <= number < past}
     return found
 
 

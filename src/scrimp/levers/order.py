@@ -26,6 +26,7 @@ ORDER: tuple[Place, ...] = (
     Place("semantic_cache", "costs a look by meaning; what is known word for word needs none"),
     Place("degrade", "over a soft budget: catches the refusal from below and walks the ladder"),
     Place("route", "the cheapest model that will do, of those that the budget still bears"),
+    Place("cascade", "cheap first, then checks: each step may still fall back"),
     Place("fallback", "another target after an error that retries did not mend", guard=True),
     Place("retry", "same target again, above the budget, so that each try is held", guard=True),
     Place("budget", "innermost: every paid attempt holds its worst case, then settles", guard=True),

@@ -1,0 +1,394 @@
+"""Cheap first, then checks, then the next of the ladder; the model that was asked for is the last.
+
+A draft is held back until every check has passed. Refused and truncated drafts are never scored:
+they lead on and teach nothing. Bytes of an answer leave only once it is the answer: before that
+comments at most, which no reader of a stream takes for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar, NamedTuple, TypeVar
+
+from msgspec.structs import replace
+
+from scrimp.calls import Call, HeldSink, Reply, Target
+from scrimp.checks.agreement import agree
+from scrimp.checks.named import CHECKS, run
+from scrimp.checks.reading import answer_from, question_for
+from scrimp.checks.words import Answer, Failed, Passed, Question, Unknown, Verdict
+from scrimp.choosing import Place
+from scrimp.dialects.base import Dialect
+from scrimp.errors import BudgetExceeded, Rejected, UpstreamError
+from scrimp.ledger.steps import sent_to, served_after_all, unserved
+from scrimp.pipeline.cascade_books import CascadeBooks, Taught
+from scrimp.pipeline.checking import Checker, Draft, Judged
+from scrimp.pipeline.held_stream import deliver_whole, kept_alive
+from scrimp.pipeline.second_opinion import SecondOpinion, with_opinion
+from scrimp.ports import Clock, Next
+from scrimp.routing.question import asked_of
+from scrimp.semantics.answers import text_of, why_not_kept
+
+CASCADED = "x-scrimp-cascade"
+"""The header of a call that was cascaded: how it ended, and with which model."""
+
+_MOST_BYTES = 1024 * 1024
+_PROOFS = frozenset(("agreement", "function"))
+"""Checks whose pass says that an answer is right, not only that nothing is seen to be wrong."""
+Checks = tuple[tuple[str, str], ...]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The cascade of a task type: models from cheap to dear, checks of their drafts."""
+
+    models: tuple[str, ...] = ()
+    checks: Checks = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeSettings:
+    """As `routing.cascade_tables.CascadeSection` has them."""
+
+    steps: Steps = Steps()
+    tasks: Mapping[str, Steps] = field(default_factory=dict)
+    parallel: bool = False
+    hold_streams: bool = False
+    keep_alive_s: float = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class CascadeMeans:
+    """`ladder` gives those of some models that are cheaper than a call's own and may answer it.
+
+    Without `taught` no lessons are kept.
+    """
+
+    ladder: Callable[[Call, tuple[str, ...]], tuple[Target, ...]]
+    checker: Checker
+    books: CascadeBooks
+    clock: Clock
+    dialects: Mapping[str, Dialect]
+    taught: Taught | None = None
+
+
+class _Plan(NamedTuple):
+    """What is done with one call; `second` is who else is asked for an opinion."""
+
+    question: Question
+    place: Place
+    ladder: tuple[Target, ...]
+    checks: Checks
+    second: Target | None
+    parallel: bool
+    dialect: Dialect
+
+
+class _Tried(NamedTuple):
+    """One draft: attempts `first` to `past` of the trace. Without an answer it was not scored."""
+
+    target: Target
+    reply: Reply
+    answer: Answer | None
+    judged: Judged
+    first: int
+    past: int
+
+
+class Cascade:
+    """Asks cheaper models first. Does nothing where none is cheaper, or nothing can be checked."""
+
+    name: ClassVar[str] = "cascade"
+    fail_closed: ClassVar[bool] = False
+
+    def __init__(self, means: CascadeMeans, settings: CascadeSettings) -> None:
+        self._means = means
+        self._settings = settings
+
+    async def __call__(self, call: Call, next: Next) -> Reply:
+        """Raises what the last step raises, where no draft can stand in for it."""
+        plan = self._plan(call)
+        if isinstance(plan, str):
+            if plan:
+                call.trace.note(self.name, "skipped", {"why": plan})
+            return await next(call)
+        since = len(call.trace.attempts)
+        try:
+            tried = await self._waiting(call, self._drafts(call, next, plan))
+            if tried and tried[-1].judged.passed:
+                reply, held = self._accept(call, tried[-1]), True
+            else:
+                held = call.sink.begun
+                reply = await self._last(call, next, plan, tried)
+        finally:
+            # whatever came of it: a client that left has paid for its drafts, too
+            self._means.books.add(call, plan.place, since)
+        if held and call.sink.begun:
+            await deliver_whole(call, reply, plan.dialect)
+        return reply
+
+    def _plan(self, call: Call) -> _Plan | str:
+        """What is done with a call, or why nothing is (empty: nobody asked for it)."""
+        steps = self._steps(call)
+        if isinstance(steps, str):
+            return steps
+        if reason := self._unfit(call):
+            return reason
+        if not (ladder := self._means.ladder(call, steps.models)):
+            return "none_cheaper"
+        dialect = self._means.dialects[call.target.dialect]
+        place = asked_of(call, dialect).place
+        if (standing := self._means.books.resting(place)) is not None:
+            call.trace.headers[CASCADED] = "stopped"
+            return f"stopped: {standing.more_percent} % dearer than going direct"
+        return _Plan(
+            question=question_for(call.request, dialect),
+            place=place,
+            ladder=ladder,
+            checks=steps.checks,
+            second=self._second(call, steps.checks),
+            parallel=self._settings.parallel or call.wish.low_latency,
+            dialect=dialect,
+        )
+
+    def _steps(self, call: Call) -> Steps | str:
+        """Which models and checks a call asks for, or why it is not cascaded."""
+        wish, settings = call.wish, self._settings
+        if wish.cascade is False or wish.mode == "off" or wish.required:
+            return ""
+        if call.purpose != "client" or call.operation != "chat" or call.cache.mode == "only":
+            return ""
+        steps = settings.tasks.get(call.task.name, settings.steps)
+        models, checks = steps.models, wish.checks or steps.checks
+        if wish.models:
+            given = tuple([name for name in models if name in wish.models])
+            models = given if models else wish.models if wish.cascade else ()
+        if models and checks:
+            return Steps(models, checks)
+        return "nothing_to_check" if models and wish.cascade else ""
+
+    def _unfit(self, call: Call) -> str:
+        """Why a call takes the direct way although a cascade is set for it."""
+        request, wish = call.request, call.wish
+        if call.target.dialect not in self._means.dialects:
+            return "not_a_chat"
+        if request.stream and call.sink.live and not self._settings.hold_streams:
+            return "streams"
+        if (wish.low_latency or wish.deadline_ms is not None) and wish.cascade is None:
+            return "in_a_hurry"
+        if request.stateful or request.side_effects:
+            return "acts"
+        return "several_answers" if request.n > 1 else ""
+
+    def _second(self, call: Call, checks: Checks) -> Target | None:
+        name = next((argument for check, argument in checks if check == "agreement"), "")
+        found = self._means.ladder(call, (name,)) if name else ()
+        return found[0] if found else None
+
+    async def _waiting(self, call: Call, work: Awaitable[T]) -> T:
+        """The same, with comments for a client that waits for a stream."""
+        if not (call.request.stream and call.sink.live):
+            return await work
+        return await kept_alive(call.sink, self._means.clock, self._settings.keep_alive_s, work)
+
+    async def _drafts(self, call: Call, next: Next, plan: _Plan) -> list[_Tried]:
+        """Drafts up to the first that passes; the attempts of those before are marked unserved."""
+        tried: list[_Tried] = []
+        for target in plan.ladder:
+            first = len(call.trace.attempts)
+            one = await self._draft(call, next, plan, target)
+            if one is not None:
+                tried.append(one)
+                if one.judged.passed:
+                    return tried
+            why = "no answer" if one is None else one.judged.why
+            told = {"model": target.model, "why": why}
+            numbers = {**unserved(first, len(call.trace.attempts)), **told}
+            call.trace.note(self.name, "not_served", numbers)
+        return tried
+
+    async def _draft(self, call: Call, next: Next, plan: _Plan, target: Target) -> _Tried | None:
+        """None where it gave no answer: an error of a cheap model is no reason to fail."""
+        first = len(call.trace.attempts)
+        there = replace(
+            call, target=target, sink=HeldSink(), wish=replace(call.wish, fallback=False)
+        )
+        second: SecondOpinion | None = None
+        if plan.second is not None and plan.second != target:
+            second = SecondOpinion(call, plan.second)
+        opinion: Reply | None = None
+        try:
+            if second is not None and plan.parallel:
+                reply, opinion = await with_opinion(next(there), second.ask(next))
+            else:
+                reply = await next(there)
+            past = len(call.trace.attempts)
+            answer, judged = await self._judge(plan, target, reply)
+            if second is not None and not plan.parallel and not judged.failed and answer:
+                opinion = await second.ask(next)
+        except (UpstreamError, Rejected) as error:
+            failed: dict[str, int | float | str] = {"model": target.model}
+            failed["status"] = error.status
+            call.trace.note(self.name, "no_draft", failed)
+            return None
+        finally:
+            if second is not None:
+                second.join(self.name)
+        if answer is not None and any(name == "agreement" for name, _ in plan.checks):
+            verdict = self._agreement(plan, target, answer, opinion)
+            judged = judged._replace(verdicts=(*judged.verdicts, ("agreement", verdict)))
+        one = _Tried(target, reply, answer, judged, first, past)
+        self._note(call, plan, one)
+        return one
+
+    async def _judge(
+        self, plan: _Plan, target: Target, reply: Reply
+    ) -> tuple[Answer | None, Judged]:
+        """What the checks say of a draft; no answer where there is none that may be scored."""
+        if why := _unscored(reply, plan.dialect):
+            return None, Judged((("whole", Unknown(why)),))
+        answer = answer_from(reply, plan.dialect)
+        if answer is None:
+            return None, Judged((("whole", Unknown("cannot be read")),))
+        draft = Draft(plan.question, answer, plan.place, target.model)
+        return answer, await self._means.checker(draft, _with_form(plan, answer))
+
+    def _agreement(
+        self, plan: _Plan, target: Target, answer: Answer, opinion: Reply | None
+    ) -> Verdict:
+        if plan.second is None or plan.second == target:
+            return Unknown("there is no second model that is cheaper")
+        if opinion is None or _unscored(opinion, plan.dialect):
+            return Unknown("the second model gave no answer")
+        other = answer_from(opinion, plan.dialect)
+        verdict = (
+            Unknown("cannot be read") if other is None else agree(plan.question, answer, other)
+        )
+        # which of the two is wrong nobody knows: that is no proof against the draft
+        return Unknown(verdict.why) if isinstance(verdict, Failed) else verdict
+
+    def _note(self, call: Call, plan: _Plan, one: _Tried) -> None:
+        """What was found out about a draft, in the trace and for those who learn."""
+        judged = one.judged
+        numbers: dict[str, int | float | str] = {"model": one.target.model}
+        if judged.score is not None:
+            numbers["p"] = round(judged.score.chance, 4)
+            numbers["least"] = round(judged.score.least, 4)
+            numbers["certified"] = int(judged.score.certified)
+        for name, verdict in judged.verdicts:
+            numbers[name] = type(verdict).__name__.lower()
+        call.trace.note(self.name, "checked", numbers)
+        if one.answer is None:
+            return
+        if judged.failed:
+            self._teach(call, plan, one, quality=0.0)
+        elif judged.passed and any(name in _PROOFS for name, _ in judged.verdicts):
+            self._teach(call, plan, one, quality=1.0)
+
+    def _teach(
+        self, call: Call, plan: _Plan, one: _Tried, *, quality: float, reference: str = ""
+    ) -> None:
+        taught = self._means.taught
+        if taught is None or one.answer is None or one.past <= one.first:
+            return
+        attempt = call.trace.attempts[one.past - 1]
+        lesson = taught.lesson(call, plan.place, (plan.question, one.answer), attempt)
+        loss = None if not reference else 1.0 - quality
+        at = self._means.clock.now()
+        taught.add(replace(lesson, at=at, quality=quality, loss=loss, reference=reference))
+
+    def _accept(self, call: Call, one: _Tried) -> Reply:
+        numbers: dict[str, int | float | str] = {
+            **sent_to(one.target),
+            "attempts": len(call.trace.attempts),
+        }
+        call.trace.note(self.name, "accepted", numbers)
+        call.trace.headers[CASCADED] = f"accepted {one.target.model}"
+        return one.reply
+
+    async def _last(self, call: Call, next: Next, plan: _Plan, tried: list[_Tried]) -> Reply:
+        """The model that was asked for: live where nothing has left yet, else held and whole."""
+        call.trace.headers[CASCADED] = f"escalated {call.target.model}"
+        call.trace.note(self.name, "escalated", {"drafts": len(tried)})
+        first = len(call.trace.attempts)
+        try:
+            if call.sink.begun:
+                there = replace(call, sink=HeldSink())
+                reply = await self._waiting(call, next(there))
+            else:
+                reply = await next(call)
+        except (UpstreamError, BudgetExceeded) as error:
+            return self._best(call, tried, first, error)
+        except Rejected as error:
+            raise _in_stream(call, error) from error
+        return self._weighed(call, plan, tried, reply)
+
+    def _best(
+        self, call: Call, tried: list[_Tried], first: int, error: UpstreamError | BudgetExceeded
+    ) -> Reply:
+        """The strongest draft against which nothing is proven. Raises the error without one."""
+        fit = [one for one in tried if one.answer is not None and not one.judged.failed]
+        if not fit:
+            raise _in_stream(call, error) from error
+        best = fit[-1]
+        past = len(call.trace.attempts)
+        call.trace.note(self.name, "served", served_after_all(best.first, best.past))
+        call.trace.note(self.name, "failed", unserved(first, past))
+        numbers = {**sent_to(best.target), "why": type(error).__name__}
+        call.trace.note(self.name, "best_effort", numbers)
+        call.trace.headers[CASCADED] = f"best_effort {best.target.model}"
+        return replace(best.reply, cacheable=False)
+
+    def _weighed(self, call: Call, plan: _Plan, tried: list[_Tried], reply: Reply) -> Reply:
+        """The last answer is served in any case; where it fails, too, it is not remembered."""
+        answer = None if _unscored(reply, plan.dialect) else answer_from(reply, plan.dialect)
+        if answer is None:
+            return reply
+        if tried and (draft := tried[-1]).answer is not None and not draft.judged.failed:
+            verdict = agree(plan.question, draft.answer, answer)
+            if not isinstance(verdict, Unknown):
+                quality = float(isinstance(verdict, Passed))
+                self._teach(call, plan, draft, quality=quality, reference=call.target.model)
+        failed = [
+            name
+            for name, argument in _with_form(plan, answer)
+            if name in CHECKS and isinstance(run(name, plan.question, answer, argument), Failed)
+        ]
+        if not failed:
+            return reply
+        call.trace.note(self.name, "best_effort", {"failed": ", ".join(failed)})
+        call.trace.headers[CASCADED] = f"best_effort {call.target.model}"
+        return replace(reply, cacheable=False)
+
+
+def _with_form(plan: _Plan, answer: Answer) -> Checks:
+    """The checks, and those of the form that the call itself asks for."""
+    names = {name for name, _ in plan.checks}
+    checks = plan.checks
+    if answer.tool_uses and "tool_arguments" not in names:
+        checks = (("tool_arguments", ""), *checks)
+    if plan.question.wants_json and not answer.tool_uses and "json" not in names:
+        checks = (("json", ""), *checks)
+    return checks
+
+
+def _unscored(reply: Reply, dialect: Dialect) -> str:
+    """Why a reply must be judged neither right nor wrong; empty when it may."""
+    facts = reply.facts
+    if not facts.complete or reply.body is None:
+        return "not whole"
+    if facts.finish not in ("complete", "tool_calls"):
+        return facts.finish
+    if facts.finish == "tool_calls":
+        return ""
+    why = why_not_kept(reply, text_of(reply, dialect), _MOST_BYTES)
+    return why if why == "refusal" else ""
+
+
+def _in_stream(call: Call, error: UpstreamError | Rejected) -> UpstreamError | Rejected:
+    """A refusal of ours after comments have left: status 200 is gone, the stream must tell it."""
+    if not call.sink.begun or isinstance(error, UpstreamError):
+        return error
+    return UpstreamError(str(error), status=error.status, sent=False)
