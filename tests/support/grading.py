@@ -31,7 +31,7 @@ def shown(system: str, user: str) -> tuple[tuple[str, str], tuple[str, str]]:
     """Names and texts of the two answers in a judge's prompt."""
     found = _LABELS.search(system)
     assert found, system
-    parts = re.split(r"\n\n(?=\[mark-\S+ answer \w+\]\n)", user)[1:]
+    parts = re.split(r"\n\n(?=\[\S+ answer \w+\]\n)", user)[1:]
     one, two = (part.split("]\n", 1)[1].rpartition("\n[")[0] for part in parts)
     return (found[1], found[2]), (one, two)
 

@@ -14,6 +14,7 @@ import click
 import msgspec
 
 from scrimp.cli.cache import only_own, place_of, tenant_option
+from scrimp.cli.first_error import first_error
 from scrimp.cli.options import config_option, examples, json_option, load_settings
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def warm_command(**options: Unpack[WarmOptions]) -> None:
     try:
         told = asyncio.run(_work(loaded, planned, options, budget_nanousd=budget, remote=remote))
     except BaseExceptionGroup as group:  # of the engine's tasks: the first says what is wrong
-        raise _first(group) from None
+        raise first_error(group) from None
     if options["as_json"]:
         print_json({"place": place_of(loaded), **told})
     elif not options["dry_run"]:
@@ -139,13 +140,6 @@ async def _work(
             at_once = options["concurrency"]
             tally = await run(todo, do, budget_nanousd=budget_nanousd, at_once=at_once, tell=tell)
         return {**told, **_result(tally)}
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    found: BaseException = group
-    while isinstance(found, BaseExceptionGroup):
-        found = found.exceptions[0]
-    return found
 
 
 def _is_remote(loaded: Loaded, tenant: str | None) -> bool:

@@ -47,6 +47,9 @@ COMMANDS: dict[str, Lazy] = {
     "cache": Lazy(
         "scrimp.cli.cache_group:cache_command", "Look at remembered replies, forget or make them."
     ),
+    "compare": Lazy(
+        "scrimp.cli.compare:compare_command", "Run models on your prompts, judged blind."
+    ),
     "price": Lazy("scrimp.cli.price:price_command", "Show what a model costs."),
     "prices": Lazy("scrimp.cli.prices:prices_command", "Show, set, compare and update prices."),
     "reprice": Lazy(

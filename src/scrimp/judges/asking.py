@@ -22,7 +22,7 @@ from scrimp.remembered import CacheControl
 
 TAG = "scrimp-audit"
 """Of all its calls: budgets and reports may name it."""
-ITSELF = Wish("off", fallback=False)
+ITSELF = Wish("off", cascade=False, fallback=False)
 """Asked is the model that was named, or none."""
 _PATHS = {"openai.chat": "/v1/chat/completions", "anthropic.messages": "/v1/messages"}
 _JSON = (("content-type", "application/json"),)

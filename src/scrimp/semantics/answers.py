@@ -56,8 +56,13 @@ def why_not_kept(reply: Reply, text: str, max_bytes: int) -> str:
         return "too_large"
     if not text.strip():
         return "no_text"
+    return "refusal" if declines(text) else ""
+
+
+def declines(text: str) -> bool:
+    """Whether an answer begins as one that declines to answer."""
     start = text[:_SHORT].lower().replace("\u2019", "'").lstrip()
-    return "refusal" if start.startswith(_REFUSALS) else ""
+    return start.startswith(_REFUSALS)
 
 
 class _OtherError(Exception):

@@ -1,0 +1,1 @@
+"""Studies: models and routers beside each other. Their pipeline comes from outside."""
