@@ -72,6 +72,12 @@ class Draft:
         """Remember what is not passed on; of many fields of one name the name once."""
         self.left_out[name] = None
 
+    def without(self, given: Fields, *names: str) -> None:
+        """Remember which of these are not passed on."""
+        for name in names:
+            if given.get(name):
+                self.leave_out(name)
+
     def only(self, given: Fields, known: Iterable[str], where: str) -> None:
         """Raises InvalidRequest for a field that nobody here knows; null says nothing."""
         for name in given:

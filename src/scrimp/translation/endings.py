@@ -14,9 +14,9 @@ from scrimp.calls import Usage
 _TO_CHAT: Mapping[str, str] = {
     "end_turn": "stop",
     "stop_sequence": "stop",
-    "pause_turn": "stop",
     "tool_use": "tool_calls",
     "max_tokens": "length",
+    "pause_turn": "length",  # it is not the end
     "model_context_window_exceeded": "length",
     "refusal": "content_filter",
 }
@@ -26,6 +26,8 @@ _TO_MESSAGES: Mapping[str, str] = {
     "function_call": "tool_use",
     "length": "max_tokens",
     "model_length": "max_tokens",  # Mistral's, for a context that is full
+    "insufficient_system_resource": "max_tokens",  # DeepSeek's, for an answer that it gave up
+    "error": "max_tokens",  # OpenRouter's, for the same
     "content_filter": "refusal",
 }
 _TIER_OF_CHAT: Mapping[str, str] = {"standard": "default", "priority": "priority"}

@@ -60,6 +60,7 @@ def document_block(part: Fields, where: str, draft: Draft) -> dict[str, Any]:
 def image_part(block: Fields, where: str, draft: Draft) -> dict[str, Any]:
     """OpenAI's part of an `image` block. Raises InvalidRequest."""
     draft.only(block, ("type", "source", "cache_control"), where)
+    draft.without(block, "cache_control")
     source = mapping(block.get("source"), f"{where}.source")
     match source.get("type"):
         case "base64":
@@ -76,6 +77,7 @@ def image_part(block: Fields, where: str, draft: Draft) -> dict[str, Any]:
 def file_part(block: Fields, where: str, draft: Draft) -> dict[str, Any]:
     """OpenAI's part of a `document` block. Raises InvalidRequest."""
     draft.only(block, ("type", "source", "title", "citations", "cache_control"), where)
+    draft.without(block, "cache_control")
     if block.get("citations") not in (None, {"enabled": False}):
         raise draft.refusal(f"{where}.citations", "leave it out, or ask a model of Anthropic's")
     source = mapping(block.get("source"), f"{where}.source")

@@ -52,6 +52,7 @@ def _slim(parts: Blocks) -> str | Blocks:
 
 def _text(block: Fields, where: str, draft: Draft) -> dict[str, Any]:
     draft.only(block, ("type", "text", "cache_control", "citations"), where)
+    draft.without(block, "cache_control", "citations")
     return {"type": "text", "text": text(block, "text", where)}
 
 
@@ -95,6 +96,7 @@ def _asked(content: object, where: str, draft: Draft) -> list[dict[str, Any]]:
 def _result(block: Fields, where: str, draft: Draft) -> dict[str, Any]:
     known = ("type", "tool_use_id", "content", "is_error", "cache_control")
     draft.only(block, known, where)
+    draft.without(block, "cache_control")
     content = block.get("content")
     parts = [] if content is None else _texts(content, f"{where}.content", draft)
     if block.get("is_error"):
@@ -137,6 +139,7 @@ def _said(content: object, where: str, draft: Draft) -> list[dict[str, Any]]:
 
 def _call(block: Fields, where: str, draft: Draft) -> dict[str, Any]:
     draft.only(block, ("type", "id", "name", "input", "caller", "cache_control"), where)
+    draft.without(block, "cache_control")
     if block.get("caller") not in (None, {"type": "direct"}):
         raise draft.refusal(f"{where}.caller", "only your own program may have called")
     function = {

@@ -88,6 +88,17 @@ def _take_tier(value: object, draft: Draft) -> None:
         raise draft.refusal("service_tier", "leave it out, or say 'auto' or 'standard_only'")
 
 
+def _take_context(value: object, draft: Draft) -> None:
+    """Thoughts of before are left out anyway; other edits change what the model reads."""
+    edits = mapping(value, "context_management").get("edits")
+    if edits is None:
+        raise draft.refusal("context_management", _NO_TOOL)
+    for where, edit in items(edits, "context_management.edits"):
+        if not str(edit.get("type")).startswith("clear_thinking"):
+            raise draft.refusal(where, _NO_TOOL)
+    draft.leave_out("context_management")
+
+
 def _take_thinking(value: object, draft: Draft) -> None:
     thinking = mapping(value, "thinking")
     match thinking.get("type"):
@@ -132,6 +143,7 @@ _TABLE = Table(
         "metadata": _take_user,
         "service_tier": _take_tier,
         "thinking": _take_thinking,
+        "context_management": _take_context,
         "output_config": _take_output,
         "output_format": _take_format,
     },
@@ -186,6 +198,7 @@ def _tool(given: Fields, where: str, draft: Draft) -> dict[str, Any]:
         *("eager_input_streaming", "defer_loading", "allowed_callers", "input_examples"),
     )
     draft.only(given, known, where)
+    draft.without(given, "cache_control")
     function: dict[str, Any] = {"name": text(given, "name", where)}
     if given.get("description") is not None:
         function["description"] = text(given, "description", where)

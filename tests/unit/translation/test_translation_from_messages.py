@@ -221,6 +221,19 @@ def test_marks_of_the_prompt_cache_are_left_out() -> None:
     """OpenAI keeps prefixes by itself."""
     body, left_out = left_out_of_messages(cache_control={"type": "ephemeral"})
     assert (body, left_out) == (to_chat(), ("cache_control",))
+    part = {"type": "text", "text": "Hi", "cache_control": {"type": "ephemeral"}}
+    body, left_out = left_out_of_messages(messages=[{"role": "user", "content": [part]}])
+    assert (body, left_out) == (to_chat(), ("cache_control",))
+
+
+def test_clearing_thoughts_of_before_is_what_happens_anyway() -> None:
+    """Coding agents ask for it in every call; other edits of the context are refused."""
+    edit = {"type": "clear_thinking_20251015", "keep": "all"}
+    body, left_out = left_out_of_messages(context_management={"edits": [edit]})
+    assert (body, left_out) == (to_chat(), ("context_management",))
+    tools = {"edits": [edit, {"type": "clear_tool_uses_20250919"}]}
+    with pytest.raises(InvalidRequest, match=r"'context_management.edits\[1\]'"):
+        to_chat(context_management=tools)
 
 
 def user(**block: Any) -> dict[str, Any]:

@@ -144,6 +144,7 @@ def test_a_forced_call_ends_a_message_as_every_call_does() -> None:
         ("max_tokens", "length"),
         ("model_context_window_exceeded", "length"),
         ("refusal", "content_filter"),
+        ("pause_turn", "length"),
         ("made_up", "stop"),
     ],
 )
@@ -154,7 +155,12 @@ def test_ends_of_messages(stop_reason: str, finish: str) -> None:
 
 @pytest.mark.parametrize(
     ("finish", "stop_reason"),
-    [("length", "max_tokens"), ("content_filter", "refusal"), (None, "end_turn")],
+    [
+        ("length", "max_tokens"),
+        ("content_filter", "refusal"),
+        ("insufficient_system_resource", "max_tokens"),
+        (None, "end_turn"),
+    ],
 )
 def test_ends_of_completions(finish: str | None, stop_reason: str) -> None:
     """Each has one of Anthropic's."""
