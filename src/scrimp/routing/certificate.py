@@ -85,7 +85,7 @@ class Certificate:
         self.requests = self.served = 0
         self.awaited: deque[Bet] = deque()
         self._open: dict[int, Bet] = {}
-        self._unpaid = self._settled = 0
+        self._unpaid = self._settled = self._since = 0
         self._credit, self._against = self.ladder.credit(np.zeros(len(self.rungs)))
         self.plan()
 
@@ -98,6 +98,7 @@ class Certificate:
         self.turn += 1
         self.requests += 1
         self._unpaid += 1
+        self._since += 1
         known = isfinite(score)
         zone = bisect_left(self.rungs, score) if known and not barred else len(self.rungs)
         self.zones[zone] += 1
@@ -149,7 +150,8 @@ class Certificate:
         """Remember what this comparison is about; the request itself pays by its label."""
         self._unpaid -= 1
         self._pay()
-        bet = Bet(self.turn, zone, rate, self._floors, self._credit, self._against)
+        bet = Bet(self.turn, zone, rate, self._floors, self._credit, self._against, self._since)
+        self._since = 0
         self._credit, self._against = np.zeros_like(self._credit), np.zeros_like(self._against)
         self.awaited.append(bet)
         self._open[bet.turn] = bet
@@ -164,25 +166,30 @@ class Certificate:
 
     def _settle(self) -> None:
         """Pay the bets whose labels are there, up to the first that is awaited."""
-        live = self.ladder.live
+        before = self.ladder.live, self.ladder.proven
         while self.awaited and (loss := self.awaited[0].loss) is not None:
             self.ladder.settle(self.awaited.popleft(), loss)
             self._settled += 1
             if self._harm():
                 return
-        if self.ladder.live != live or self._settled >= _TOGETHER:
+        now = self.ladder.live, self.ladder.proven
+        if now != before or self._settled >= _TOGETHER:
             self._settled = 0
             self.plan()
 
     def _harm(self) -> bool:
-        """Whether what is served is worse than promised; then the proof begins anew."""
-        live = self.ladder.live
-        if live < 0 or float(self.ladder.alarm()[live]) < self.alarm_needed:
+        """Whether something proven is worse than promised: the traffic is not what was proven."""
+        ladder = self.ladder
+        if ladder.proven < 0:
             return False
-        labels, loss = self.ladder.labels_of(live), self.ladder.loss_of(live, self.shares())
+        rings = np.flatnonzero(ladder.alarm()[: ladder.proven + 1] >= self.alarm_needed)
+        if not len(rings):
+            return False
+        rung = int(rings[0])
+        labels, loss = ladder.labels_of(rung), ladder.recent_loss_of(rung) or 0.0
         self.restart(
-            f"alarm: the loss of rung {live} is above {self.promise.max_loss:g} "
-            f"({loss or 0.0:.3f} in all of {labels} labels, more of late)"
+            f"alarm: the loss of rung {rung} is above {self.promise.max_loss:g} "
+            f"({loss:.3f} of late, {labels} labels)"
         )
         return True
 
@@ -196,14 +203,17 @@ class Certificate:
         if sum(self.zones) > _HALF:
             self.zones = [count / 2 for count in self.zones]
         ladder, rungs = self.ladder, len(self.rungs)
-        alarmed = (
-            ladder.live >= 0 and float(ladder.alarm()[ladder.live]) >= self.alarm_needed - _NEAR
-        )
-        shares, doubtful = np.cumsum(self.shares())[:-1].tolist(), ladder.doubtful()
-        goal = probing.aim(shares, ladder.live, sum(self.zones), doubtful)
+        alarms, live, top = ladder.alarm(), ladder.live, ladder.proven
+        alarmed = live >= 0 and float(alarms[live]) >= self.alarm_needed - _NEAR
+        shares, bars = np.cumsum(self.shares())[:-1].tolist(), ladder.doubtful()
+        if top + 1 < rungs:  # the next one is given up by proof only
+            bars[top + 1] = float(alarms[top + 1]) >= self.alarm_needed
+        goal = probing.aim(shares, top, sum(self.zones), bars)
         effort = self._effort(goal, shares)
         serving = probing.serving_rate(self.promise, self.served, effort, suspicious=alarmed)
-        rates = probing.propensities(rungs, ladder.live, goal, serving, self.promise.explore)
+        # Until the first proof, labels beyond the goal prove nothing.
+        beyond = 0.0 if live < 0 <= goal and effort is Effort.FIRST else self.promise.explore
+        rates = probing.propensities(rungs, live, goal, serving, beyond)
         self._pay()
         self._rates: list[float] = rates.tolist()
         self._floors = probing.floors(rates)
@@ -211,12 +221,13 @@ class Certificate:
 
     def _effort(self, goal: int, shares: list[float]) -> Effort:
         ladder = self.ladder
-        if goal <= ladder.live:
+        top, last = ladder.proven, len(self.rungs) - 1
+        if goal <= top:
             return Effort.GUARD
-        labels = int(ladder.labels.sum())
-        if labels < self.promise.first and (ladder.live < 0 or shares[ladder.live] < probing.FIRST):
+        labels = ladder.labels_of(last)
+        if labels < self.promise.first and (top < 0 or shares[top] < probing.FIRST):
             return Effort.FIRST
-        if labels >= _PATIENCE or ladder.missing(ladder.live + 1, self.shares()) is None:
+        if labels >= _PATIENCE or ladder.missing(top + 1) is None:
             return Effort.GUARD
         return Effort.CLIMB
 
@@ -234,20 +245,19 @@ class Certificate:
 
     def standing(self) -> Standing:
         """How the proof stands."""
-        ladder, zones = self.ladder, self.shares()
+        ladder, rungs = self.ladder, self._rungs()
         live = ladder.live if ladder.live >= 0 else None
-        testing = ladder.live + 1 if ladder.live + 1 < len(self.rungs) else None
-        rungs = self._rungs(zones)
-        alarm = 0.0 if live is None else rungs[live].alarm
+        testing = ladder.proven + 1 if ladder.proven + 1 < len(self.rungs) else None
         return Standing(
             live=live,
+            proven=ladder.proven if ladder.proven >= 0 else None,
             testing=testing,
             log_wealth=ladder.needed if testing is None else rungs[testing].log_wealth,
             needed=ladder.needed,
             labels=0 if testing is None else rungs[testing].labels,
-            missing=0 if testing is None else ladder.missing(testing, zones),
+            missing=0 if testing is None else ladder.missing(testing),
             infeasible=testing is not None and rungs[testing].exceeds,
-            alarm=alarm,
+            alarm=0.0 if live is None else rungs[live].alarm,
             alarm_needed=self.alarm_needed,
             restarts=self.restarts,
             last_restart=self.last_restart,
@@ -258,17 +268,18 @@ class Certificate:
             rungs=rungs,
         )
 
-    def _rungs(self, zones: Floats) -> tuple[RungStanding, ...]:
+    def _rungs(self) -> tuple[RungStanding, ...]:
         ladder = self.ladder
-        shares, wealth, alarms = np.cumsum(zones), ladder.wealth(), ladder.alarm()
+        shares, wealth, alarms = np.cumsum(self.shares()), ladder.wealth(), ladder.alarm()
         return tuple(
             RungStanding(
                 share=float(shares[rung]),
-                loss=ladder.loss_of(rung, zones),
+                loss=ladder.loss_of(rung),
+                recent_loss=ladder.recent_loss_of(rung),
                 log_wealth=float(wealth[rung]),
                 alarm=float(alarms[rung]),
                 labels=ladder.labels_of(rung),
-                proven=rung <= ladder.live,
+                proven=rung <= ladder.proven,
                 exceeds=float(alarms[rung]) >= self.alarm_needed,
             )
             for rung in range(len(self.rungs))
@@ -284,7 +295,7 @@ class Certificate:
             counts,
             self.last_restart,
             tuple(self.zones),
-            self.ladder.live,
+            self.ladder.proven,
             self.ladder.lost,
             *pack(self.ladder),
         )

@@ -21,7 +21,7 @@ class Kept(msgspec.Struct, frozen=True):
     counts: tuple[int, int, int, int]
     last_restart: str
     zones: tuple[float, ...]
-    live: int
+    proven: int
     lost: int
     logs: bytes
     alarms: bytes
@@ -30,23 +30,21 @@ class Kept(msgspec.Struct, frozen=True):
 
 def pack(ladder: Ladder) -> tuple[bytes, bytes, bytes]:
     """The arrays of a ladder."""
-    sums = np.stack([ladder.labels.astype(np.float64), ladder.weights, ladder.losses])
-    return _bytes(ladder.logs), _bytes(ladder.alarms), _bytes(sums)
+    return _bytes(ladder.logs), _bytes(ladder.alarms), _bytes(ladder.sums)
 
 
 def unpack(kept: Kept, ladder: Ladder) -> None:
     """Put them into a fresh ladder. Raises ValueError where they do not fit or are no numbers."""
     logs = _numbers(kept.logs).reshape(ladder.logs.shape)
     alarms = _numbers(kept.alarms).reshape(ladder.alarms.shape)
-    sums = _numbers(kept.sums).reshape(3, ladder.rungs + 1)
+    sums = _numbers(kept.sums).reshape(ladder.sums.shape)
     if not np.isfinite(kept.zones).all():
         raise ValueError("traffic that is no number")
-    if not -1 <= kept.live < ladder.rungs or len(kept.zones) != ladder.rungs + 1:
+    if not -1 <= kept.proven < ladder.rungs or len(kept.zones) != ladder.rungs + 1:
         raise ValueError("rungs that are not there")
-    ladder.logs, ladder.alarms = logs, alarms
-    ladder.labels = sums[0].astype(np.int64)
-    ladder.weights, ladder.losses = sums[1], sums[2]
-    ladder.live, ladder.lost = kept.live, kept.lost
+    ladder.logs, ladder.alarms, ladder.sums = logs, alarms, sums
+    ladder.proven, ladder.lost = kept.proven, kept.lost
+    ladder.choose()
 
 
 def read(data: bytes) -> Kept | None:

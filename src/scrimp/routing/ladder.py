@@ -21,6 +21,11 @@ _TYPICAL: Final = 0.03
 """Log wealth that one label wins where 3 points are to be proven for a fifth of the traffic: what
 is expected before labels tell, weighing as much as 20 of them."""
 _WEIGHT: Final = 20
+_CALM: Final = 0.9
+_FADING: Final = 0.5 ** (1 / 80)
+"""Recent labels: their weight is halved every 80, so that 300 after a change tell of it alone."""
+SUMS: Final = ("labels", "losses", "requests", "recent losses", "recent requests", "away")
+_LABELS, _LOSSES, _REQUESTS, _RECENT_LOSSES, _RECENT_REQUESTS, _AWAY = range(len(SUMS))
 MOST_MISSING: Final = 1_000_000
 
 
@@ -29,7 +34,8 @@ class Bet:
     """One comparison that was asked for, and the traffic since the one before.
 
     `credit` and `against` are logs that this traffic pays, `floors` those of each rung at that
-    moment. A loss that is not known yet is None.
+    moment, `requests` how many there were, this one among them. A loss that is not known yet is
+    None.
     """
 
     turn: int
@@ -38,20 +44,24 @@ class Bet:
     floors: Floats
     credit: Floats
     against: Floats
+    requests: int
     loss: float | None = None
 
 
 class Ladder:
-    """Wealth, alarms and labels of each rung; `live` is the last that is proven, -1 for none."""
+    """Wealth, alarms and labels of each rung.
+
+    `proven` is the last rung that is proven, -1 for none. `live` is the one that may serve: not
+    above it, and lower where recent labels look worse than what is allowed. That is prudence, no
+    test: to serve a more cautious rung that is proven needs no reason.
+    """
 
     def __init__(self, rungs: int, allowed: float, needed: float) -> None:
         self.rungs, self.allowed, self.needed = rungs, allowed, needed
         self.logs = betting.opening(rungs)
         self.alarms = np.zeros((rungs, len(betting.SURPRISES)))
-        self.labels = np.zeros(rungs + 1, np.int64)
-        self.weights = np.zeros(rungs + 1)
-        self.losses = np.zeros(rungs + 1)
-        self.live = -1
+        self.sums = np.zeros((len(SUMS), rungs))
+        self.proven = self.live = -1
         self.lost = 0
         self._ranks = np.arange(rungs)
 
@@ -70,12 +80,33 @@ class Ladder:
         np.maximum(self.alarms, _LEAST, out=self.alarms)
         at = slice(bet.zone, None)
         self.alarms[at] = np.logaddexp(self.alarms[at], 0.0)
-        self.labels[bet.zone] += 1
-        self.weights[bet.zone] += 1 / bet.propensity
-        self.losses[bet.zone] += loss / bet.propensity
+        self._count(bet, loss / bet.propensity)
         wealth = self.wealth()
-        while self.live + 1 < self.rungs and wealth[self.live + 1] >= self.needed:
-            self.live += 1
+        while self.proven + 1 < self.rungs and wealth[self.proven + 1] >= self.needed:
+            self.proven += 1
+        self.choose()
+
+    def _count(self, bet: Bet, loss: float) -> None:
+        self.sums[_AWAY] += bet.requests
+        if bet.zone >= self.rungs:
+            return
+        at = slice(bet.zone, None)
+        self.sums[_LABELS, at] += 1
+        self.sums[_LOSSES, at] += loss
+        self.sums[_REQUESTS, at] += self.sums[_AWAY, at]
+        self.sums[_RECENT_LOSSES, at] = self.sums[_RECENT_LOSSES, at] * _FADING + loss
+        self.sums[_RECENT_REQUESTS, at] *= _FADING
+        self.sums[_RECENT_REQUESTS, at] += self.sums[_AWAY, at]
+        self.sums[_AWAY, at] = 0.0
+
+    def choose(self) -> None:
+        """The boldest proven rung whose recent labels look good."""
+        self.live = self.proven
+        allowed = self.allowed * _CALM
+        while self.live >= 0 and (
+            self.sums[_RECENT_LOSSES, self.live] > allowed * self.sums[_RECENT_REQUESTS, self.live]
+        ):
+            self.live -= 1
 
     def wealth(self) -> Floats:
         """Log of what each rung has won."""
@@ -92,31 +123,28 @@ class Ladder:
 
     def doubtful(self) -> list[bool]:
         """Whether the loss of a rung looks too high: the mean of those bets has won fivefold."""
-        begun = 1.0 + np.cumsum(self.labels[:-1])
-        return [bool(one) for one in self.alarm() - np.log(begun) >= _DOUBT]
+        return [bool(one) for one in self.alarm() - np.log1p(self.sums[_LABELS]) >= _DOUBT]
 
     def labels_of(self, rung: int) -> int:
         """Labels on requests that this rung would serve cheap."""
-        return int(self.labels[: rung + 1].sum())
+        return int(self.sums[_LABELS, rung])
 
-    def loss_of(self, rung: int, zones: Floats) -> float | None:
-        """The estimated mean loss over all traffic. `zones` are shares of traffic."""
-        known = self.weights[: rung + 1] > 0
-        if not known.any():
-            return None
-        part, weights = zones[: rung + 1], self.weights[: rung + 1]
-        means = self.losses[: rung + 1][known] / weights[known]
-        seen = float(part[known].sum())
-        # Zones without a label yet count as those that have some.
-        mean = float(part[known] @ means) / seen if seen > 0 else float(means.mean())
-        return mean * float(part.sum())
+    def loss_of(self, rung: int) -> float | None:
+        """The estimated mean loss over all traffic (each label stands for 1/propensity)."""
+        requests = float(self.sums[_REQUESTS, rung])
+        return float(self.sums[_LOSSES, rung]) / requests if requests else None
 
-    def missing(self, rung: int, zones: Floats) -> int | None:
+    def recent_loss_of(self, rung: int) -> float | None:
+        """The same, the newest labels counting most."""
+        requests = float(self.sums[_RECENT_REQUESTS, rung])
+        return float(self.sums[_RECENT_LOSSES, rung]) / requests if requests else None
+
+    def missing(self, rung: int) -> int | None:
         """About how many labels more prove this rung; None where no number would."""
         short = self.needed - float(self.wealth()[rung])
         if short <= 0:
             return 0
-        labels, loss = self.labels_of(rung), self.loss_of(rung, zones)
+        labels, loss = self.labels_of(rung), self.loss_of(rung)
         if labels >= _WEIGHT and loss is not None and loss >= self.allowed:
             return None
         won = float((self.logs[rung] - betting.opening(1)[0]).max())

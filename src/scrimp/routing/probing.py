@@ -18,7 +18,7 @@ import numpy as np
 from scrimp.routing.loss_betting import Floats
 from scrimp.routing.standing import LossPromise
 
-FIRST: Final = 0.19
+FIRST: Final = 0.175
 """The first goal is about a fifth of the traffic: one label there serves every rung below, too."""
 _FURTHER: Final = 1.75
 """The next goal, in shares of what is served cheap already."""
@@ -58,10 +58,13 @@ def serving_rate(promise: LossPromise, served: int, effort: Effort, *, suspiciou
     return min(1.0, _ANXIOUS * rate) if suspicious else rate
 
 
-def propensities(rungs: int, live: int, aim: int, serving: float, explore: float) -> Floats:
-    """The probability of a comparison for each zone; the last is above all rungs. -1: none live."""
-    rates = np.full(rungs + 1, explore)
-    rates[: aim + 1] = 1.0 if live < 0 else max(explore, min(1.0, _DEARER * serving))
+def propensities(rungs: int, live: int, aim: int, serving: float, beyond: float) -> Floats:
+    """The probability of a comparison for each zone; the last is above all rungs. -1: none live.
+
+    `beyond` is that above the aim.
+    """
+    rates = np.full(rungs + 1, beyond)
+    rates[: aim + 1] = 1.0 if live < 0 else max(beyond, min(1.0, _DEARER * serving))
     rates[: live + 1] = serving
     return rates
 

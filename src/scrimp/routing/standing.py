@@ -58,12 +58,14 @@ class RungStanding(Value, frozen=True):
     """One policy of the ladder: the share of recent traffic it serves cheap, its loss, its proof.
 
     `loss` is an estimate in the mean over all traffic, as the judge sees it, None without labels;
-    `log_wealth` is won of what is needed. `exceeds`: the loss is above what is allowed, shown by
+    `recent_loss` the same, the newest labels counting most. `log_wealth` is won of what is needed.
+    `exceeds`: the loss is above what is allowed, shown by
     the alarm.
     """
 
     share: float
     loss: float | None
+    recent_loss: float | None
     log_wealth: float
     alarm: float
     labels: int
@@ -74,7 +76,8 @@ class RungStanding(Value, frozen=True):
 class Standing(Value, frozen=True):
     """How a certificate stands.
 
-    `live` is the rung that serves, None while all traffic goes to the reference; `testing` the next
+    `live` is the rung that serves, None while all traffic goes to the reference; `proven` the last
+    that is proven, above `live` where recent labels look worse than promised; `testing` the next
     one, None where there is none left to prove. `log_wealth` of `needed` is won for `testing`,
     `missing` estimates how many more labels are needed: None where no number would do at the loss
     seen so far. `infeasible` says that the loss of `testing` is above what is allowed, beyond doubt
@@ -83,6 +86,7 @@ class Standing(Value, frozen=True):
     """
 
     live: int | None
+    proven: int | None
     testing: int | None
     log_wealth: float
     needed: float
@@ -111,6 +115,8 @@ class Standing(Value, frozen=True):
             now = f"rung {self.live} is certified: {self.rungs[self.live].share:.0%} served cheap"
         else:
             now = "nothing is certified yet: all traffic goes to the reference"
+        if self.proven is not None and self.proven != self.live:
+            now += f" (rung {self.proven} waits: its recent labels look worse than promised)"
         if self.testing is None:
             return f"{now}; the ladder is climbed"
         if self.infeasible:

@@ -111,6 +111,22 @@ def test_harm_falls_back_by_itself_and_says_so() -> None:
     assert not certificate.decide(0.0, 0.0, barred=False).serve_cheap
 
 
+def test_recent_labels_that_look_worse_lower_the_rung_at_once() -> None:
+    """Prudence comes before proof: a more cautious rung that is proven serves meanwhile."""
+    certificate = Certificate(THREE, RUNGS, RUNGS)
+    stream(certificate, 6000, no_loss)
+    boldest, seed = len(RUNGS) - 1, 2
+    while certificate.standing().live == boldest:
+        stream(certificate, 20, lambda score, _luck: float(score > 0.2), seed=seed)
+        seed += 1
+    standing = certificate.standing()
+    assert standing.restarts == 0
+    assert standing.proven == boldest
+    assert standing.live is not None
+    assert 3 <= standing.live < boldest
+    assert "rung 5 waits: its recent labels look worse than promised" in standing.said
+
+
 def test_restart_counts_fresh_labels_only() -> None:
     """Labels of decisions made before a restart change nothing after it."""
     certificate = Certificate(THREE, RUNGS, RUNGS)
