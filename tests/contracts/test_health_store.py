@@ -21,6 +21,8 @@ from scrimp.stores.memory_health import MemoryHealth
 from scrimp.stores.sqlite_health import SqliteHealth
 
 T = 1_800_000_000.0
+PATIENT_S = 30.0
+"""For disks that are slow because all tests use them."""
 OPEN = Health(
     circuit="open",
     until_s=T + 5,
@@ -36,7 +38,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> HealthStore:
     """Each engine, empty."""
     if request.param == "memory":
         return MemoryHealth()
-    return SqliteHealth(tmp_path / "state" / "health.sqlite")
+    return SqliteHealth(tmp_path / "state" / "health.sqlite", limit_s=PATIENT_S)
 
 
 def put(**healths: Health) -> Callable[[Healths], Healths]:
@@ -84,24 +86,24 @@ async def test_a_change_that_breaks_changes_nothing(store: HealthStore) -> None:
 
 
 async def test_of_many_at_once_none_is_lost(store: HealthStore) -> None:
-    """A hundred additions are a hundred."""
+    """Thirty additions are thirty."""
 
     def more(known: Healths) -> Healths:
         old = known.get("a", WELL)
         return {**known, "a": replace(old, openings=old.openings + 1)}
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(100):
+        for _ in range(30):
             group.create_task(store.change(more))
-    assert (await store.look())["a"].openings == 100
+    assert (await store.look())["a"].openings == 30
 
 
 async def test_of_many_workers_one_probes(tmp_path: Path) -> None:
     """Eight stores over one file ask for the same probe at the same time."""
     path = tmp_path / "health.sqlite"
     due = Health(circuit="open", until_s=T - 1, openings=1)
-    await SqliteHealth(path).change(put(a=due))
-    workers = [SqliteHealth(path) for _ in range(8)]
+    await SqliteHealth(path, limit_s=PATIENT_S).change(put(a=due))
+    workers = [SqliteHealth(path, limit_s=PATIENT_S) for _ in range(8)]
     claims = [
         partial(claimed, upstreams=["a"], prober=f"worker {number}", now_s=T, rules=Rules())
         for number in range(8)
@@ -116,7 +118,7 @@ async def test_of_many_workers_one_probes(tmp_path: Path) -> None:
 async def test_the_file_is_its_owners_alone(tmp_path: Path) -> None:
     """0600 in a folder of 0700."""
     path = tmp_path / "state" / "health.sqlite"
-    await SqliteHealth(path).change(put(a=OPEN))
+    await SqliteHealth(path, limit_s=PATIENT_S).change(put(a=OPEN))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
@@ -132,7 +134,7 @@ async def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path: Path) 
     path = tmp_path / "health.sqlite"
     content = b"no database at all, but long enough to be one" * 40
     path.write_bytes(content)
-    store = SqliteHealth(path)
+    store = SqliteHealth(path, limit_s=PATIENT_S)
     for work in (store.look(), store.change(put(a=OPEN))):
         with pytest.raises(StoreError, match=r"health\.sqlite"):
             await work
@@ -142,7 +144,7 @@ async def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path: Path) 
 async def test_a_row_that_cannot_be_read_misleads_nobody(tmp_path: Path) -> None:
     """Edited, or written by another version: as if it were not there."""
     path = tmp_path / "health.sqlite"
-    store = SqliteHealth(path)
+    store = SqliteHealth(path, limit_s=PATIENT_S)
     await store.change(put(a=OPEN, b=OPEN, c=OPEN))
     connection = sqlite3.connect(path)
     with connection:
@@ -157,7 +159,7 @@ async def test_a_row_that_cannot_be_read_misleads_nobody(tmp_path: Path) -> None
 async def test_a_file_that_is_taken_away_is_made_again(tmp_path: Path) -> None:
     """Deleting it is what its own error advises."""
     path = tmp_path / "health.sqlite"
-    store = SqliteHealth(path)
+    store = SqliteHealth(path, limit_s=PATIENT_S)
     await store.change(put(a=OPEN))
     assert await store.look() == {"a": OPEN}
     path.unlink()
@@ -168,7 +170,7 @@ async def test_a_file_that_is_taken_away_is_made_again(tmp_path: Path) -> None:
 async def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     """As a StoreError, like everything that a store cannot do."""
     (tmp_path / "file").write_text("")
-    store = SqliteHealth(tmp_path / "file" / "health.sqlite")
+    store = SqliteHealth(tmp_path / "file" / "health.sqlite", limit_s=PATIENT_S)
     for work in (store.look(), store.change(put(a=OPEN))):
         with pytest.raises(StoreError, match="file"):
             await work
@@ -178,7 +180,7 @@ async def test_a_folder_without_rights_is_said(tmp_path: Path) -> None:
     """Nobody may write there; root may, and then it works."""
     folder = tmp_path / "closed"
     folder.mkdir(mode=0o500)
-    store = SqliteHealth(folder / "health.sqlite")
+    store = SqliteHealth(folder / "health.sqlite", limit_s=PATIENT_S)
     if os.geteuid() == 0:
         assert await store.change(put(a=OPEN)) == {"a": OPEN}
         return
@@ -202,13 +204,15 @@ async def test_a_disk_that_hangs_keeps_nobody_waiting(
             with pytest.raises(StoreError, match=r"did not answer within 0\.05 s"):
                 await store.look()
         answers.set()
-    assert await SqliteHealth(tmp_path / "health.sqlite").change(put(a=OPEN)) == {"a": OPEN}
+    assert await SqliteHealth(tmp_path / "health.sqlite", limit_s=PATIENT_S).change(
+        put(a=OPEN)
+    ) == {"a": OPEN}
 
 
 async def test_a_busy_file_is_waited_for_and_then_said(tmp_path: Path) -> None:
     """Another process holds it: an error within seconds, and the next one works."""
     path = tmp_path / "health.sqlite"
-    store = SqliteHealth(path)
+    store = SqliteHealth(path, limit_s=PATIENT_S)
     await store.change(put(a=OPEN))
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")
