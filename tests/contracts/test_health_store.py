@@ -212,7 +212,7 @@ async def test_a_disk_that_hangs_keeps_nobody_waiting(
 async def test_a_busy_file_is_waited_for_and_then_said(tmp_path: Path) -> None:
     """Another process holds it: an error within seconds, and the next one works."""
     path = tmp_path / "health.sqlite"
-    store = SqliteHealth(path, limit_s=PATIENT_S)
+    store = SqliteHealth(path, limit_s=5.0)
     await store.change(put(a=OPEN))
     connection = sqlite3.connect(path, isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")

@@ -29,7 +29,8 @@ APPLICATION_ID = 0x53435248
 
 SCHEMA = Schema("file of what is known of upstreams", "health_", APPLICATION_ID)
 MOST_UPSTREAMS = 4096
-_BUSY_S = 0.5
+_BUSY_SHARE = 0.8
+"""Of the limit: so long a file is waited for that another process has."""
 _TURN_S = 5.0
 _SELECT = "SELECT upstream, health FROM upstreams LIMIT ?"
 _UPSERT = """
@@ -114,7 +115,8 @@ class SqliteHealth:
         uri = f"{self._path.resolve().as_uri()}?mode={mode}"
         with self._gate:
             try:
-                connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
+                busy_s = self._limit_s * _BUSY_SHARE
+                connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_s)
                 with closing(connection):
                     yield connection
             except (sqlite3.Error, OSError) as error:

@@ -134,7 +134,7 @@ async def test_two_workers_share_a_file(tmp_path: Path) -> None:
     """What one has opened the other one leaves alone a moment later, and closes by its probes."""
     path, clock = tmp_path / "health.sqlite", FakeClock()
     async with Tasks() as tasks:
-        one, other = (Worker(SqliteHealth(path), clock, tasks) for _ in range(2))
+        one, other = (Worker(SqliteHealth(path, limit_s=30.0), clock, tasks) for _ in range(2))
         other.see(GOOD)
         for _ in range(4):
             one.see(REFUSED)
