@@ -13,6 +13,7 @@ from decimal import Decimal, DecimalException
 
 from msgspec.structs import replace
 
+from scrimp.checks.named import named
 from scrimp.choosing import NO_WISH, RUNGS, Wish
 from scrimp.errors import InvalidRequest, UnknownModel
 from scrimp.money import NANO_PER_USD
@@ -51,13 +52,18 @@ def header_wish(text: str, base: Wish = NO_WISH) -> Wish:
 
 
 def header_checks(text: str, base: Wish) -> Wish:
-    """`x-scrimp-checks`: checks of a cascade, such as `min_length=40, requires=price`."""
+    """`x-scrimp-checks`: checks of a cascade, such as `min_length=40, requires=price`.
+
+    Raises InvalidRequest.
+    """
     if not text:
         return base
     found = []
     for part in _parts(text, "x-scrimp-checks"):
-        name, _, argument = part.partition("=")
-        found.append((name.strip().lower(), argument.strip()))
+        try:
+            found.append(named(part))
+        except ValueError as error:
+            raise InvalidRequest(f"x-scrimp-checks: {error}") from None
     return replace(base, checks=tuple(found))
 
 
