@@ -303,3 +303,28 @@ def test_a_clients_own_key_reaches_a_provider_of_the_other_dialect() -> None:
             client.chat.completions.create(model=MODEL, messages=ASK)
         assert sim.requests[0].header("x-api-key") == "sk-ant-own"
         assert sim.requests[0].header("authorization") is None
+
+
+def test_a_clients_own_key_never_reaches_another_vendor_unasked() -> None:
+    """A model's name alone sends nobody's key elsewhere; `provider/model` does."""
+    with (
+        Simulator() as sim,
+        gateway(sim.url, more='[auth]\nmode = "passthrough"\n') as scrimp,
+        openai.OpenAI(base_url=scrimp.openai_url, api_key="sk-mine", max_retries=0) as client,
+    ):
+        with pytest.raises(openai.BadRequestError, match="a key that is passed on goes to"):
+            client.chat.completions.create(model=MODEL, messages=ASK)
+        assert not sim.requests
+        client.chat.completions.create(model=f"anthropic/{MODEL}", messages=ASK)
+        assert sim.requests[0].header("x-api-key") == "sk-mine"
+
+
+def test_an_estimate_is_of_what_the_provider_gets(client: openai.OpenAI) -> None:
+    """An image counts by the rules of who looks at it; what would be refused is refused."""
+    image = {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PIXEL}"}}
+    call: Any = {"model": MODEL, "messages": [{"role": "user", "content": [image]}]}
+    told: Any = client.post("/scrimp/estimate", body={"call": call}, cast_to=object)
+    assert (told["dialect"], told["provider"]) == ("anthropic.messages", "anthropic")
+    assert told["upper_nanousd"] >= 64_000 * 5_000
+    with pytest.raises(openai.BadRequestError, match="'n' has no counterpart"):
+        client.post("/scrimp/estimate", body={"call": {**call, "n": 2}}, cast_to=object)

@@ -29,6 +29,7 @@ from scrimp.prices.bound import ask_of
 from scrimp.prices.quote import Estimate, Seller, estimate
 from scrimp.served import targets_of
 from scrimp.settings import Settings
+from scrimp.translation.translator import respoken
 
 READ = ("openai.chat", "openai.responses", "openai.embeddings", "anthropic.messages")
 """Dialects whose bodies can be estimated."""
@@ -89,7 +90,9 @@ class Quoter:
         request = DIALECTS[dialect].read_request(body)
         check_label("model", request.model)
         target, model, provider = self._sold(request.model, dialect, hints.provider)
-        seller = Seller(model, provider, dialect)
+        spoken = self._targets.spoken(target, dialect)
+        request = respoken(request, dialect, Target(target, model, spoken))
+        seller = Seller(model, provider, spoken)
         return Prepared(request, seller, _aware(hints.at, now), hints, self._places.get(target, ""))
 
     def estimate(self, prepared: Prepared, inputs: Count) -> Estimate:
