@@ -18,7 +18,7 @@ import uuid_utils
 
 from scrimp.alerts.tables import give_up_s, is_on, rules_of
 from scrimp.billing import book_of, places_of, price_names, pricer, trusts_of
-from scrimp.by_choice import Known, lever_of
+from scrimp.by_choice import ByChoice, Known, lever_of, open_by_choice
 from scrimp.by_meaning import ByMeaning, Engine, JudgeFunction, join, open_by_meaning
 from scrimp.cached_replies import cache_plan
 from scrimp.calls import Call, Reply
@@ -93,6 +93,7 @@ class Parts:
     reach: Callable[[str, Endpoint], None] = lambda name, endpoint: None  # noqa: ARG005 (none)
     around: Callable[[Next], Next] = lambda end: end
     meanings: ByMeaning | None = None
+    choice: ByChoice | None = None
 
 
 class App:
@@ -142,8 +143,10 @@ class App:
         )
         levers = levers_of(settings, means)
         if settings.route.enabled:
-            known = Known(self.targets, book, names, priced)
-            levers[Route.name] = lever_of(settings, known)
+            known = Known(
+                *(self.targets, book, names, priced, self.handle, self.clock, self.new_id)
+            )
+            levers[Route.name] = lever_of(settings, known, parts.choice)
         self.meanings = None
         if parts.meanings is not None:
             engine = Engine(self.handle, self.targets, self.clock, self.new_id)
@@ -233,10 +236,11 @@ async def open_app(
         around=learner.around,
     )
     try:
-        meanings = open_by_meaning(settings, clock, upstream, judge)
-        app = App(settings, replace(parts, meanings=meanings), book)
+        meanings = open_by_meaning(loaded, clock, upstream, judge)
+        choice = await open_by_choice(settings)
+        app = App(settings, replace(parts, meanings=meanings, choice=choice), book)
         helpers: list[Helper] = [app.outbox, learner, *([alerting] if alerting else ())]
-        helpers += [meanings] if meanings else []
+        helpers += [one for one in (meanings, choice) if one is not None]
         async with _running(app, helpers):
             if cache.run is not None:
                 app.background(cache.run())

@@ -1,36 +1,186 @@
 """How the choice of a model is put together: beside `app.py`, a place that opens adapters.
 
-Nothing of it is imported, opened or run while `[route] enabled` is false.
+Nothing of it is opened or run while `[route] enabled` is false, and nothing that learns is
+imported where rules are all that is wanted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+import random
+import secrets
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from scrimp.calls import Target
+from scrimp.choosing import RouteStore
 from scrimp.dialects import DIALECTS
+from scrimp.errors import ConfigError, InvalidRequest, UnknownModel
+from scrimp.judges.better import Better
+from scrimp.judges.panel import Panel
+from scrimp.judges.plain import COMPARED, Plain
+from scrimp.judges.preference import Preference, Words
 from scrimp.levers.route import Route
-from scrimp.pipeline.chooser import Depths
+from scrimp.pipeline.chooser import Depths, Learned
+from scrimp.pipeline.comparing import ShadowRules, Shadows
+from scrimp.pipeline.later import Later
 from scrimp.pipeline.router import Places, Router, RouterMeans
-from scrimp.ports import Pricer
+from scrimp.ports import Clock, Next, Pricer
 from scrimp.prices.book import PriceBook
+from scrimp.routing.tables import RouteSection, shadows_nanousd
+from scrimp.semantics.tables import FREE_JUDGES
 from scrimp.settings import Settings
+from scrimp.stores.sqlite_routes import SqliteRoutes
+
+if TYPE_CHECKING:
+    from scrimp.pipeline.ranking import Ranking
+    from scrimp.pipeline.route_memory import RouteMemory, SavedRanking
+    from scrimp.routing.text_features import Reader
+
+_JUDGED_IN = ("openai.chat", "anthropic.messages")
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What of the engine it works with: who serves what, at what price."""
+    """What of the engine it works with: who serves what, at what price, and its own way."""
 
     targets: Places
     book: PriceBook
     names: Mapping[str, str]
     priced: Pricer
+    handle: Next
+    clock: Clock
+    new_id: Callable[[], str]
 
 
-def lever_of(settings: Settings, known: Known) -> Route:
-    """The lever."""
+@dataclass(frozen=True, slots=True)
+class ByChoice:
+    """What learns, open."""
+
+    memory: RouteMemory
+    ranking: Ranking
+    later: Later
+
+    async def run(self) -> None:
+        """Beside the calls, until `stop`."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.later.run(), name="scrimp shadows")
+            await self.memory.run()
+        await self.memory.flush()  # what comparisons that ran on have taught
+
+    def stop(self) -> None:
+        """Let it end in order."""
+        self.later.stop()
+        self.memory.stop()
+
+
+def open_route_store(settings: Settings) -> RouteStore:
+    """What routes have learned. Nothing is opened yet."""
+    return SqliteRoutes(settings.routes_path)
+
+
+async def open_by_choice(settings: Settings) -> ByChoice | None:
+    """None where nothing is to be learned. Raises ConfigError for an extra that is missing."""
+    section = settings.route
+    if not section.enabled or not _learns(section):
+        return None
+    try:
+        from scrimp.pipeline.proofs import Proofs  # noqa: PLC0415 - an optional extra
+        from scrimp.pipeline.route_memory import RouteMemory  # noqa: PLC0415 - the same
+    except ImportError as error:
+        raise ConfigError(
+            f"[route] depth = '{section.depth}' needs pip install 'scrimp[routing]' "
+            f"({error.name} is missing); depth = 'rules' needs nothing"
+        ) from error
+    memory = RouteMemory(open_route_store(settings), Proofs())
+    return ByChoice(memory, ranking_of(await memory.begin()), Later())
+
+
+def reader_of() -> Reader:
+    """Reads questions; with the static embedding, where it is installed."""
+    from scrimp.embedders import static_words  # noqa: PLC0415 - an optional extra
+    from scrimp.routing.text_features import Reader  # noqa: PLC0415 - the same
+
+    if not static_words.installed():
+        return Reader()
+    return Reader(static_words.load(), static_words.ID)
+
+
+def ranking_of(saved: SavedRanking | None) -> Ranking:
+    """What was trained for these features, where it may serve; else one that knows nothing."""
+    from scrimp.pipeline.ranking import Ranking  # noqa: PLC0415 - an optional extra
+    from scrimp.routing.predictor import Predictor  # noqa: PLC0415 - the same
+
+    reader = reader_of()
+    if saved is not None and saved.live and saved.features == reader.version:
+        live = Predictor.load(saved.predictor)
+    else:
+        live = Predictor(reader.width)
+    return Ranking(reader, live, Predictor.load(live.save()))
+
+
+def lever_of(settings: Settings, known: Known, opened: ByChoice | None) -> Route:
+    """The lever. Raises ConfigError for a judge that nobody serves, or that serves a candidate."""
     section = settings.route
     router = Router(
         RouterMeans(section, known.targets, known.book, known.names, known.priced, DIALECTS)
     )
-    return Route(router, Depths(section, None))
+    learned = None if opened is None else _learned(section, known, opened)
+    return Route(router, Depths(section, learned))
+
+
+def _learns(section: RouteSection) -> bool:
+    return section.depth != "rules"
+
+
+def _learned(section: RouteSection, known: Known, opened: ByChoice) -> Learned:
+    from scrimp.pipeline.learned import LearnedChoice, LearnedMeans  # noqa: PLC0415 - an extra
+
+    rules = ShadowRules(known.clock, known.new_id, shadows_nanousd(section))
+    shadows = Shadows(known.handle, comparer_of(section, known), rules)
+    return LearnedChoice(
+        LearnedMeans(
+            section=section,
+            ranking=opened.ranking,
+            proofs=opened.memory.proofs,
+            shadows=shadows,
+            later=opened.later,
+            keep=opened.memory.keep,
+            clock=known.clock,
+            chance=random.random,
+        )
+    )
+
+
+def comparer_of(section: RouteSection, known: Known) -> Better:
+    """Who compares: for nothing where answers are equal, else a model. Raises ConfigError."""
+    plain = Panel([Plain(name, COMPARED[name], DIALECTS) for name in FREE_JUDGES])
+    if not section.judge_model:
+        return Better(plain, None, DIALECTS)
+    named = filter(None, (*section.models, section.reference))
+    arms = tuple([served(name, known.targets) for name in named])
+    preference = Preference(
+        known.handle,
+        served(section.judge_model, known.targets),
+        arms,
+        means=(DIALECTS, known.clock, known.new_id),
+        words=Words(lambda: secrets.token_hex(8), _labels),
+    )
+    return Better(plain, preference, DIALECTS)
+
+
+def served(name: str, targets: Places) -> Target:
+    """Where a model of the settings is asked. Raises ConfigError."""
+    failure: Exception | None = None
+    for dialect in _JUDGED_IN:
+        try:
+            return targets.resolve(name, dialect, native_only=True)
+        except (InvalidRequest, UnknownModel) as error:  # another dialect, or nobody at all
+            failure = failure or error
+    raise ConfigError(f"[route]: {failure}") from failure
+
+
+def _labels() -> tuple[str, str]:
+    """Two names that nobody can guess, and that say nothing of who stands first."""
+    return secrets.token_hex(4), secrets.token_hex(4)

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from scrimp.demo.broken import Broken
 from scrimp.demo.guarded import Guarded
+from scrimp.demo.routed import Routed
 from scrimp.ledger.report import By, LatencyAdded, Report, ReportRow, quantile
 from scrimp.ports import Entry
 
@@ -83,6 +84,7 @@ class Findings:
     hit_id: str = ""
     broken: Broken | None = None
     guarded: Guarded | None = None
+    routed: Routed | None = None
 
     @property
     def difference_nanousd(self) -> int:
@@ -105,7 +107,8 @@ class Findings:
         """Whether the demo shows what it is to show."""
         known = self.broken is None or self.broken.inside
         kept = self.guarded is None or self.guarded.good
-        return self.bills_equal and not self.failed and known and kept
+        chosen = self.routed is None or self.routed.good
+        return self.bills_equal and not self.failed and known and kept and chosen
 
 
 def gather(books: Books, began: datetime, played: Played, provider_nanousd: int) -> Findings:
@@ -187,6 +190,7 @@ def to_json(findings: Findings) -> dict[str, Any]:
         },
         "broken_stream": None if findings.broken is None else _broken(findings.broken),
         "over_budget": None if findings.guarded is None else asdict(findings.guarded),
+        "routed": None if findings.routed is None else asdict(findings.routed),
         "good": findings.good,
     }
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from scrimp.demo.broken import Broken
 from scrimp.demo.findings import Findings
 from scrimp.demo.guarded import ASKED, Guarded
+from scrimp.demo.routed import DEAR, Routed
 from scrimp.demo.stage import Stage
 from scrimp.ledger.report import ReportRow
 from scrimp.money import format_usd
@@ -148,6 +149,8 @@ def _bill(findings: Findings) -> Table:
         )
     if findings.guarded is not None:
         _add_guarded(grid, findings.guarded)
+    if findings.routed is not None:
+        _add_routed(grid, findings.routed)
     return grid
 
 
@@ -159,6 +162,14 @@ def _add_guarded(grid: Table, guarded: Guarded) -> None:
     saved = f"in the place of {ASKED}, saved {_exact(guarded.saved_nanousd)}"
     by = guarded.answered_by if guarded.rung else "NOT degraded"
     grid.add_row("over a soft budget", by, Text(saved, style))
+
+
+def _add_routed(grid: Table, routed: Routed) -> None:
+    style = "green" if routed.good else "bold red"
+    saved = f"an easy question, saved {_exact(routed.easy_saved_nanousd)}; a hard one: "
+    grid.add_row("scrimp/auto chose", routed.easy_by, Text(f"{saved}{routed.hard_by}", style))
+    down = f"in the place of {DEAR}, whose provider was down"
+    grid.add_row("falling back to", routed.instead_by, Text(down, style))
 
 
 def _cut(broken: Broken) -> Text:

@@ -19,6 +19,7 @@ from scrimp.demo.display import shown
 from scrimp.demo.findings import Books, Findings, Played, gather
 from scrimp.demo.guarded import spend_too_much
 from scrimp.demo.player import Player, Progress
+from scrimp.demo.routed import leave_it_to_scrimp
 from scrimp.demo.stage import Stage, open_stage
 from scrimp.demo.traffic import PlannedCall, day
 from scrimp.errors import StoreError
@@ -94,7 +95,8 @@ async def _play(
     findings = gather(books, began, played, await stage.billed_nanousd())
     async with seat.clients.open_clients(stage.gateway_url) as sdks:
         findings = replace(findings, broken=await break_one(calls, stage, books, sdks))
-        return replace(findings, guarded=await spend_too_much(stage, books, sdks))
+        findings = replace(findings, guarded=await spend_too_much(stage, books, sdks))
+        return replace(findings, routed=await leave_it_to_scrimp(stage, books, sdks))
 
 
 def _total(books: Books, began: datetime) -> ReportRow:

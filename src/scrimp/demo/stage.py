@@ -58,7 +58,18 @@ hard = false
 
 [degrade]
 models = ["gpt-4.1-nano"]
+
+# Calls to scrimp/auto; and where a call for gpt-4o goes when its provider is down.
+[route]
+enabled = true
+depth = "rules"
+models = ["gpt-4o-mini", "gpt-4o"]
+
+[fallback.models]
+"gpt-4o" = ["claude-haiku-4-5"]
 """
+ATTEMPTS = 3
+"""How often a call is tried, as [retry] has it by default."""
 STRICT, GENTLE = "demo:hard-budget", "demo:soft-budget"
 """Tags whose budgets are nearly empty."""
 
@@ -94,6 +105,11 @@ class Stage:
         """The provider's own bill so far."""
         bill = await asyncio.to_thread(_ask, self.simulator_url, "GET", "/_sim/bill")
         return int(bill["total_nanousd"])
+
+    async def take_down(self, *, attempts: int) -> None:
+        """Let the next attempts at OpenAI's chats fail. Raises ScrimpError."""
+        fault = {"fault": "503", "count": attempts, "path": "/v1/chat/completions"}
+        await asyncio.to_thread(_ask, self.simulator_url, "POST", "/_sim/faults", fault)
 
     def gateway_log(self) -> str:
         """The last line that the gateway logged."""

@@ -41,7 +41,7 @@ _MOST = 4096
 class Places(Protocol):
     """Which provider serves which model."""
 
-    def resolve(self, model: str, dialect: str) -> Target:
+    def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:
         """Raises UnknownModel, or InvalidRequest for a dialect that it is not served in."""
         ...
 

@@ -114,7 +114,7 @@ def check_route(section: RouteSection, aliases: Iterable[str]) -> None:
         if known not in (*section.models, section.reference):
             raise ValueError(f"route.facts.'{known}' is none of route.models")
     _check_rules(section)
-    nanousd_of("route.shadows_usd_per_day", section.shadows_usd_per_day)
+    shadows_nanousd(section)
     if section.usd_per_call:
         nanousd_of("route.usd_per_call", section.usd_per_call)
 
@@ -127,6 +127,13 @@ def _check_rules(section: RouteSection) -> None:
         said = sum((bool(rule.model), rule.rung is not None, rule.off))
         if said != 1:
             raise ValueError(f"route.rules, number {number}: says {said} of model, rung, off (one)")
+
+
+def shadows_nanousd(section: RouteSection) -> int:
+    """What comparing may cost a day; nothing at all for "0". Raises ValueError."""
+    if section.shadows_usd_per_day in ("0", "0.00"):
+        return 0
+    return nanousd_of("route.shadows_usd_per_day", section.shadows_usd_per_day)
 
 
 def reference_of(section: RouteSection) -> str:

@@ -18,6 +18,7 @@ from scrimp.demo.findings import Findings, Played, answer_times, gather, retried
 from scrimp.demo.guarded import Guarded
 from scrimp.demo.player import Progress
 from scrimp.demo.report import report, where_next
+from scrimp.demo.routed import Routed
 from scrimp.demo.stage import Stage
 from scrimp.ledger.report import By, LatencyAdded, Report, ReportRow
 from scrimp.ports import Entry
@@ -233,3 +234,19 @@ def test_calls_over_a_budget_are_refused_or_cheaper() -> None:
     assert not billed.good
     assert "BILLED" in text(billed)
     assert "NOT degraded" in text(replace(found(), guarded=replace(kept, rung="")))
+
+
+def test_calls_that_leave_the_model_to_scrimp_go_where_they_should() -> None:
+    """The easy one cheap and the saving told, the hard one dear, another where one is down."""
+    right = Routed("gpt-4o-mini", 2_000, "gpt-4o", "claude-haiku-4-5")
+    shown = replace(found(), routed=right)
+    assert shown.good
+    assert "an easy question, saved $0.000002000; a hard one: gpt-4o" in text(shown)
+    assert "in the place of gpt-4o, whose provider was down" in text(shown)
+    for wrong in (
+        replace(right, easy_by="gpt-4o"),
+        replace(right, easy_saved_nanousd=0),
+        replace(right, hard_by="gpt-4o-mini"),
+        replace(right, instead_by="gpt-4o"),
+    ):
+        assert not replace(found(), routed=wrong).good

@@ -1,0 +1,226 @@
+"""The choice by evidence: what was learned ranks, what is proven serves, comparisons teach.
+
+Scores come from a ranking that stands still; what comparisons teach goes into the next one. A new
+ranking takes its place only while nothing is certified, or when somebody trains one on purpose:
+its proofs begin anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+
+from scrimp.calls import Call, HeldSink, Reply, Trace
+from scrimp.choosing import Lesson
+from scrimp.ledger.steps import same_place
+from scrimp.pipeline.chooser import Chosen
+from scrimp.pipeline.comparing import Outcome, Shadows
+from scrimp.pipeline.later import Later
+from scrimp.pipeline.proofs import Proof, Proofs, Subjects
+from scrimp.pipeline.ranking import Ranked, Ranking
+from scrimp.pipeline.router import Plan
+from scrimp.ports import Clock
+from scrimp.routing.filters import Offer
+from scrimp.routing.predictor import Predictor
+from scrimp.routing.standing import LossPromise, Verdict
+from scrimp.routing.tables import RouteSection
+from scrimp.values import Value
+
+
+class Ground(Value, frozen=True):
+    """Why a call was sent where it was: what is needed to learn from it."""
+
+    ranked: Ranked
+    reference: Offer
+    challenger: Offer
+    score: float
+    proof: Proof
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class LearnedMeans:
+    """What it works with. `chance` is uniform in [0, 1)."""
+
+    section: RouteSection
+    ranking: Ranking
+    proofs: Proofs
+    shadows: Shadows
+    later: Later
+    keep: Callable[[tuple[Lesson, ...]], None]
+    clock: Clock
+    chance: Callable[[], float]
+
+
+class LearnedChoice:
+    """Implements `Learned`."""
+
+    def __init__(self, means: LearnedMeans) -> None:
+        self._means = means
+        self._versions: dict[str, str] = {}
+        self._refitting = False
+
+    def cold(self, plan: Plan) -> bool:
+        """True where too few verdicts are known of the models at hand."""
+        names = [offer.name for offer in plan.offers]
+        return self._means.ranking.cold(names, plan.asked.place)
+
+    def choose(self, call: Call, plan: Plan) -> Chosen:
+        """Within a proven loss where one is promised; else by the estimate."""
+        ranked = self._means.ranking.rank(call, plan)
+        loss = plan.wanted.wish.max_loss
+        if plan.wanted.depth == "learned" or loss is None:
+            offer, why = ranked.by_dial(plan.wanted.wish, _reference(plan))
+            return Chosen(offer, why, ranked.numbers)
+        return self._certified(plan, ranked, loss)
+
+    def answered(self, call: Call, chosen: Chosen, reply: Reply) -> None:
+        """Have it compared where the certificate asked for that."""
+        self._note_version(chosen.offer, reply)
+        ground = chosen.ground
+        if not isinstance(ground, Ground) or not ground.verdict.shadow:
+            return
+        aside = call.sent_to(HeldSink(), Trace())
+        if not self._means.later.put(partial(self._compare, aside, ground, reply)):
+            self._withdraw(ground)
+
+    def _certified(self, plan: Plan, ranked: Ranked, loss: float) -> Chosen:
+        reference = _reference(plan)
+        if reference is None:
+            offer, why = ranked.by_dial(plan.wanted.wish, None)
+            return Chosen(offer, f"{why}_without_reference", ranked.numbers)
+        found = ranked.challenger(reference)
+        if found is None:
+            return Chosen(reference, "none_cheaper", ranked.numbers)
+        challenger, score = found
+        section = self._means.section
+        subjects = Subjects(
+            plan.asked.place,
+            reference.name,
+            tuple(sorted(one.name for one in plan.offers if one is not reference)),
+            LossPromise(loss, section.confidence, section.explore),
+        )
+        proof = self._means.proofs.of(subjects)
+        novel = self._means.ranking.fitted and ranked.novelty > section.novelty
+        verdict = proof.decide(score, self._means.chance(), barred=novel)
+        numbers = {**ranked.numbers, "score": round(score, 4), "max_loss": loss}
+        if verdict is None:
+            return Chosen(reference, "gathering", numbers)
+        numbers |= {"rung": verdict.rung, "propensity": round(verdict.propensity, 4)}
+        ground = Ground(ranked, reference, challenger, score, proof, verdict)
+        offer = challenger if verdict.serve_cheap else reference
+        why = "novel" if novel else verdict.why.replace(" ", "_")
+        return Chosen(offer, why, numbers, ground)
+
+    def _note_version(self, offer: Offer, reply: Reply) -> None:
+        """Another version behind a name is another model: what was proven of it holds no more."""
+        self._version(offer.name, reply.facts.model)
+
+    def _version(self, name: str, told: str) -> None:
+        if not told:
+            return
+        before = self._versions.setdefault(name, told)
+        if before == told:
+            return
+        self._versions[name] = told
+        for proof in self._means.proofs:
+            if name in (proof.subjects.reference, *proof.subjects.others):
+                proof.restart(f"'{name}' is {told} now, it was {before}")
+
+    async def _compare(self, call: Call, ground: Ground, reply: Reply) -> None:
+        served_cheap = ground.verdict.serve_cheap
+        other = ground.reference if served_cheap else ground.challenger
+        outcome = await self._means.shadows.compare(
+            call, reply, other.target, cheap_served=served_cheap
+        )
+        self._version(other.name, outcome.model)
+        self._learn(call, ground, outcome)
+
+    def _learn(self, call: Call, ground: Ground, outcome: Outcome) -> None:
+        proof, label = ground.proof, outcome.label
+        if label == "unmade":
+            self._withdraw(ground)
+            return
+        loss = None if label == "lost" else label
+        certificate = proof.certificate
+        if certificate is not None:
+            proof.changed = True
+            certificate.see(ground.score, loss, ground.verdict)
+        if loss is None:
+            return
+        place, ranking = proof.subjects.place, self._means.ranking
+        qualities = _qualities(ground, loss)
+        for name, quality in qualities.items():
+            ranking.learn(ground.ranked, name, quality, place)
+        self._means.keep(self._lessons(call, ground, outcome, qualities))
+        if ranking.due and not self._refitting and not self._certified_anywhere():
+            self._refitting = self._means.later.put(self._refit)
+
+    def _certified_anywhere(self) -> bool:
+        """A new ranking would void what is proven of the old one."""
+        standings = [proof.standing() for proof in self._means.proofs]
+        return any(one is not None and one.live is not None for one in standings)
+
+    async def _refit(self) -> None:
+        """Off the event loop; what is learned meanwhile is in the lessons, for the next one."""
+        try:
+            ranking = self._means.ranking
+            fitted = await asyncio.to_thread(_fitted, ranking.learned())
+            if self._certified_anywhere():
+                return
+            ranking.take(fitted)
+            for proof in self._means.proofs:
+                proof.anew()
+        finally:
+            self._refitting = False
+
+    def _lessons(
+        self, call: Call, ground: Ground, outcome: Outcome, qualities: Mapping[str, float]
+    ) -> tuple[Lesson, ...]:
+        proof, ranked = ground.proof, ground.ranked
+        loss = outcome.label if isinstance(outcome.label, float) else None
+        return tuple(
+            Lesson(
+                place=proof.subjects.place,
+                at=self._means.clock.now(),
+                call=call.id,
+                model=name,
+                quality=quality,
+                features=ranked.packed,
+                version=self._means.ranking.version,
+                source="shadow",
+                propensity=ground.verdict.propensity,
+                loss=loss if name == ground.challenger.name else None,
+                reference=ground.reference.name,
+                cost_nanousd=outcome.cost_nanousd if name == ground.challenger.name else None,
+            )
+            for name, quality in qualities.items()
+        )
+
+    def _withdraw(self, ground: Ground) -> None:
+        if ground.proof.certificate is not None:
+            ground.proof.certificate.withdraw(ground.verdict)
+
+
+def _fitted(state: bytes) -> Predictor:
+    predictor = Predictor.load(state)
+    predictor.refit()
+    return predictor
+
+
+def _reference(plan: Plan) -> Offer | None:
+    """The model that the call was headed for, where no filter removed it."""
+    for offer in plan.offers:
+        if same_place(offer.target, plan.reference.target):
+            return offer
+    return None
+
+
+def _qualities(ground: Ground, loss: float) -> dict[str, float]:
+    """What a comparison says of each: right where it was not the worse one."""
+    return {
+        ground.challenger.name: 0.0 if loss > 0 else 1.0,
+        ground.reference.name: 0.0 if loss < 0 else 1.0,
+    }

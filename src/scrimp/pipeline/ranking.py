@@ -1,0 +1,163 @@
+"""What was learned of models, applied to one call: chances, what each costs more, the order.
+
+Two rankings: `live` scores calls and stands still, `next` learns from every verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from scrimp.calls import Call
+from scrimp.choosing import Place, Wish
+from scrimp.pipeline.router import Plan
+from scrimp.routing.filters import Offer
+from scrimp.routing.predictor import Chances, Predictor
+from scrimp.routing.text_features import Floats, Meta, Reader, pack
+
+COLD: Final = 30.0
+"""Below so many effective verdicts a model's chance is a guess."""
+_UNKNOWN: Final = 0.5
+_FIRST: Final = 100
+_TIMES: Final = 4
+_IMAGES: Final = (b'"image', b'"input_image')
+
+
+class Ranked:
+    """One call, ranked."""
+
+    def __init__(self, features: Floats, chances: Chances, offers: Sequence[Offer]) -> None:
+        self.features = features
+        self.offers = offers
+        self.novelty = chances.novelty
+        self.good: Mapping[str, float] = {offer.name: _chance(offer, chances) for offer in offers}
+
+    @cached_property
+    def packed(self) -> bytes:
+        """The features, as lessons keep them."""
+        return pack(self.features)
+
+    @property
+    def numbers(self) -> dict[str, int | float | str]:
+        """For the trace."""
+        told: dict[str, int | float | str] = {
+            f"p_{name}": round(chance, 3) for name, chance in self.good.items()
+        }
+        return {**told, "novelty": round(self.novelty, 3)}
+
+    def challenger(self, reference: Offer) -> tuple[Offer, float] | None:
+        """The cheaper model that loses least for each share of the reference's cost it saves.
+
+        And its score, that loss: below 0 where it is thought to be better. None is cheaper: None.
+        """
+        dear = reference.cost_nanousd
+        found: list[tuple[float, Offer]] = []
+        for offer in self.offers:
+            cost = offer.cost_nanousd
+            if dear is None or cost is None or cost >= dear:
+                continue
+            saved = 1 - cost / dear
+            loss = self.good[reference.name] - self.good[offer.name]
+            found.append((loss / saved if loss > 0 else loss * saved, offer))
+        if not found:
+            return None
+        score, offer = min(found, key=lambda one: (one[0], one[1].cost_nanousd))
+        return offer, score
+
+    def by_dial(self, wish: Wish, reference: Offer | None) -> tuple[Offer, str]:
+        """The choice by estimate alone, by whichever dial is set.
+
+        `floor`: the cheapest whose chance is so high, else the best. `budget`: the best that it
+        buys (dearer ones were filtered out). `max_loss`: the cheapest so little below the
+        reference, else the reference.
+        """
+        priced = [one for one in self.offers if one.cost_nanousd is not None] or list(self.offers)
+        best = max(priced, key=lambda one: (self.good[one.name], -(one.cost_nanousd or 0)))
+        if wish.budget_nanousd is not None:
+            return best, "best_within_usd"
+        if wish.floor is not None:
+            will_do = [one for one in priced if self.good[one.name] >= wish.floor]
+            return (_cheapest(will_do), "cheapest_above_floor") if will_do else (best, "best")
+        mark = reference or best
+        least = self.good[mark.name] - (wish.max_loss or 0.0)
+        will_do = [one for one in priced if one is mark or self.good[one.name] >= least]
+        return _cheapest(will_do), "cheapest_within_loss"
+
+
+class Ranking:
+    """One per engine. Not for several threads."""
+
+    def __init__(self, reader: Reader, live: Predictor, following: Predictor) -> None:
+        self._reader = reader
+        self._live = live
+        self._next = following
+        self._made_of = len(live.rows) if self.fitted else 0
+        self.version = reader.version
+
+    def rank(self, call: Call, plan: Plan) -> Ranked:
+        """By the ranking that stands still."""
+        features = self._reader.read(plan.asked.text, _meta(call, plan))
+        names = [offer.name for offer in plan.offers]
+        return Ranked(features, self._live.chances(features, names, plan.asked.place), plan.offers)
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the one that serves knows anything."""
+        return self._live.fitted is not None
+
+    @property
+    def due(self) -> bool:
+        """Whether four times as much is known as the one that serves was made of.
+
+        Seldom: each new one voids what was proven, and what was won on the way to a proof.
+        """
+        return len(self._next.rows) >= max(_FIRST, _TIMES * self._made_of)
+
+    def cold(self, names: Sequence[str], place: Place) -> bool:
+        """True where no two of the models were ever judged."""
+        empty = np.zeros(self._reader.width, np.float32)
+        sure = self._live.chances(empty, names, place).sure
+        return sum(known >= COLD for known in sure.values()) < min(2, len(names))
+
+    def learn(self, ranked: Ranked, name: str, quality: float, place: Place) -> None:
+        """One verdict more, for the next ranking."""
+        self._next.learn(ranked.features, name, quality, place)
+
+    def take(self, live: Predictor) -> None:
+        """A new ranking takes the place of both."""
+        self._live, self._next = live, Predictor.load(live.save())
+        self._made_of = len(live.rows)
+
+    def learned(self) -> bytes:
+        """The one that learns, as it is now."""
+        return self._next.save()
+
+
+def _chance(offer: Offer, chances: Chances) -> float:
+    """As learned; where too little was, as the settings believe."""
+    sure = chances.sure.get(offer.name, 0.0)
+    prior = _UNKNOWN if offer.facts.quality is None else offer.facts.quality
+    if sure >= COLD:
+        return chances.good[offer.name]
+    share = sure / COLD
+    return share * chances.good.get(offer.name, prior) + (1 - share) * prior
+
+
+def _cheapest(offers: Sequence[Offer]) -> Offer:
+    return min(offers, key=lambda one: (one.cost_nanousd is None, one.cost_nanousd or 0))
+
+
+def _meta(call: Call, plan: Plan) -> Meta:
+    request, asked = call.request, plan.asked
+    tools = request.fields.get("tools")
+    return Meta(
+        turns=asked.turn + 1,
+        system_chars=0,
+        tools=len(tools) if isinstance(tools, list) else 0,
+        schema=asked.structured,
+        images=sum(request.body.count(sign) for sign in _IMAGES),
+        output_limit=request.max_output_tokens or 0,
+    )
