@@ -6,15 +6,16 @@ Nothing of it is imported, opened or run while `[semantic_cache] enabled` is fal
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import random
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from hashlib import sha256
 
 from scrimp.budgets.tables import nanousd_of
 from scrimp.calls import Target
+from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.embedders.opened import EmbedderPlan, OpenEmbedder, open_embedder
 from scrimp.errors import ConfigError, InvalidRequest, StoreError, UnknownModel
@@ -37,9 +38,9 @@ from scrimp.semantics.deciding import Policies
 from scrimp.semantics.scope import ScopeRules
 from scrimp.semantics.tables import SemanticCacheSection, judges_of, pools_of
 from scrimp.semantics.threshold import ThresholdRules, Thresholds
-from scrimp.settings import Settings, ttl_seconds
+from scrimp.settings import Loaded, Settings, ttl_seconds
 from scrimp.state_secret import state_secret
-from scrimp.stores.semantic_open import forget, look, open_semantic
+from scrimp.stores.semantic_open import Beside, check_semantic, forget, look, open_semantic
 from scrimp.stores.semantic_plan import SemanticLimits, SemanticPlan
 from scrimp.targets import Targets
 
@@ -50,7 +51,10 @@ _JUDGED_IN = ("openai.chat", "anthropic.messages")
 
 @dataclass(frozen=True, slots=True)
 class ByMeaning:
-    """The adapters, open. `secret` keys the scopes; `judge` is a function of the user's."""
+    """The adapters, open. `secret` keys the scopes; `judge` is a function of the user's.
+
+    `beside` is what a store does beside the calls, until it is closed.
+    """
 
     store: SemanticStore
     embedder: OpenEmbedder
@@ -58,6 +62,7 @@ class ByMeaning:
     secret: bytes
     later: Later
     judge: JudgeFunction | None = None
+    beside: Beside | None = None
 
     async def run(self) -> None:
         """Beside the calls, until `stop`; then everything is closed."""
@@ -65,8 +70,11 @@ class ByMeaning:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.embedder.run(), name="scrimp embedder")
                 group.create_task(self._warm(), name="scrimp embedder begins")
+                if self.beside is not None:
+                    group.create_task(self.beside(), name="scrimp meanings")
                 await self.later.run()
                 await self.embedder.embedder.close()
+                await self.store.close()
         finally:
             await self.store.close()
 
@@ -81,35 +89,48 @@ class ByMeaning:
 
 
 def open_by_meaning(
-    settings: Settings, clock: Clock, upstream: Upstream, judge: JudgeFunction | None = None
+    loaded: Loaded, clock: Clock, upstream: Upstream, judge: JudgeFunction | None = None
 ) -> ByMeaning | None:
     """None where it is switched off. Raises ConfigError, such as for an extra that is missing."""
-    section = settings.semantic_cache
+    settings, section = loaded.settings, loaded.settings.semantic_cache
     if not section.enabled:
         return None
-    store = open_semantic(plan_of(settings), clock)
+    store = open_semantic(plan_of(loaded), clock)
     embedder = open_embedder(embedder_plan(section), upstream)
-    return ByMeaning(store, embedder, policies_of(section), secret_of(settings), Later(), judge)
+    policies, secret = policies_of(section), secret_of(settings)
+    return ByMeaning(store.store, embedder, policies, secret, Later(), judge, store.run)
 
 
 def secret_of(settings: Settings) -> bytes:
-    """What keys the scopes: all who share a store have the same."""
+    """What keys the scopes: all who share a store have the same.
+
+    Machines share no file for a secret, and a server that has their scopes would have it, too.
+    """
+    if settings.semantic_cache.engine == "postgres":
+        return sha256(b"scrimp semantic cache").digest()
     if settings.semantic_cache.engine == "memory":
         return secrets.token_bytes(32)
     return state_secret(settings.state_path, "semantic")
 
 
-def plan_of(settings: Settings) -> SemanticPlan:
+def plan_of(loaded: Loaded) -> SemanticPlan:
     """Which store, and where."""
-    section = settings.semantic_cache
+    settings, section = loaded.settings, loaded.settings.semantic_cache
     limits = SemanticLimits(max_bytes=section.max_bytes, caller_per_hour=section.new_per_hour)
-    return SemanticPlan(section.engine, settings.semantic_path, limits)
+    return SemanticPlan(
+        section.engine,
+        settings.semantic_path,
+        limits,
+        url=loaded.semantic_url,
+        url_env=section.url_env,
+        schema=section.schema,
+    )
 
 
-def check(settings: Settings, targets: Targets, clock: Clock) -> None:
+def check(loaded: Loaded, targets: Targets, clock: Clock) -> None:
     """Raises ConfigError where it cannot be used: an extra is missing, or nobody serves a model."""
-    section = settings.semantic_cache
-    open_semantic(dataclasses.replace(plan_of(settings), engine="memory"), clock)
+    settings, section = loaded.settings, loaded.settings.semantic_cache
+    check_semantic(plan_of(loaded), clock)
     if section.embedder != "endpoint":
         open_embedder(embedder_plan(section))
     elif section.embedder_provider not in settings.providers or not section.embedder_model:
@@ -121,16 +142,14 @@ def check(settings: Settings, targets: Targets, clock: Clock) -> None:
         judge_target(section, targets)
 
 
-async def semantic_counts(settings: Settings, tenant: str | None) -> tuple[SemanticStats, ...]:
-    """What a file of answers by meaning counts, without an engine. Raises StoreError."""
-    return await look(plan_of(settings), tenant)
+async def semantic_counts(loaded: Loaded, tenant: str | None) -> tuple[SemanticStats, ...]:
+    """What a file or server of answers by meaning counts, without an engine. Raises StoreError."""
+    return await look(plan_of(loaded), SystemClock(), tenant)
 
 
-async def forget_by_meaning(
-    settings: Settings, clock: Clock, chosen: Chosen, *, dry_run: bool
-) -> int:
-    """Forget, or count, in a file of answers by meaning. Raises StoreError, InvalidRequest."""
-    return await forget(plan_of(settings), clock, chosen, dry_run=dry_run)
+async def forget_by_meaning(loaded: Loaded, clock: Clock, chosen: Chosen, *, dry_run: bool) -> int:
+    """Forget, or count, in such a file or server. Raises StoreError, InvalidRequest."""
+    return await forget(plan_of(loaded), clock, chosen, dry_run=dry_run)
 
 
 def embedder_plan(section: SemanticCacheSection) -> EmbedderPlan:

@@ -6,11 +6,10 @@ Beside `app.py` a place that opens adapters, as `own_replies.py` is.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import uuid_utils
 
@@ -23,6 +22,7 @@ from scrimp.by_meaning import (
     parts_with,
     plan_of,
     policies_of,
+    secret_of,
 )
 from scrimp.calls import Target
 from scrimp.clock import SystemClock
@@ -36,9 +36,9 @@ from scrimp.pipeline.later import Later
 from scrimp.pipeline.semantic_parts import SemanticParts
 from scrimp.ports import Clock, Next, ReplyStore
 from scrimp.semantics.tables import SemanticCacheSection
-from scrimp.settings import Settings
+from scrimp.settings import Loaded, Settings
 from scrimp.state_secret import state_secret
-from scrimp.stores.semantic_open import open_semantic
+from scrimp.stores.semantic_open import check_semantic, open_semantic
 
 Encode = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 _GRACE_S = 5.0
@@ -51,6 +51,7 @@ class OwnMeanings:
 
     `encode` makes vectors under `encode_id`; without it the embedder of the section does. `ask`
     sends a judging call to the model `judge_name`; `judge` is a function of the user's.
+    `postgres_url` may hold a password.
     """
 
     exact: OwnReplies
@@ -60,6 +61,7 @@ class OwnMeanings:
     judge: JudgeFunction | None = None
     ask: Next | None = None
     judge_name: str = ""
+    postgres_url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,16 @@ class OpenedMeanings:
 @asynccontextmanager
 async def open_own_meanings(own: OwnMeanings) -> AsyncIterator[OpenedMeanings]:
     """On the running event loop, until the block ends. Raises ConfigError, OSError."""
-    settings = Settings(semantic_cache=own.section)
+    loaded = _loaded(own)
+    settings = loaded.settings
     async with open_own_replies(own.exact) as exact:
         clock = exact.clock
-        store = open_semantic(plan_of(settings), clock)
+        store = open_semantic(plan_of(loaded), clock)
         secret, policies = _secret(settings), policies_of(own.section)
-        opened = ByMeaning(store, _embedder(own), policies, secret, Later(), own.judge)
+        embedder, later = _embedder(own), Later()
+        opened = ByMeaning(
+            store.store, embedder, policies, secret, later, own.judge, beside=store.run
+        )
         panel = panel_of(own.section, opened, _model(own, clock))
         parts = parts_with(own.section, opened, panel, clock)
         lever = lever_of(settings, parts, clock, secret)
@@ -98,9 +104,13 @@ async def open_own_meanings(own: OwnMeanings) -> AsyncIterator[OpenedMeanings]:
 
 def check_own(own: OwnMeanings) -> None:
     """Raises ConfigError where it cannot be opened: an extra is missing. Nothing is opened."""
-    in_memory = dataclasses.replace(plan_of(Settings(semantic_cache=own.section)), engine="memory")
-    open_semantic(in_memory, SystemClock())
+    check_semantic(plan_of(_loaded(own)), SystemClock())
     _embedder(own)
+
+
+def _loaded(own: OwnMeanings) -> Loaded:
+    settings = Settings(semantic_cache=own.section)
+    return Loaded(settings, "a program", {}, semantic_url=own.postgres_url)
 
 
 def _embedder(own: OwnMeanings) -> OpenEmbedder:
@@ -115,8 +125,8 @@ def _embedder(own: OwnMeanings) -> OpenEmbedder:
 def _secret(settings: Settings) -> bytes:
     """Beside the file, so that all who share it have the same."""
     path = settings.semantic_path
-    if settings.semantic_cache.engine == "memory":
-        return secrets.token_bytes(32)
+    if settings.semantic_cache.engine != "sqlite":
+        return secret_of(settings)
     return state_secret(path.parent, path.name)
 
 

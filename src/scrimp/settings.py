@@ -64,7 +64,8 @@ _LONGEST_S = 3650 * _UNITS_S["d"]
 class Loaded(msgspec.Struct, frozen=True):
     """Settings with where they came from and the secrets that they name (provider → key).
 
-    `cache_url` is the URL of the exact cache's Redis, which may hold a password. `alert_secrets`
+    `cache_url` is the URL of the exact cache's Redis, `semantic_url` that of the semantic cache's
+    PostgreSQL; both may hold a password. `alert_secrets`
     are values of the variables that `[alerts]` names, by their names. `events_secret` is what
     events from outside are signed with; empty where none are taken.
     """
@@ -75,6 +76,7 @@ class Loaded(msgspec.Struct, frozen=True):
     cache_url: str = ""
     alert_secrets: dict[str, str] = {}
     events_secret: str = ""
+    semantic_url: str = ""
 
     def __repr__(self) -> str:
         """Without secrets."""
@@ -104,9 +106,10 @@ def complete(settings: Settings, environ: Mapping[str, str], *, source: str) -> 
         if provider.key_env and environ.get(provider.key_env)
     }
     cache_url = environ.get(settings.exact_cache.url_env, "")
+    semantic_url = environ.get(settings.semantic_cache.url_env, "")
     told = {name: environ[name] for name in alerts.variables(settings.alerts) if name in environ}
     events_secret = environ.get(settings.events.secret_env, "")
-    return Loaded(settings, source, secrets, cache_url, told, events_secret)
+    return Loaded(settings, source, secrets, cache_url, told, events_secret, semantic_url)
 
 
 def with_alerts(loaded: Loaded) -> Loaded:
@@ -273,7 +276,8 @@ _SHA256_RULE = "must be 64 hex digits in lower case (scrimp key NAME makes one)"
 _HINTS = {
     "engine": "one of memory, sqlite, redis",
     "budget.engine": "one of auto, memory, sqlite",
-    "semantic_cache.engine": "one of memory, sqlite",
+    "semantic_cache.engine": "one of memory, sqlite, postgres",
+    "schema": "must be small letters, digits and underscores, at most 63",
     "semantic_cache.per": "one of hit, call",
     "depth": "one of rules, learned, certified",
     "calls": "one of auto, all",

@@ -352,12 +352,12 @@ async def test_a_file_is_looked_at_and_cleared_from_outside(tmp_path: Path) -> N
     path = tmp_path / "semantic.sqlite"
     plan, chosen = SemanticPlan("sqlite", path), Chosen(task="factual_qa")
     with pytest.raises(StoreError, match="no semantic cache"):
-        await look(plan)
+        await look(plan, FakeClock())
     assert await forget(plan, FakeClock(), chosen) == 0
     assert not path.exists()
     async with opened(path) as one:
         await one.fill(3)
-        assert await look(plan) == await one.store.stats()
-        assert await look(plan, "nobody") == ()
+        assert await look(plan, FakeClock()) == await one.store.stats()
+        assert await look(plan, FakeClock(), "nobody") == ()
         assert await forget(plan, one.clock, chosen) == 3
         assert await one.finds(1) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +18,7 @@ from scrimp.stores.semantic_memory import MemorySemantic
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
 from scrimp.stores.sqlite_semantic import SemanticOptions, SqliteSemantic
 from tests.support.core import FakeClock
-from tests.support.semantic_stores import answered, scattered
+from tests.support.semantic_stores import answered, open_postgres, scattered
 
 SCOPES = (b"one", b"two")
 LIMITS = SemanticLimits(group_questions=3, caller_per_hour=9)
@@ -43,7 +44,8 @@ class Step:
         match self.what:
             case "root":
                 about = About("", (f"tag {self.question % 3}",), "m", self.caller)
-                given = answered(clock, ttl_s=60 + self.question)
+                asked_at = clock.now() - timedelta(seconds=self.turn * 7)
+                given = replace(answered(clock, ttl_s=60 + self.question), asked_at=asked_at)
                 added = await store.add_root(self.scope, known, given, about)
                 groups.append(added or -1)
                 return added is None
@@ -137,3 +139,19 @@ def test_a_file_and_memory_tell_the_same(done: list[Step]) -> None:
 
     with TemporaryDirectory() as folder:
         asyncio.run(both(Path(folder) / "semantic.sqlite"))
+
+
+@given(st.lists(STEPS, max_size=40))
+@settings(max_examples=12, deadline=None)
+def test_a_server_and_memory_tell_the_same(done: list[Step]) -> None:
+    """The same of a PostgreSQL."""
+
+    async def both(path: Path) -> None:
+        clock = FakeClock()
+        memory = await history(MemorySemantic(clock, LIMITS, INDEX), clock, done)
+        clock = FakeClock()
+        store = open_postgres(clock, path, limits=LIMITS, index=INDEX)
+        assert memory == await history(store, clock, done)
+
+    with TemporaryDirectory() as folder:
+        asyncio.run(both(Path(folder) / "semantic"))

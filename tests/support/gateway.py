@@ -107,12 +107,13 @@ def gateway(
     providers: str | None = None,
     cache_url: str = "",
     events_secret: str = "",
+    semantic_url: str = "",
 ) -> Iterator[RunningGateway]:
     """A gateway whose `openai` and `anthropic` providers are `upstream`, on a free port.
 
     `more` is TOML for the top of the settings (`[exact_cache]` tables and the like), `providers`
-    replaces the table of providers, `cache_url` is that of the cache's Redis. Retries wait a
-    millisecond unless `more` says otherwise.
+    replaces the table of providers, `cache_url` is that of the cache's Redis, `semantic_url` that
+    of a PostgreSQL. Retries wait a millisecond unless `more` says otherwise.
     """
     with tempfile.TemporaryDirectory(prefix="scrimp-test-") as folder:
         if providers is None:
@@ -130,7 +131,14 @@ def gateway(
             for name, provider in settings.providers.items()
             if provider.key_env
         }
-        loaded = Loaded(settings, "the test", secrets, cache_url, events_secret=events_secret)
+        loaded = Loaded(
+            settings,
+            "the test",
+            secrets,
+            cache_url,
+            events_secret=events_secret,
+            semantic_url=semantic_url,
+        )
         running = RunningGateway(loaded)
         running.start()
         try:

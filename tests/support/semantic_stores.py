@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
+import hashlib
 import math
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from scrimp.meanings import Known, SemanticStore
 from scrimp.ports import CacheScope, Clock, StoredReply
+from scrimp.stores.postgres_link import LinkOptions
+from scrimp.stores.postgres_semantic import PostgresSemantic
+from scrimp.stores.postgres_semantic import SemanticOptions as PostgresOptions
 from scrimp.stores.semantic_memory import MemorySemantic
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
 from scrimp.stores.sqlite_semantic import SemanticOptions, SqliteSemantic
 from tests.support.core import reply_of
+from tests.support.postgres_server import PostgresServer
 
-ENGINES = ("memory", "sqlite")
+ENGINES = ("memory", "sqlite", "postgres")
 DIMS = 8
 EAGER = IndexOptions(exact_up_to=40, tail=16, pause_s=0)
 """A graph as soon as there are a few dozen."""
@@ -57,6 +65,34 @@ def answered(
     return StoredReply(reply_of(body=body), now, now + timedelta(seconds=ttl_s), scope)
 
 
+def open_postgres(
+    clock: Clock,
+    path: Path,
+    *,
+    limits: SemanticLimits | None = None,
+    index: IndexOptions | None = None,
+    link: LinkOptions | None = None,
+) -> PostgresSemantic:
+    """On the one server of the test run, in the schema that belongs to that path."""
+    server = postgres()
+    link = replace(link or LinkOptions(timeout_s=20), schema=schema_of(path))
+    options = PostgresOptions(limits or SemanticLimits(), index or IndexOptions(), link, 0.0)
+    return PostgresSemantic(server.url, clock, options)
+
+
+def schema_of(path: Path) -> str:
+    """The same for the same path, and another for any other."""
+    return f"test_{hashlib.blake2b(str(path).encode(), digest_size=12).hexdigest()}"
+
+
+@cache
+def postgres() -> PostgresServer:
+    """One for all tests of a run: started when the first needs it, ended with the interpreter."""
+    server = PostgresServer()
+    atexit.register(server.__exit__, None, None, None)
+    return server.__enter__()
+
+
 async def open_store(
     stack: AsyncExitStack,
     engine: str,
@@ -71,6 +107,8 @@ async def open_store(
     store: SemanticStore
     if engine == "memory":
         store = MemorySemantic(clock, limits, index)
+    elif engine == "postgres":
+        store = open_postgres(clock, path, limits=limits, index=index)
     else:
         store = SqliteSemantic.open(path, clock, SemanticOptions(limits, index))
     stack.push_async_callback(store.close)

@@ -125,10 +125,10 @@ def _caches(loaded: Loaded) -> dict[str, Forgets]:
 
     found: dict[str, Forgets] = {"exact_cache": _Place(partial(forget_cached, loaded))}
     section = loaded.settings.semantic_cache
-    if section.enabled and section.engine == "sqlite":
+    if section.enabled and section.engine != "memory":
         from scrimp.by_meaning import forget_by_meaning
 
-        forget = partial(forget_by_meaning, loaded.settings, system_clock())
+        forget = partial(forget_by_meaning, loaded, system_clock())
         found["semantic_cache"] = _Place(forget)
     elif section.enabled:
         note(

@@ -28,16 +28,16 @@ def semantic_stats(
     """What is known of answers by meaning; None where they are switched off.
 
     `told` is what the gateway said already, `ask` what it says when it is asked for this alone. A
-    file tells its counts without one, but not what is wrong.
+    file or a server tells its counts without one, but not what is wrong.
     """
     if not loaded.settings.semantic_cache.enabled:
         return None
     found = told.get("semantic") or (ask or {}).get("semantic")
-    if found is None and loaded.settings.semantic_cache.engine == "sqlite":
+    if found is None and loaded.settings.semantic_cache.engine != "memory":
         from scrimp.by_meaning import semantic_counts
         from scrimp.gateway.semantic_view import shown
 
-        found = shown(asyncio.run(semantic_counts(loaded.settings, tenant)))
+        found = shown(asyncio.run(semantic_counts(loaded, tenant)))
     if found is None:
         return None
     judged = sum(one["judge_nanousd"] for one in found["scopes"])

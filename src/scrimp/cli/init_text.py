@@ -190,9 +190,12 @@ TEMPLATE = (
 #threshold = 0.92
 #audits = 0.0
 # "memory": in this process. "sqlite": in a file that all workers share (empty path: semantic.sqlite
-# in the state folder). A caller brings so many new questions an hour.
+# in the state folder). "postgres": in the one (with pgvector) whose URL is in the variable url_env.
 #engine = "memory"
 #path = ""
+#url_env = "SCRIMP_POSTGRES_URL"
+#schema = "scrimp"
+# So much room, and so many new questions of one caller an hour.
 #max_bytes = 1073741824
 #new_per_hour = 2000
 # "minilm" in this process, "endpoint" (a provider of above and a model), "fastembed" or

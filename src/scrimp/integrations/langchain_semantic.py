@@ -56,7 +56,8 @@ class SemanticOptions:
     """How answers by meaning are judged and kept.
 
     `judge` is asked first, with the question, the kept and the fresh answer; then what costs
-    nothing; then `judge_model`. Without a model, how near two answers are decides.
+    nothing; then `judge_model`. Without a model, how near two answers are decides. At
+    `postgres_url`, a PostgreSQL with pgvector, machines share the answers by meaning.
     """
 
     judge: JudgeFunction | None = None
@@ -66,6 +67,7 @@ class SemanticOptions:
     max_bytes: int = MAX_BYTES
     max_temperature: float = 1.0
     tenant: str = TENANT
+    postgres_url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,7 @@ class ScrimpSemanticCache(BaseCache):
             options.judge,
             None if options.judge_model is None else _asking(options.judge_model),
             section.judge_model,
+            postgres_url=options.postgres_url,
         )
         check_own(own)
         self._place = place
@@ -279,7 +282,7 @@ def _section(
     model = options.judge_model
     given: dict[str, object] = {
         "enabled": True,
-        "engine": "sqlite" if place is not None else "memory",
+        "engine": "postgres" if options.postgres_url else "sqlite" if place else "memory",
         "path": str(place or ""),
         "max_error": max_error,
         "confidence": options.confidence,

@@ -22,6 +22,7 @@ class SemanticCacheSection(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
     With `threshold` it is a cosine that decides, and nothing is promised. Without `judges` those
     that cost nothing are asked, and then `judge_model`, or, without one, how near answers are.
     `share` names groups of tenants that share, `corpus` the version of what answers rest on.
+    `url_env` names the variable that holds the URL of a PostgreSQL, `schema` is where there.
     """
 
     enabled: bool = False
@@ -31,8 +32,10 @@ class SemanticCacheSection(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
     slack: Annotated[float, Meta(ge=1, le=10)] = 3.0
     threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     audits: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    engine: Literal["memory", "sqlite"] = "memory"
+    engine: Literal["memory", "sqlite", "postgres"] = "memory"
     path: str = ""
+    url_env: str = "SCRIMP_POSTGRES_URL"
+    schema: Annotated[str, Meta(pattern="^[a-z_][a-z0-9_]{0,62}$")] = "scrimp"
     max_bytes: _Count = 1024 * 1024 * 1024
     new_per_hour: _Count = 2000
     embedder: str = "minilm"

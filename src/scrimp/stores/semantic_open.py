@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from typing import TYPE_CHECKING, assert_never
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, assert_never
 
 from scrimp.errors import ConfigError
 from scrimp.meanings import Chosen, SemanticStats, SemanticStore
@@ -13,53 +14,84 @@ from scrimp.stores.semantic_plan import SemanticPlan
 from scrimp.stores.sqlite_semantic_file import file_stats
 
 if TYPE_CHECKING:
+    from scrimp.stores.postgres_semantic import PostgresSemantic
     from scrimp.stores.sqlite_semantic import SqliteSemantic
 
 
-def open_semantic(plan: SemanticPlan, clock: Clock) -> SemanticStore:
-    """Open the engine. Raises ConfigError; a file that cannot be used says so when asked."""
+Beside = Callable[[], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStore:
+    """A store at work; `run`, where it has one, runs beside it until it is closed."""
+
+    store: SemanticStore
+    run: Beside | None = None
+
+
+def open_semantic(plan: SemanticPlan, clock: Clock) -> OpenStore:
+    """Open the engine. Raises ConfigError; a file or server that is away says so when asked."""
     match plan.engine:
         case "memory":
             try:  # an optional extra
                 from scrimp.stores.semantic_memory import MemorySemantic  # noqa: PLC0415
             except ImportError as error:
                 raise _missing(error) from error
-            return MemorySemantic(clock, plan.limits, plan.index)
+            return OpenStore(MemorySemantic(clock, plan.limits, plan.index))
         case "sqlite":
-            return _open_file(plan, clock)
+            return OpenStore(_open_file(plan, clock))
+        case "postgres":
+            store = _open_server(plan, clock)
+            return OpenStore(store, store.run)
     assert_never(plan.engine)
 
 
-async def look(plan: SemanticPlan, tenant: str | None = None) -> tuple[SemanticStats, ...]:
-    """What a file that processes share keeps and counts; it is neither made nor changed.
+def check_semantic(plan: SemanticPlan, clock: Clock) -> None:
+    """Raises ConfigError where an extra or the URL is missing. Nothing is opened."""
+    open_semantic(plan if plan.engine == "postgres" else replace(plan, engine="memory"), clock)
 
-    Needs no extra. Raises StoreError, and ConfigError where nothing is shared.
+
+async def look(
+    plan: SemanticPlan, clock: Clock, tenant: str | None = None
+) -> tuple[SemanticStats, ...]:
+    """What is kept and counted where processes share it; a file is neither made nor changed.
+
+    A file needs no extra. Raises StoreError, and ConfigError where nothing is shared.
     """
-    if plan.engine == "memory":
-        raise _unshared()
-    return await asyncio.to_thread(file_stats, plan.path, tenant)
+    match plan.engine:
+        case "memory":
+            raise _unshared()
+        case "sqlite":
+            return await asyncio.to_thread(file_stats, plan.path, tenant)
+        case "postgres":
+            store = _open_server(plan, clock)
+            try:
+                return await store.stats(tenant)
+            finally:
+                await store.close()
+    assert_never(plan.engine)
 
 
 async def forget(plan: SemanticPlan, clock: Clock, chosen: Chosen, *, dry_run: bool = False) -> int:
-    """Forget, or only count, answers of a file that processes share; how many there were.
+    """Forget, or only count, answers that processes share; how many there were.
 
     Raises InvalidRequest as the store does, StoreError, and ConfigError where nothing is shared.
     """
     if plan.engine == "memory":
         raise _unshared()
-    if not plan.path.exists():
+    if plan.engine == "sqlite" and not plan.path.exists():
         return 0
-    store = _open_file(replace(plan, index_bytes=0), clock)
+    opened = open_semantic(replace(plan, index_bytes=0), clock).store
     try:
-        return await store.invalidate(chosen, dry_run=dry_run)
+        return await opened.invalidate(chosen, dry_run=dry_run)
     finally:
-        await store.close()
+        await opened.close()
 
 
 def _unshared() -> ConfigError:
     return ConfigError(
         "semantic_cache.engine is memory: answers live in the process of a gateway "
-        '(engine = "sqlite" keeps them where others can look)'
+        '(engine = "sqlite" or "postgres" keeps them where others can look)'
     )
 
 
@@ -72,8 +104,26 @@ def _open_file(plan: SemanticPlan, clock: Clock) -> SqliteSemantic:
     return SqliteSemantic.open(plan.path, clock, options)
 
 
+def _open_server(plan: SemanticPlan, clock: Clock) -> PostgresSemantic:
+    try:  # optional extras
+        from scrimp.stores.postgres_link import LinkOptions  # noqa: PLC0415
+        from scrimp.stores.postgres_semantic import (  # noqa: PLC0415
+            PostgresSemantic,
+            SemanticOptions,
+        )
+    except ImportError as error:
+        raise _missing(error) from error
+    if not plan.url:
+        raise ConfigError(
+            f"semantic_cache.engine is postgres, and {plan.url_env} is not set "
+            f"(export {plan.url_env}=postgresql://USER:PASSWORD@HOST:5432/DATABASE)"
+        )
+    options = SemanticOptions(plan.limits, plan.index, LinkOptions(schema=plan.schema))
+    return PostgresSemantic(plan.url, clock, options)
+
+
 def _missing(error: ImportError) -> ConfigError:
     return ConfigError(
         f"the semantic cache is enabled, and {error.name or 'a package of it'} is not installed "
-        "(pip install 'scrimp[semantic]')"
+        f"(pip install 'scrimp[semantic{',postgres' if error.name == 'asyncpg' else ''}]')"
     )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Engine = Literal["memory", "sqlite"]
+Engine = Literal["memory", "sqlite", "postgres"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,16 @@ class IndexOptions:
 
 @dataclass(frozen=True, slots=True)
 class SemanticPlan:
-    """`path` is the file of engine sqlite; `index_bytes` bounds its indexes in memory."""
+    """`path` is the file of engine sqlite; `index_bytes` bounds its indexes in memory.
+
+    `url` is the server of engine postgres and may hold a password; it comes from `url_env`.
+    """
 
     engine: Engine
     path: Path
     limits: SemanticLimits = field(default_factory=SemanticLimits)
     index: IndexOptions = field(default_factory=IndexOptions)
     index_bytes: int = 1024 * 1024 * 1024
+    url: str = field(default="", repr=False)
+    url_env: str = "SCRIMP_POSTGRES_URL"
+    schema: str = "scrimp"

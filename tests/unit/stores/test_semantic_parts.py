@@ -178,7 +178,7 @@ async def test_memory_cannot_be_looked_at_from_outside() -> None:
     """It says which engine could."""
     plan = SemanticPlan("memory", Path("unused"))
     with pytest.raises(ConfigError, match='engine = "sqlite"'):
-        await look(plan)
+        await look(plan, FakeClock())
     with pytest.raises(ConfigError, match='engine = "sqlite"'):
         await forget(plan, FakeClock(), Chosen(tag="x"))
 
