@@ -168,8 +168,8 @@ def _add_routed(grid: Table, routed: Routed) -> None:
     style = "green" if routed.good else "bold red"
     saved = f"an easy question, saved {_exact(routed.easy_saved_nanousd)}; a hard one: "
     grid.add_row("scrimp/auto chose", routed.easy_by, Text(f"{saved}{routed.hard_by}", style))
-    down = f"in the place of {DEAR}, whose provider was down"
-    grid.add_row("falling back to", routed.instead_by, Text(down, style))
+    instead = f"{routed.instead_by} answered in the place of {DEAR}"
+    grid.add_row("a provider that is down", "fallback", Text(instead, style))
 
 
 def _cut(broken: Broken) -> Text:

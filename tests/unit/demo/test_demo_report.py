@@ -242,7 +242,7 @@ def test_calls_that_leave_the_model_to_scrimp_go_where_they_should() -> None:
     shown = replace(found(), routed=right)
     assert shown.good
     assert "an easy question, saved $0.000002000; a hard one: gpt-4o" in text(shown)
-    assert "in the place of gpt-4o, whose provider was down" in text(shown)
+    assert "claude-haiku-4-5 answered in the place of gpt-4o" in text(shown)
     for wrong in (
         replace(right, easy_by="gpt-4o"),
         replace(right, easy_saved_nanousd=0),
