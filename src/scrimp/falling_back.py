@@ -9,7 +9,7 @@ import msgspec
 from scrimp.billing import places_of
 from scrimp.budgets.worst import WorstCase
 from scrimp.calls import Call
-from scrimp.health import HealthStore
+from scrimp.health import Healths, HealthStore
 from scrimp.levers.fallback import Fallback, FallbackSettings
 from scrimp.pipeline.background import Spawn
 from scrimp.pipeline.circuits import Circuits
@@ -84,6 +84,11 @@ def store_of(settings: Settings) -> HealthStore:
     if settings.server.workers == 1:
         return MemoryHealth()
     return SqliteHealth(settings.state_path / "health.sqlite")
+
+
+async def health_of(settings: Settings) -> Healths:
+    """What a file that workers share says of upstreams. Raises StoreError."""
+    return await store_of(settings).look()
 
 
 def rules_of(table: CircuitTable) -> Rules:

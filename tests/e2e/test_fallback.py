@@ -16,6 +16,7 @@ from scrimp.simulator import Simulator
 from tests.support.faults import ASK, check_money, is_right_class
 from tests.support.gateway import RunningGateway, gateway
 from tests.support.sdk import VENDORS, Clients, Said, Vendor, clients
+from tests.support.stage import until
 
 PROVIDERS = """
 [providers.openai]
@@ -269,6 +270,22 @@ def test_a_long_wait_for_a_retry_is_left_to_another(stage: Stage) -> None:
     assert said.error is None
     assert [attempt.status for attempt in entry.attempts] == [429, 200]
     assert entry.latency_ms < 5000
+
+
+def test_a_client_that_leaves_during_a_fallback_stops_it(stage: Stage) -> None:
+    """The second upstream hears of it at once, the third is never asked."""
+    stage.reset()
+    stage.sim.fault("503")
+    second = stage.sim.upstreams[1]
+    second.fault("slow-first-byte=9000")
+    with pytest.raises(openai.APITimeoutError):
+        stage.clients.openai.with_options(timeout=0.5).chat.completions.create(
+            model="gpt-4o-mini", messages=[{"role": "user", "content": ASK}]
+        )
+    second.quiet()
+    until(lambda: stage.gateway.entries()[-1].outcome == "cancelled")
+    assert stage.gateway.entries()[-1].provider == "azure"
+    assert stage.asked()[2] == 0
 
 
 def test_vectors_come_from_the_same_model_or_none(stage: Stage) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 from scrimp.billing import book_of
 from scrimp.calls import Target
 from scrimp.cli.finding import Finding
-from scrimp.errors import Rejected
+from scrimp.errors import Rejected, StoreError
+from scrimp.falling_back import health_of
 from scrimp.served import targets_of
 from scrimp.settings import Loaded
 from scrimp.targets import Targets
@@ -35,6 +37,7 @@ def fallbacks(loaded: Loaded) -> Iterator[Finding]:
         for finding in _of_chain(loaded, targets, model, chain):
             usable = False
             yield finding
+    yield from _circuits(loaded)
     if usable:
         yield Finding("ok", _NAME, f"{_count(len(chains))}, every target is served and has a key")
     if loaded.settings.retry.attempts > _MANY_ATTEMPTS:
@@ -64,6 +67,21 @@ def _of_chain(
         elif provider.key_env and found.provider not in loaded.secrets:
             said = f"{model} → {name}: provider '{found.provider}' has no key"
             yield Finding("fail", _NAME, said, f"export {provider.key_env}=…")
+
+
+def _circuits(loaded: Loaded) -> Iterator[Finding]:
+    """Those that are open in the file that workers share, where there is one."""
+    try:
+        known = asyncio.run(health_of(loaded.settings))
+    except StoreError as error:
+        way_out = "delete the file: it is made anew"
+        yield Finding("warn", _NAME, f"{error}; each worker goes by what it sees itself", way_out)
+        return
+    for upstream, health in known.items():
+        if health.circuit != "closed":
+            times = f"{health.openings} {'time' if health.openings == 1 else 'times'} in a row"
+            said = f"circuit '{upstream}' is open, {times}: its calls go elsewhere"
+            yield Finding("warn", _NAME, said, "the provider's status page, or its key and address")
 
 
 def _served(targets: Targets, name: str) -> Target | None:

@@ -99,9 +99,9 @@ class Circuits:
         now_s = self._now().timestamp()
         slot, failing, model = int(now_s) // self._slot_s * self._slot_s, False, _of_model(target)
         for attempt in attempts:
-            if attempt.outcome == "cancelled":
-                continue
             blame = blame_of(attempt, own_key=own_key)
+            if not blame and attempt.outcome != "ok":
+                continue  # a client that left, or a call that was at fault itself, proves nothing
             failing = failing or bool(blame)
             self._count(target.provider, slot, failed=blame == "provider")
             if blame != "provider":

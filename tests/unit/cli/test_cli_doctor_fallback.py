@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
 from scrimp.cli.doctor_fallback import fallbacks
 from scrimp.cli.finding import Finding
+from scrimp.health import WELL, Health
 from scrimp.settings import Loaded, parse
+from scrimp.stores.sqlite_health import SqliteHealth
 
 PROVIDERS = """
 [providers.openai]
@@ -77,3 +82,25 @@ def test_keys_that_are_passed_on_go_to_their_own_provider_only() -> None:
     assert [one.status for one in found(passed_on + chain("gpt-4o-mini"))] == ["ok"]
     (one,) = found(passed_on + chain("azure/gpt-4o"))
     assert (one.status, "keys for 'openai' only" in one.said) == ("warn", True)
+
+
+async def _open(path: Path) -> None:
+    health = Health(circuit="open", openings=3, until_s=1e10)
+    await SqliteHealth(path).change(lambda _: {"openai": health, "azure": WELL})
+
+
+def test_open_circuits_are_shown(tmp_path: Path) -> None:
+    """As the workers' file says now."""
+    toml = f'state_dir = "{tmp_path}"\n[server]\nworkers = 2\n' + chain("gpt-4o-mini")
+    assert [one.status for one in found(toml)] == ["ok"]
+    asyncio.run(_open(tmp_path / "health.sqlite"))
+    warned, _ = found(toml)
+    assert "circuit 'openai' is open, 3 times in a row" in warned.said
+
+
+def test_a_file_that_cannot_be_used_is_said(tmp_path: Path) -> None:
+    """It breaks no call, but workers know less."""
+    toml = f'state_dir = "{tmp_path}"\n[server]\nworkers = 2\n' + chain("gpt-4o-mini")
+    (tmp_path / "health.sqlite").write_bytes(b"no database at all, but long enough to be one" * 40)
+    warned, _ = found(toml)
+    assert (warned.status, "delete the file" in warned.way_out) == ("warn", True)
