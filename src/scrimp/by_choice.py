@@ -94,7 +94,10 @@ async def open_by_choice(settings: Settings) -> ByChoice | None:
             f"({error.name} is missing); depth = 'rules' needs nothing"
         ) from error
     memory = RouteMemory(open_route_store(settings), Proofs())
-    return ByChoice(memory, ranking_of(await memory.begin()), Later())
+    saved, lessons = await memory.begin()
+    ranking = ranking_of(saved)
+    ranking.recall(lessons)
+    return ByChoice(memory, ranking, Later())
 
 
 def reader_of() -> Reader:
@@ -147,6 +150,7 @@ def _learned(section: RouteSection, known: Known, opened: ByChoice) -> Learned:
             shadows=shadows,
             later=opened.later,
             keep=opened.memory.keep,
+            rank=opened.memory.rank,
             clock=known.clock,
             chance=random.random,
         )

@@ -20,6 +20,7 @@ from scrimp.pipeline.comparing import Outcome, Shadows
 from scrimp.pipeline.later import Later
 from scrimp.pipeline.proofs import Proof, Proofs, Subjects
 from scrimp.pipeline.ranking import Ranked, Ranking
+from scrimp.pipeline.route_memory import SavedRanking
 from scrimp.pipeline.router import Plan
 from scrimp.ports import Clock
 from scrimp.routing.filters import Offer
@@ -50,6 +51,7 @@ class LearnedMeans:
     shadows: Shadows
     later: Later
     keep: Callable[[tuple[Lesson, ...]], None]
+    rank: Callable[[SavedRanking], None]
     clock: Clock
     chance: Callable[[], float]
 
@@ -101,6 +103,7 @@ class LearnedChoice:
             reference.name,
             tuple(sorted(one.name for one in plan.offers if one is not reference)),
             LossPromise(loss, section.confidence, section.explore),
+            self._means.ranking.id,
         )
         proof = self._means.proofs.of(subjects)
         novel = self._means.ranking.fitted and ranked.novelty > section.novelty
@@ -160,8 +163,9 @@ class LearnedChoice:
 
     def _certified_anywhere(self) -> bool:
         """A new ranking would void what is proven of the old one."""
-        standings = [proof.standing() for proof in self._means.proofs]
-        return any(one is not None and one.live is not None for one in standings)
+        now = self._means.ranking.id
+        mine = [proof.standing() for proof in self._means.proofs if proof.subjects.ranking == now]
+        return any(one is not None and one.live is not None for one in mine)
 
     async def _refit(self) -> None:
         """Off the event loop; what is learned meanwhile is in the lessons, for the next one."""
@@ -171,8 +175,7 @@ class LearnedChoice:
             if self._certified_anywhere():
                 return
             ranking.take(fitted)
-            for proof in self._means.proofs:
-                proof.anew()
+            self._means.rank(ranking.saved(self._means.clock.now()))
         finally:
             self._refitting = False
 

@@ -28,12 +28,17 @@ _PREFIX: Final = "certificate:"
 
 
 class Subjects(Value, frozen=True):
-    """Whose calls, from which model, down to which others, under which promise."""
+    """Whose calls, from which model, down to which others, by which ranking, under which promise.
+
+    Another ranking makes other policies of the same scores: what was proven of one says nothing of
+    another.
+    """
 
     place: Place
     reference: str
     others: tuple[str, ...]
     promise: LossPromise
+    ranking: str = ""
 
     @property
     def name(self) -> str:
@@ -76,11 +81,6 @@ class Proof:
         self.changed = True
         if self.certificate is not None:
             self.certificate.restart(why)
-
-    def anew(self) -> None:
-        """Another ranking has other scores: rungs are chosen anew, too."""
-        self.changed = True
-        self.scores, self.certificate = [], None
 
     def save(self) -> bytes:
         """The state."""

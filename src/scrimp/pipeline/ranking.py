@@ -5,18 +5,22 @@ Two rankings: `live` scores calls and stands still, `next` learns from every ver
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from functools import cached_property
 from typing import Final
 
 import numpy as np
 
 from scrimp.calls import Call
-from scrimp.choosing import Place, Wish
+from scrimp.choosing import Lesson, Place, Wish
+from scrimp.pipeline.route_memory import SavedRanking
 from scrimp.pipeline.router import Plan
 from scrimp.routing.filters import Offer
 from scrimp.routing.predictor import Chances, Predictor
-from scrimp.routing.text_features import Floats, Meta, Reader, pack
+from scrimp.routing.text_features import Floats, Meta, Reader, pack, unpack
 
 COLD: Final = 30.0
 """Below so many effective verdicts a model's chance is a guess."""
@@ -94,8 +98,13 @@ class Ranking:
         self._reader = reader
         self._live = live
         self._next = following
-        self._made_of = len(live.rows) if self.fitted else 0
         self.version = reader.version
+        self._settle()
+
+    def _settle(self) -> None:
+        self._made_of = len(self._live.rows) if self.fitted else 0
+        state = self._live.save() if self.fitted else b""
+        self.id = hashlib.blake2b(self.version.encode() + state, digest_size=8).hexdigest()
 
     def rank(self, call: Call, plan: Plan) -> Ranked:
         """By the ranking that stands still."""
@@ -129,7 +138,21 @@ class Ranking:
     def take(self, live: Predictor) -> None:
         """A new ranking takes the place of both."""
         self._live, self._next = live, Predictor.load(live.save())
-        self._made_of = len(live.rows)
+        self._settle()
+
+    def recall(self, lessons: Iterable[Lesson]) -> None:
+        """Verdicts from before this process, for the next ranking."""
+        for lesson in lessons:
+            if lesson.version == self.version:
+                with suppress(ValueError):  # damaged, or of another width
+                    features = unpack(lesson.features, self._reader.width)
+                    self._next.learn(features, lesson.model, lesson.quality, lesson.place)
+
+    def saved(self, at: datetime) -> SavedRanking:
+        """The one that serves, to be kept."""
+        return SavedRanking(
+            self.version, self._live.save(), len(self._live.rows), at.isoformat(timespec="seconds")
+        )
 
     def learned(self) -> bytes:
         """The one that learns, as it is now."""

@@ -22,6 +22,7 @@ RANKING: Final = "ranking"
 """The name of the trained ranking's state."""
 EVERY_S: Final = 15.0
 _MOST_WAITING: Final = 4096
+_RECALLED: Final = 4000
 
 
 class SavedRanking(msgspec.Struct, frozen=True):
@@ -45,6 +46,7 @@ class RouteMemory:
         self.store = store
         self.proofs = proofs
         self._waiting: deque[Lesson] = deque(maxlen=_MOST_WAITING)
+        self._ranking: SavedRanking | None = None
         self._stopped = asyncio.Event()
 
     def add(self, lesson: Lesson) -> None:
@@ -55,17 +57,24 @@ class RouteMemory:
         """Several at once."""
         self._waiting.extend(lessons)
 
-    async def begin(self) -> SavedRanking | None:
-        """Take up what was saved; the ranking, if there is one."""
+    def rank(self, ranking: SavedRanking) -> None:
+        """Keep the one that serves from now on."""
+        self._ranking = ranking
+
+    async def begin(self) -> tuple[SavedRanking | None, list[Lesson]]:
+        """Take up what was saved: the ranking, if there is one, and lessons that came after it."""
         try:
             for name in await self.store.names():
                 if is_proof(name) and (state := await self.store.load(name)) is not None:
                     self.proofs.take(state)
             state = await self.store.load(RANKING)
+            ranking = None if state is None else read_ranking(state)
+            lessons = await self.store.lessons(most=_RECALLED)
         except StoreError as error:
             log.warning("what routes have learned cannot be read: %s", error)
-            return None
-        return None if state is None else read_ranking(state)
+            return None, []
+        since = "" if ranking is None else ranking.trained_at
+        return ranking, [one for one in lessons if one.at.isoformat(timespec="seconds") >= since]
 
     async def run(self) -> None:
         """Write now and then, and once more at the end."""
@@ -88,6 +97,9 @@ class RouteMemory:
         try:
             if lessons:
                 await self.store.add(lessons)
+            if (ranking := self._ranking) is not None:
+                await self.store.save(RANKING, write_ranking(ranking))
+                self._ranking = None
             for proof in self.proofs:
                 if proof.changed:
                     proof.changed = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from msgspec.structs import replace
 
 from scrimp.choosing import Place
 from scrimp.pipeline.proofs import FIRST, Proof, Proofs, Subjects, is_proof, revived
@@ -80,16 +81,21 @@ def test_a_proof_goes_on_after_a_restart_of_the_process() -> None:
     assert revived(b"damaged") is None
 
 
-def test_another_ranking_proves_anew_from_its_own_scores() -> None:
-    """And a new version of a model keeps the rungs, but nothing proven."""
+def test_a_new_version_of_a_model_keeps_the_rungs_and_nothing_proven() -> None:
+    """And says why."""
     proof = proven(600)
     proof.restart("another version")
     standing = proof.standing()
     assert standing is not None
     assert standing.live is None
     assert standing.last_restart == "another version"
-    proof.anew()
-    assert proof.standing() is None
+
+
+def test_another_ranking_is_proven_by_itself() -> None:
+    """Its scores mean something else."""
+    proofs = Proofs()
+    first = proofs.of(SUBJECTS)
+    assert proofs.of(replace(SUBJECTS, ranking="2")) is not first
 
 
 def test_each_pair_and_promise_has_its_own_and_there_is_an_end_of_them() -> None:
