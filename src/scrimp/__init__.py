@@ -1,8 +1,8 @@
 """Scrimp makes LLM bills small and keeps them honest. Importing it does nothing.
 
 `Scrimp` is the engine in your own process; `budget` says what a block or a function may spend;
-`count`, `estimate`, `price` and `complexity` need no engine. What they need is imported when first
-named.
+`count`, `estimate`, `price`, `complexity`, `trim`, `fit` and `compact` need no engine. What they
+need is imported when first named.
 """
 
 from __future__ import annotations
@@ -14,18 +14,33 @@ if TYPE_CHECKING:
     from scrimp.client.budget import budget
     from scrimp.client.face import Scrimp
     from scrimp.client.functions import count, estimate, price
+    from scrimp.client.shrinking import compact, fit, trim
     from scrimp.routing.rungs import complexity
 
 __version__ = "0.1.0"
-__all__ = ["Scrimp", "__version__", "budget", "complexity", "count", "estimate", "price"]
+__all__ = [
+    "Scrimp",
+    "__version__",
+    "budget",
+    "compact",
+    "complexity",
+    "count",
+    "estimate",
+    "fit",
+    "price",
+    "trim",
+]
 
 _PLACES = {
     "Scrimp": "scrimp.client.face",
     "budget": "scrimp.client.budget",
+    "compact": "scrimp.client.shrinking",
     "complexity": "scrimp.routing.rungs",
     "count": "scrimp.client.functions",
     "estimate": "scrimp.client.functions",
+    "fit": "scrimp.client.shrinking",
     "price": "scrimp.client.functions",
+    "trim": "scrimp.client.shrinking",
 }
 
 

@@ -33,6 +33,7 @@ from scrimp.pipeline.turns import Turns
 from scrimp.ports import Claims, Clock, Encoder, Ledger, Lever, Outbox, Pricer, ReplyStore
 from scrimp.prices.book import PriceBook
 from scrimp.settings import Settings, ttl_seconds
+from scrimp.shrinking_levers import shrinking
 from scrimp.targets import Targets
 from scrimp.translation.translator import Translator
 
@@ -96,6 +97,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
         _exact_cache(settings, means),
         _coalesce(settings, means),
         _degrade(settings, means, worst_case),
+        *shrinking(settings, means.parts.encoder, means.book, means.names),
         cascade_of(
             settings,
             means.targets,

@@ -18,6 +18,7 @@ from scrimp.routing.cascade_tables import CascadeSection
 from scrimp.routing.fallback_tables import FallbackSection
 from scrimp.routing.tables import RouteSection
 from scrimp.semantics.tables import SemanticCacheSection
+from scrimp.shrinking.tables import CompactSection, TrimSection
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 Positive = Annotated[float, Meta(gt=0)]
@@ -194,6 +195,8 @@ class Settings(Section, frozen=True):
     events: EventsSection = EventsSection()
     semantic_cache: SemanticCacheSection = SemanticCacheSection()
     coalesce: CoalesceSection = CoalesceSection()
+    trim: TrimSection = TrimSection()
+    compact: CompactSection = CompactSection()
     route: RouteSection = RouteSection()
     cascade: CascadeSection = CascadeSection()
     fallback: FallbackSection = FallbackSection()

@@ -41,6 +41,7 @@ from scrimp.sections import (
     TimeoutSettings,
 )
 from scrimp.semantics.tables import JudgeName, SemanticCacheSection, check_table
+from scrimp.shrinking.tables import SHRINKING_TABLES, check_shrinking
 from scrimp.tasks import TTL_S
 
 __all__ = [
@@ -207,6 +208,7 @@ def _check(settings: Settings, source: str) -> None:
         check_route(settings.route, settings.aliases)
         check_cascade(settings.cascade)
         check_fallback(settings.fallback)
+        check_shrinking(settings)
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from error
 
@@ -267,6 +269,7 @@ _FIELDS = {
         EventsSection,
         *(AdminSection, MetricsSection, KeySettings, UnpricedSection, *SECTIONS),
         *(*alerts.SECTIONS, SemanticCacheSection, *ROUTE_TABLES, *FALLBACK_TABLES),
+        *SHRINKING_TABLES,
         *CASCADE_TABLES,
     )
     for field in msgspec.structs.fields(section)
@@ -282,6 +285,8 @@ _HINTS = {
     "depth": "one of rules, learned, certified",
     "calls": "one of auto, all",
     "rung": "one of simple, medium, complex, expert",
+    "first": "one of turns, tool_results",
+    "json": "one of off, minify, columns",
     "judges": f"any of {', '.join(get_args(JudgeName))}",
     "mute": f"any of {', '.join(get_args(AlertKind))}",
     "tls": "one of starttls, tls, none",

@@ -59,6 +59,11 @@ class Quotes:
         """With all that settings say and engines have learned. Raises ConfigError."""
         return cls(Quoter(settings, book_of(settings)), open_encoder(settings))
 
+    @property
+    def encoder(self) -> NowEncoder:
+        """What counts."""
+        return self._encoder
+
     def count(self, text: str, model: str) -> Count:
         """As `scrimp.count`."""
         return self._encoder.count_now(self._quoter.model_of(model), text)
@@ -116,6 +121,11 @@ def price(
     for a model without a price and for a usage that cannot be read: never $0.
     """
     return _shipped().price(usage, model, provider, at, service_tier)
+
+
+def now_encoder() -> NowEncoder:
+    """The tokenizers behind these functions, which are loaded once."""
+    return _shipped().encoder
 
 
 @lru_cache(maxsize=1)

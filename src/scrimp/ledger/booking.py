@@ -27,6 +27,7 @@ from scrimp.calls import (
     is_refusal,
 )
 from scrimp.errors import Rejected, UpstreamError
+from scrimp.ledger.smaller import saved_by_less
 from scrimp.ledger.steps import saved_by_moves, served_of, spent_in_vain
 from scrimp.ports import Entry
 from scrimp.values import Value
@@ -94,8 +95,8 @@ def booked(
 
     `untouched` is the price of the remembered usage when a lever answered; it is not read when
     the upstream did. `lines` say who sent the call to another model, which saves what the one that
-    was asked for would have cost more, and which attempts were made in vain: a negative saving of
-    whose they were, of `retry` where no line says so.
+    was asked for would have cost more, who sent less of it, and which attempts were made in vain: a
+    negative saving of whose they were, of `retry` where no line says so.
     """
     cost = total_cost([attempt.cost for attempt in attempts])
     if reply is not None and reply.served_by != "upstream" and not attempts:
@@ -108,7 +109,7 @@ def booked(
     moved = () if served is None else saved_by_moves(served.cost, lines)
     if moved is None:
         return Booked(cost, None)
-    saved = _added(_extra(attempts, lines), moved)
+    saved = _added(_extra(attempts, lines), saved_by_less(lines), moved)
     return Booked(cost, cost.nanousd + sum(part for _, part in saved), saved)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from scrimp.calls import COUNTERS, Attempt, Cost, Line, TraceLine, Usage
 from scrimp.ledger.adjustment import Adjustment, amounts_now
+from scrimp.ledger.smaller import SMALLER
 from scrimp.ledger.steps import ESTIMATED
 from scrimp.money import PICO_PER_NANO, format_usd
 from scrimp.ports import Entry
@@ -149,9 +150,7 @@ def _money(entry: Entry) -> Iterator[str]:
     if entry.baseline_nanousd is None:
         yield "untouched it would have cost: not known"
     else:
-        guess = any(line.verdict == ESTIMATED for line in entry.trace)
-        by = " (an estimate: the same tokens at the price of the model that was asked)"
-        untouched = f"{format_usd(entry.baseline_nanousd)}{by if guess else ''}"
+        untouched = f"{format_usd(entry.baseline_nanousd)}{_guessed(entry)}"
         yield f"untouched it would have cost: {untouched}"
     for lever, nanousd in entry.saved:
         if not nanousd:
@@ -161,6 +160,17 @@ def _money(entry: Entry) -> Iterator[str]:
         yield f"{lever} {verb} {format_usd(abs(nanousd))}"
     if not entry.saved:
         yield "no lever saved anything"
+
+
+def _guessed(entry: Entry) -> str:
+    """What of the baseline is an estimate; nothing where none is."""
+    verdicts = {line.verdict for line in entry.trace}
+    parts = [
+        ("the same tokens at the price of the model that was asked", ESTIMATED),
+        ("what was taken out of it, priced like what was sent", SMALLER),
+    ]
+    said = "; ".join(words for words, verdict in parts if verdict in verdicts)
+    return f" (an estimate: {said})" if said else ""
 
 
 def _entry_cost(entry: Entry) -> str:

@@ -18,6 +18,7 @@ from scrimp.errors import PriceUnknown
 from scrimp.ledger.adjustment import Amounts, booked_amounts
 from scrimp.ledger.booking import booked
 from scrimp.ledger.rollups import is_hit
+from scrimp.ledger.smaller import SMALLER
 from scrimp.ledger.steps import ESTIMATED, UNESTIMATED
 from scrimp.ports import Entry
 from scrimp.values import Value
@@ -34,6 +35,7 @@ REMARKS: Mapping[str, str] = {
 """What is said of calls that are not simply priced again."""
 
 _SHOWN_IDS = 3
+_AS_BOOKED = (ESTIMATED, UNESTIMATED, SMALLER)
 
 
 class Prices(Protocol):
@@ -63,8 +65,9 @@ def reprice(entry: Entry, prices: Prices) -> Repriced:
     attempts = tuple(
         replace(attempt, cost=_cost(attempt, prices, remarks)) for attempt in entry.attempts
     )
-    # moves are left out: their savings hold the price of a model that made no attempt
-    lines = [line for line in entry.trace if line.verdict not in (ESTIMATED, UNESTIMATED)]
+    # moves are left out: their savings hold the price of a model that made no attempt; so are
+    # those of smaller calls, which hold an estimate at the price of then
+    lines = [line for line in entry.trace if line.verdict not in _AS_BOOKED]
     new = booked(None, attempts, FREE_COST, lines)
     if new.cost.nanousd is None:
         return Repriced(booked_amounts(entry), frozenset(remarks))

@@ -25,6 +25,8 @@ ORDER: tuple[Place, ...] = (
     Place("coalesce", "equal calls in the air share one flight; what is remembered needs none"),
     Place("semantic_cache", "costs a look by meaning; what is known word for word needs none"),
     Place("degrade", "over a soft budget: catches the refusal from below and walks the ladder"),
+    Place("trim", "a smaller call before a model is chosen for it: old turns go"),
+    Place("compact", "the same for the texts of what is left"),
     Place("route", "the cheapest model that will do, of those that the budget still bears"),
     Place("cascade", "cheap first, then checks: each step may still fall back"),
     Place("fallback", "another target after an error that retries did not mend", guard=True),

@@ -20,6 +20,7 @@ from scrimp.calls import (
 )
 from scrimp.errors import PriceUnknown
 from scrimp.ledger.booking import Ending, booked, entry_of, named, needs_estimate
+from scrimp.ledger.smaller import SMALLER, savings_of
 from scrimp.ledger.steps import (
     ESTIMATED,
     UNESTIMATED,
@@ -67,6 +68,8 @@ class Record:
     def _book(self, call: Call, ending: Ending) -> None:
         trace = call.trace
         self._price_as_asked(call)
+        for saving in savings_of(trace, self._pricer):
+            trace.note(self.name, SMALLER, saving)
         trace.booked = booked(ending.reply, trace.attempts, ending.untouched, trace.lines)
         if DEGRADED in trace.headers and trace.attempts:
             trace.booked = named("degrade", trace.booked)

@@ -1,0 +1,122 @@
+"""Write the results of tools, and prompts where that is asked for, in fewer characters.
+
+Each text is changed by itself, the first time it is sent and the same way ever after: a prefix that
+the provider has cached stays what it was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from cachetools import LRUCache
+from msgspec.structs import replace
+
+from scrimp.calls import Call, Reply, Request
+from scrimp.dialects.json_body import encode
+from scrimp.ledger.smaller import less_text
+from scrimp.ports import Next
+from scrimp.shrinking.blocks import RESULT_SIGNS, list_name, prompts_changed, results_changed
+from scrimp.shrinking.compacting import STEPS, Steps, Wording, compacted, reworded, steps_for
+
+COMPACTED = "x-scrimp-compacted"
+"""The header of a call that was sent in fewer characters: how many are gone."""
+
+MEMO_CHARACTERS = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class CompactSettings:
+    """`exact` names tools whose results are never touched. Without `wording` no prompt is."""
+
+    steps: Steps = STEPS
+    exact: frozenset[str] = frozenset()
+    wording: Wording | None = None
+
+
+class Compact:
+    """Remembers what it made of texts: an agent sends each of them again with every call."""
+
+    name: ClassVar[str] = "compact"
+    fail_closed: ClassVar[bool] = False
+
+    def __init__(self, settings: CompactSettings) -> None:
+        self._settings = settings
+        self._known: LRUCache[tuple[object, str], str] = LRUCache(MEMO_CHARACTERS, _size)
+
+    async def __call__(self, call: Call, next: Next) -> Reply:
+        """Pass on a smaller call, or the same one where there is nothing to gain."""
+        signs = RESULT_SIGNS.get(call.target.dialect)
+        if call.operation != "chat" or signs is None:
+            return await next(call)
+        if self._settings.wording is None and not any(sign in call.request.body for sign in signs):
+            return await next(call)
+        made = _Made()
+        smaller = self._smaller(call.request, call.target.dialect, made)
+        if smaller is None:
+            return await next(call)
+        lossy = self._settings.wording is not None and self._settings.wording.lossy
+        numbers = less_text(made.characters, len(smaller.body))
+        told = {**numbers, "texts": made.texts, "lossy": "yes" if lossy and made.prompts else "no"}
+        call.trace.note(self.name, "compacted", told)
+        call.trace.headers[COMPACTED] = f"{made.characters} characters of {made.texts} texts"
+        return await next(replace(call, request=smaller))
+
+    def _smaller(self, request: Request, dialect: str, made: _Made) -> Request | None:
+        def result(tool: str, text: str) -> str:
+            steps = steps_for(tool, self._settings.steps, self._settings.exact)
+            return text if steps is None else made.of(text, self._compacted(text, steps))
+
+        fields = request.fields
+        items = results_changed(fields, dialect, result)
+        if items is not None:
+            fields = {**fields, list_name(dialect): items}
+        wording = self._settings.wording
+        if wording is not None:
+            changed = prompts_changed(
+                fields,
+                dialect,
+                lambda text: made.of(text, self._reworded(text, wording), prompt=True),
+            )
+            fields = fields if changed is None else changed
+        if not made.texts:
+            return None
+        return replace(request, body=encode(fields), fields=fields)
+
+    def _compacted(self, text: str, steps: Steps) -> str:
+        key = (steps.json, text)
+        known = self._known.get(key)
+        return self._keep(key, compacted(text, steps)) if known is None else known
+
+    def _reworded(self, text: str, wording: Wording) -> str:
+        key = (wording, text)
+        known = self._known.get(key)
+        return self._keep(key, reworded(text, wording)) if known is None else known
+
+    def _keep(self, key: tuple[object, str], new: str) -> str:
+        if len(key[1]) < MEMO_CHARACTERS // 16:
+            self._known[key] = new
+        return new
+
+
+class _Made:
+    """What was made shorter in one call."""
+
+    __slots__ = ("characters", "prompts", "texts")
+
+    def __init__(self) -> None:
+        self.characters = self.texts = self.prompts = 0
+
+    def of(self, text: str, new: str, *, prompt: bool = False) -> str:
+        """Count a text; a longer one is not taken."""
+        if len(new) >= len(text):
+            return text
+        self.characters += len(text) - len(new)
+        self.texts += 1
+        self.prompts += prompt
+        return new
+
+
+def _size(text: str) -> int:
+    """An entry with its own weight; the key beside it is about as long."""
+    return 2 * len(text) + 200

@@ -1,0 +1,165 @@
+"""Leave out old turns: beyond so many messages, or beyond what fits into the model's window.
+
+Instructions, the newest question and the newest turn stay, and tools keep their results. What does
+not fit is cut by whole steps, so that the cut stands still for some calls. A cut that nothing
+forces is made only where it is worth more than what it takes out of the provider's prefix cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from msgspec.structs import replace
+
+from scrimp.calls import Call, Reply
+from scrimp.dialects.json_body import encode
+from scrimp.ledger.smaller import less_text, less_tokens
+from scrimp.ports import Count, Encoder, Next
+from scrimp.shrinking.blocks import RESULT_SIGNS, list_name
+from scrimp.shrinking.fitting import First, Trimmed, fit_to, last_of
+from scrimp.shrinking.worth import TokenPrices, worth_picousd
+
+TRIMMED = "x-scrimp-trimmed"
+"""The header of a call that was sent without some of its messages: how many are gone."""
+
+_TRIES = 4
+_FRAMING_TOKENS = 1_024
+_CHARACTERS_PER_TOKEN = 4
+
+Window = Callable[[Call], int | None]
+"""How many tokens the model of a call takes in all; None where nobody knows."""
+Prices = Callable[[Call, int], TokenPrices | None]
+"""What a token of a call's input costs, by its size; None where nobody knows."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrimSettings:
+    """`last`: at most so many messages (0: as many as fit). `step` is in per cent of either."""
+
+    last: int = 0
+    reserve_output: int = 4000
+    first: First = "turns"
+    step: int = 25
+
+
+class Trim:
+    """`window` and `prices` know the models."""
+
+    name: ClassVar[str] = "trim"
+    fail_closed: ClassVar[bool] = False
+
+    def __init__(
+        self, encoder: Encoder, window: Window, prices: Prices, settings: TrimSettings
+    ) -> None:
+        self._encoder = encoder
+        self._window = window
+        self._prices = prices
+        self._settings = settings
+
+    async def __call__(self, call: Call, next: Next) -> Reply:
+        """Pass on a smaller call, or the same one where nothing has to go."""
+        items = call.request.fields.get(list_name(call.target.dialect))
+        known = call.operation == "chat" and call.target.dialect in RESULT_SIGNS
+        if not known or not isinstance(items, list):
+            return await next(call)
+        if self._settings.last:
+            call = self._by_number(call, items)
+        return await next(await self._by_size(call))
+
+    def _by_number(self, call: Call, items: Sequence[Any]) -> Call:
+        """At most so many messages, where a cut is worth more than it costs."""
+        most, share = self._settings.last, self._settings.step
+        if len(items) <= most:
+            return call
+        step = most * share // 100
+        sizes = [len(encode(item)) for item in items]
+        found = last_of(items, most, step=step, weights=sizes)
+        if not found.messages:
+            return call
+        size = len(call.request.body) // _CHARACTERS_PER_TOKEN
+        worth = self._worth(call, found, size, calls=max(1, step // 2))
+        if worth is not None and worth < 0:
+            told = {"messages": found.messages, "worth_picousd": worth}
+            call.trace.note(self.name, "refused_by_price", told)
+            return call
+        smaller = _with(call, found)
+        numbers = less_text(found.tokens, len(smaller.request.body))
+        return self._told(smaller, found, {**numbers, "most": most})
+
+    def _worth(self, call: Call, found: Trimmed, size: int, *, calls: int) -> int | None:
+        prices = self._prices(call, size)
+        if prices is None:
+            return None
+        return worth_picousd(
+            found.tokens // _CHARACTERS_PER_TOKEN,
+            found.tail_tokens // _CHARACTERS_PER_TOKEN,
+            calls,
+            prices,
+        )
+
+    async def _by_size(self, call: Call) -> Call:
+        """As much as the model takes, with room for the answer."""
+        window = self._window(call)
+        if window is None:
+            return call
+        reserve = call.request.max_output_tokens
+        limit = window - (self._settings.reserve_output if reserve is None else reserve)
+        if limit <= 0 or len(call.request.body) + _FRAMING_TOKENS <= limit:
+            return call  # no text has more tokens than bytes
+        count = await self._count(call)
+        if count.high <= limit:
+            return call
+        found, now = await self._fitted(call, count, limit)
+        if found is None:
+            told = {"tokens": now.tokens, "limit": limit, "window": window}
+            call.trace.note(self.name, "cannot_fit", told)
+            return call
+        smaller = _with(call, found)
+        numbers = less_tokens(max(0, count.tokens - now.tokens))
+        return self._told(smaller, found, {**numbers, "limit": limit, "window": window})
+
+    async def _fitted(self, call: Call, count: Count, limit: int) -> tuple[Trimmed | None, Count]:
+        """What fits, proven by counting it; None where the newest turn alone is too large."""
+        items = call.request.fields[list_name(call.target.dialect)]
+        weights = await self._weights(call, items)
+        step = limit * self._settings.step // 100
+        need, now = count.high - limit, count
+        for _ in range(_TRIES):
+            found = fit_to(items, weights, need, step=step, first=self._settings.first)
+            if not found.messages and not found.results:
+                break
+            now = await self._count(_with(call, found))
+            if now.high <= limit:
+                return found, now
+            need = found.tokens + now.high - limit
+        return None, now
+
+    async def _weights(self, call: Call, items: Sequence[Any]) -> list[int]:
+        """Tokens of each message by itself, at most."""
+        empty = await self._count_of(call, [])
+        return [(await self._count_of(call, [item])).high - empty.high for item in items]
+
+    async def _count_of(self, call: Call, items: Sequence[Any]) -> Count:
+        target, name = call.target, list_name(call.target.dialect)
+        return await self._encoder.count_request(target.model, {name: items}, target.dialect)
+
+    async def _count(self, call: Call) -> Count:
+        target = call.target
+        return await self._encoder.count_request(target.model, call.request.fields, target.dialect)
+
+    def _told(self, call: Call, found: Trimmed, numbers: Mapping[str, int | float | str]) -> Call:
+        told = {**numbers, "messages": found.messages, "results": found.results}
+        call.trace.note(self.name, "trimmed", told)
+        parts = [f"{found.messages} messages"] if found.messages else []
+        parts += [f"{found.results} tool results"] if found.results else []
+        call.trace.headers[TRIMMED] = ", ".join(parts)
+        return call
+
+
+def _with(call: Call, found: Trimmed) -> Call:
+    """The call with what is left of its conversation."""
+    request = call.request
+    fields = {**request.fields, list_name(call.target.dialect): list(found.items)}
+    return replace(call, request=replace(request, body=encode(fields), fields=fields))

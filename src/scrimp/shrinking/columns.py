@@ -1,0 +1,133 @@
+"""JSON in fewer tokens that reads back as the same value: without white space, in columns. Pure.
+
+A list of objects of the same keys becomes `{"columns":[…],"rows":[[…],…]}`, so that each key stands
+there once; a column of objects of the same keys becomes `{"name":[…]}`. No value is ever decoded:
+numbers stand as they stood. What cannot be proven to read back equal is left as it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+_COLUMNS, _ROWS = "columns", "rows"
+_HOLDERS = frozenset((dict, list))
+_OWN_SIGN = '"rows":'
+_FRAME = len('{"columns":,"rows":}') + len("[]")
+_ESCAPE = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\."
+)
+_decode = msgspec.json.Decoder(float_hook=lambda digits: msgspec.Raw(digits.encode())).decode
+_encode = msgspec.json.Encoder().encode
+
+
+def minified(text: str) -> str | None:
+    """The same JSON without white space between values; None for what is no object or list."""
+    try:
+        return msgspec.json.format(text, indent=-1)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+
+
+def unescaped(text: str) -> str:
+    r"""JSON with printable characters themselves in place of `\u00e9` and the like."""
+    return _ESCAPE.sub(_character, text) if "\\u" in text else text
+
+
+def in_columns(text: str) -> str:
+    """Minified JSON with its lists of equal objects in columns, where that is shorter.
+
+    JSON that is not spelled as it would be again (a key twice, odd escapes) stays as it is.
+    """
+    if "[{" not in text or _OWN_SIGN in text:
+        return text
+    try:
+        value = _decode(text)
+        if _encode(value).decode() != text:
+            return text
+        found = _encode(_shrunk(value)).decode()
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return text
+    return found if len(found) < len(text) else text
+
+
+def expanded(value: Any) -> Any:
+    """A decoded JSON value with columns turned back into lists of objects."""
+    if isinstance(value, list):
+        return [expanded(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if value.keys() == {_COLUMNS, _ROWS}:
+        return [_row_back(value[_COLUMNS], row) for row in value[_ROWS]]
+    return {name: expanded(one) for name, one in value.items()}
+
+
+def _row_back(columns: Sequence[Any], row: Sequence[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for column, value in zip(columns, row, strict=True):
+        if isinstance(column, dict):
+            ((name, inner),) = column.items()
+            found[name] = _row_back(inner, value)
+        else:
+            found[column] = expanded(value)
+    return found
+
+
+def _shrunk(value: Any) -> Any:
+    """A decoded value with its lists in columns; what is decoded is nobody else's."""
+    if type(value) is dict:
+        for name, one in value.items():
+            if type(one) is dict or type(one) is list:
+                value[name] = _shrunk(one)
+        return value
+    if type(value) is not list:
+        return value
+    if len(value) > 1 and type(value[0]) is dict:
+        names = _names(value)
+        if names and (len(value) - 1) * (sum(map(len, names)) + 3 * len(names)) > _FRAME:
+            columns, rows = _table(value, names)
+            return {_COLUMNS: columns, _ROWS: rows}
+    return value if _HOLDERS.isdisjoint(map(type, value)) else list(map(_shrunk, value))
+
+
+def _names(rows: Sequence[Any]) -> list[str] | None:
+    """The keys that all have, in the order of all; None where they differ."""
+    names = list(rows[0])
+    for row in rows:
+        if type(row) is not dict or list(row) != names:
+            return None
+    return names
+
+
+def _table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> tuple[list[Any], list[Any]]:
+    columns: list[Any] = []
+    values: list[list[Any]] = []
+    for name in names:
+        column = [row[name] for row in rows]
+        inner = _names(column) if type(column[0]) is dict else None
+        if inner:
+            under, nested = _table(column, inner)
+            columns.append({name: under})
+            values.append(nested)
+        else:
+            columns.append(name)
+            plain = _HOLDERS.isdisjoint(map(type, column))
+            values.append(column if plain else list(map(_shrunk, column)))
+    return columns, list(zip(*values, strict=True))
+
+
+def _character(match: re.Match[str]) -> str:
+    found = match[0]
+    if not found.startswith("\\u"):
+        return found
+    points = [int(part, 16) for part in found.split("\\u")[1:]]
+    point = points[0]
+    if len(points) == 2:
+        point = 0x10000 + ((point - 0xD800) << 10) + (points[1] - 0xDC00)
+    character = chr(point)
+    if point < 0x80 or 0xD800 <= point < 0xE000 or not character.isprintable():
+        return found
+    return character

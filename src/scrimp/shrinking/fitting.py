@@ -1,0 +1,204 @@
+"""Which turns go, so that a conversation has so many messages or so many tokens at most. Pure.
+
+With a step, whole steps go at once: the cut then stands still over several calls of a growing
+conversation, and what comes after it is read from the provider's prefix cache meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from scrimp.shrinking.turns import Unit, is_legal, is_results, removable, units_of
+from scrimp.values import Value
+
+First = Literal["turns", "tool_results"]
+"""What goes first: the oldest turns, or the contents of the oldest results of tools."""
+
+LEFT_OUT = "[left out to save room: a tool's result of {size:,} characters]"
+_PLACEHOLDER_TOKENS = 48
+_LEFT_OUT_AT_LEAST = 200
+
+
+class Trimmed(Value, frozen=True):
+    """What is left of a conversation, and what went.
+
+    `messages` counts those that are gone, `results` those whose contents are. `tokens` is what
+    that weighed, `tail_tokens` what stands behind the first change and was there before this turn.
+    """
+
+    HIDDEN = frozenset({"items"})
+
+    items: tuple[Any, ...]
+    messages: int = 0
+    results: int = 0
+    tokens: int = 0
+    tail_tokens: int = 0
+
+
+def last_of(
+    items: Sequence[Any], most: int, *, step: int = 0, weights: Sequence[int] | None = None
+) -> Trimmed:
+    """At most so many messages beside the instructions, and fewer where tools would lose theirs.
+
+    More are left only where the newest turn or the newest question has more.
+    """
+    units = units_of(items)
+    cut = _Cut(items, units, [unit.past - unit.first for unit in units], weights)
+    count = sum(unit.past - unit.first for unit in units if unit.kind != "fixed")
+    return _in_steps(cut, count - most, step)
+
+
+def fit_to(
+    items: Sequence[Any],
+    weights: Sequence[int],
+    need: int,
+    *,
+    step: int = 0,
+    first: First = "turns",
+) -> Trimmed:
+    """So much lighter, in tokens, or as much as can be. `weights` are those of the items."""
+    units = units_of(items)
+    if first == "turns" or need <= 0:
+        return _in_steps(_Cut(items, units, _heavy(units, weights), weights), need, step)
+    wanted = _stepped(need, step)
+    cleared, new, gone = _cleared(items, weights, units, wanted)
+    if gone.tokens >= wanted:
+        return gone
+    cut = _Cut(cleared, units, _heavy(units, new), new)
+    more = _in_steps(cut, need - gone.tokens, step)
+    return Trimmed(
+        more.items,
+        more.messages,
+        gone.results,
+        gone.tokens + more.tokens,
+        max(gone.tail_tokens, more.tail_tokens),
+    )
+
+
+def left_out(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The same message with a line in place of each tool's result that is long."""
+    new = dict(item)
+    for name in ("content", "output"):
+        value = item.get(name)
+        if isinstance(value, str) and (item.get("role") == "tool" or name == "output"):
+            new[name] = _line_for(value)
+        elif isinstance(value, list):
+            is_parts = item.get("role") == "tool" or name == "output"
+            new[name] = _parts_left_out(value) if is_parts else _blocks_left_out(value)
+    return new
+
+
+def _blocks_left_out(blocks: list[Any]) -> list[Any]:
+    """Anthropic's results stand as blocks in a message."""
+    return [
+        {**block, "content": _line_for_any(block.get("content"))}
+        if isinstance(block, dict) and block.get("type") == "tool_result"
+        else block
+        for block in blocks
+    ]
+
+
+def _parts_left_out(parts: list[Any]) -> list[Any]:
+    """OpenAI's may be parts, each with a text of its own."""
+    return [
+        {**part, "text": _line_for(part["text"])}
+        if isinstance(part, dict) and isinstance(part.get("text"), str)
+        else part
+        for part in parts
+    ]
+
+
+def _line_for_any(content: Any) -> Any:
+    if isinstance(content, str):
+        return _line_for(content)
+    return _parts_left_out(content) if isinstance(content, list) else content
+
+
+def _line_for(text: str) -> str:
+    return LEFT_OUT.format(size=len(text)) if len(text) > _LEFT_OUT_AT_LEAST else text
+
+
+class _Cut(Value, frozen=True):
+    """What a cut needs to know: `sizes` of units say what is enough, `weights` what is saved."""
+
+    items: Sequence[Any]
+    units: Sequence[Unit]
+    sizes: Sequence[int]
+    weights: Sequence[int] | None
+
+
+def _in_steps(cut: _Cut, need: int, step: int) -> Trimmed:
+    """In whole steps, or by so much as is needed where a whole step is not there."""
+    if need <= 0:
+        return Trimmed(tuple(cut.items))
+    order = removable(cut.units)
+    wanted = _stepped(need, step)
+    if sum(cut.sizes[number] for number in order) < wanted:
+        wanted = need
+    return _without(cut, order, _enough(cut, order, wanted))
+
+
+def _stepped(need: int, step: int) -> int:
+    return -(-need // step) * step if step > 0 else need
+
+
+def _heavy(units: Sequence[Unit], weights: Sequence[int]) -> list[int]:
+    return [sum(weights[unit.first : unit.past]) for unit in units]
+
+
+def _enough(cut: _Cut, order: Sequence[int], wanted: int) -> int:
+    """How many of the oldest units are enough and leave a conversation that may be sent."""
+    weight, best = 0, 0
+    for count, number in enumerate(order, 1):
+        weight += cut.sizes[number]
+        if not is_legal(cut.units, order, count):
+            continue
+        best = count
+        if weight >= wanted:
+            break
+    return best
+
+
+def _without(cut: _Cut, order: Sequence[int], count: int) -> Trimmed:
+    units, gone = cut.units, set(order[:count])
+    if not gone:
+        return Trimmed(tuple(cut.items))
+    kept = [
+        item
+        for number, unit in enumerate(units)
+        if number not in gone
+        for item in cut.items[unit.first : unit.past]
+    ]
+    heavy = cut.sizes if cut.weights is None else _heavy(units, cut.weights)
+    tail = range(order[0], len(units) - 1)
+    return Trimmed(
+        tuple(kept),
+        messages=len(cut.items) - len(kept),
+        tokens=sum(heavy[number] for number in gone),
+        tail_tokens=sum(heavy[number] for number in tail if number not in gone),
+    )
+
+
+def _cleared(
+    items: Sequence[Any], weights: Sequence[int], units: Sequence[Unit], wanted: int
+) -> tuple[list[Any], list[int], Trimmed]:
+    """Results of tools left out, oldest first, until that is enough; the newest turn's stay."""
+    found, new = list(items), list(weights)
+    newest = units[-1].first if units else 0
+    saved = results = 0
+    start = newest
+    for number in range(newest):
+        if saved >= wanted:
+            break
+        if not is_results(items[number]) or weights[number] <= 2 * _PLACEHOLDER_TOKENS:
+            continue
+        shorter = left_out(items[number])
+        if shorter == items[number]:
+            continue
+        found[number], new[number] = shorter, _PLACEHOLDER_TOKENS
+        saved += weights[number] - _PLACEHOLDER_TOKENS
+        results += 1
+        start = min(start, number)
+    gone = Trimmed(tuple(found), 0, results, saved, sum(new[start:newest]) if results else 0)
+    return found, new, gone

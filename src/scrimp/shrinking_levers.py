@@ -1,0 +1,83 @@
+"""The levers that make a call smaller, as the settings switch them on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scrimp.calls import Call
+from scrimp.errors import PriceUnknown
+from scrimp.levers.compact import Compact, CompactSettings
+from scrimp.levers.trim import Prices, Trim, TrimSettings, Window
+from scrimp.ports import Encoder, Lever
+from scrimp.prices.book import PriceBook
+from scrimp.prices.pricing import resolve
+from scrimp.prices.rates import rate_at
+from scrimp.settings import Settings
+from scrimp.shrinking.compacting import Steps, Wording
+from scrimp.shrinking.tables import CompactSection
+from scrimp.shrinking.worth import TokenPrices
+
+_CACHED_FROM_TOKENS = 1_024
+"""Below this no provider reads anything from its prefix cache (OpenAI, Anthropic; 2026-11)."""
+
+
+def shrinking(
+    settings: Settings, encoder: Encoder, book: PriceBook, names: Mapping[str, str]
+) -> list[Lever | None]:
+    """Trim and compact; None for what is off. `names` are those of providers in the book."""
+    trim, found = settings.trim, None
+    if trim.enabled:
+        found = Trim(
+            encoder,
+            _window(trim.window, book, names),
+            _prices(book, names),
+            TrimSettings(trim.last, trim.reserve_output, trim.first, trim.step),
+        )
+    return [found, _compact(settings.compact)]
+
+
+def _compact(section: CompactSection) -> Compact | None:
+    if not section.enabled:
+        return None
+    steps = Steps(section.json, section.terminal, section.repeats, section.spaces)
+    wording = Wording(section.spaces, section.phrases, section.examples)
+    settings = CompactSettings(steps, frozenset(section.exact), wording if wording.lossy else None)
+    return Compact(settings)
+
+
+def _window(said: int | str, book: PriceBook, names: Mapping[str, str]) -> Window:
+    if isinstance(said, int):
+        return lambda _: said
+
+    def window(call: Call) -> int | None:
+        provider = call.target.provider
+        found = book.find(call.target.model, names.get(provider, provider))
+        return None if found is None else found.context_window
+
+    return window
+
+
+def _prices(book: PriceBook, names: Mapping[str, str]) -> Prices:
+    def prices(call: Call, tokens: int) -> TokenPrices | None:
+        target = call.target
+        provider = names.get(target.provider, target.provider)
+        try:
+            rates = resolve(target.model, provider, call.started_at, book=book)
+        except PriceUnknown:
+            return None
+        fresh, read, write = map(rates.of, ("input", "cache_read", "cache_write_5m"))
+        if fresh is None:
+            return None
+        cached = tokens >= _CACHED_FROM_TOKENS and _is_cached(call)
+        return TokenPrices(
+            rate_at(fresh, tokens),
+            rate_at(read, tokens) if cached and read is not None else None,
+            rate_at(write, tokens) if cached and write is not None else None,
+        )
+
+    return prices
+
+
+def _is_cached(call: Call) -> bool:
+    """OpenAI caches by itself, Anthropic what a call marks."""
+    return call.target.dialect != "anthropic.messages" or b"cache_control" in call.request.body

@@ -1,0 +1,137 @@
+"""`scrimp.trim`, `scrimp.fit`, `scrimp.compact`: without an engine, in any shape."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+import scrimp
+from scrimp.errors import InvalidRequest
+from scrimp.shrinking.columns import expanded
+
+SYSTEM = {"role": "system", "content": "Be kind."}
+
+
+def talk(turns: int) -> list[dict[str, Any]]:
+    """Questions and answers, and a last question."""
+    items: list[dict[str, Any]] = [SYSTEM]
+    for number in range(turns):
+        items.append({"role": "user", "content": f"question {number} " * 20})
+        items.append({"role": "assistant", "content": f"answer {number} " * 20})
+    return [*items, {"role": "user", "content": "and now?"}]
+
+
+def test_trim_keeps_ten_by_default() -> None:
+    """Of twenty-one and the system prompt: the last question, and four turns before it."""
+    messages = talk(10)
+    kept = scrimp.trim(messages)
+    assert kept[0] is SYSTEM
+    assert kept[1:] == messages[-9:]
+    assert scrimp.trim(messages, last=1) == [SYSTEM, messages[-1]]
+    assert scrimp.trim([]) == []
+
+
+@pytest.mark.parametrize("last", [0, -3])
+def test_trim_keeps_something(last: int) -> None:
+    """It says what is possible."""
+    with pytest.raises(InvalidRequest, match=f"last={last} "):
+        scrimp.trim(talk(1), last=last)
+
+
+@pytest.mark.parametrize("messages", ["text", {"role": "user"}, b"x", 7])
+def test_messages_are_a_list(messages: Any) -> None:
+    """Anything else is refused by its kind."""
+    with pytest.raises(InvalidRequest, match="a list of messages"):
+        scrimp.trim(messages)
+
+
+def test_fit_stays_within_the_window() -> None:
+    """As the tokenizer counts it, with other fields of the call beside."""
+    messages = talk(30)
+    kept = scrimp.fit(messages, 900, reserve_output=300)
+    count = scrimp.estimate({"model": "gpt-4o", "messages": kept}).input
+    assert count.high <= 600
+    assert kept[0] is SYSTEM
+    assert kept[-1] is messages[-1]
+    fuller = scrimp.estimate({"model": "gpt-4o", "messages": messages[:1] + messages[-13:]}).input
+    assert fuller.tokens > 600 or len(kept) > 13, "no more goes than has to"
+    tools = [{"type": "function", "function": {"name": "f" * 30, "parameters": {}}}] * 9
+    beside = scrimp.fit(messages, 900, reserve_output=300, beside={"tools": tools})
+    assert len(beside) < len(kept)
+    assert scrimp.fit(messages[:3], 100_000) == messages[:3]
+
+
+def test_fit_says_both_numbers_where_it_cannot() -> None:
+    """What must stay, and what there is room for."""
+    with pytest.raises(InvalidRequest) as refused:
+        scrimp.fit([SYSTEM, {"role": "user", "content": "word " * 3000}], 2000, 500)
+    said = str(refused.value)
+    assert "3,0" in said
+    assert "1,500 fit" in said
+    assert "a window of 2,000 less 500" in said
+
+
+def test_fit_takes_anthropics_messages() -> None:
+    """Tools keep their results, and the first that is left is a question."""
+    items: list[dict[str, Any]] = [{"role": "user", "content": "do it"}]
+    for number in range(8):
+        used = {"type": "tool_use", "id": f"t{number}", "name": "find", "input": {}}
+        result = {"type": "tool_result", "tool_use_id": f"t{number}", "content": "row " * 100}
+        items += [{"role": "assistant", "content": [used]}, {"role": "user", "content": [result]}]
+    kept = scrimp.fit(items, 1500, 500, model="claude-sonnet-4-5")
+    assert kept[0] is items[0]
+    assert kept[1:] == items[-len(kept) + 1 :]
+    assert len(kept) % 2 == 1
+    cleared = scrimp.fit(items, 1500, 500, model="claude-sonnet-4-5", first="tool_results")
+    assert len(cleared) == len(items)
+    assert "left out" in json.dumps(cleared[2])
+
+
+def test_compact_shows_before_and_after() -> None:
+    """Tokens of both, what changed, and that nothing is lost."""
+    rows = [{"name": f"n{n}", "value": n} for n in range(20)]
+    found = scrimp.compact(json.dumps(rows, indent=2))
+    assert expanded(json.loads(found.after)) == rows
+    assert not found.lossy
+    assert found.saved_tokens == found.before_tokens.tokens - found.after_tokens.tokens > 0
+    assert found.preview().startswith(f"{found.before_tokens.tokens:,} tokens before, ")
+    assert "nothing is lost" in found.preview().splitlines()[0]
+    same = scrimp.compact("Nothing to gain.")
+    assert (same.after, same.saved_tokens) == ("Nothing to gain.", 0)
+
+
+def test_compact_loses_only_what_is_asked() -> None:
+    """Phrases and examples with `lossy`, white space without."""
+    text = "In order to sort:  \nExample 1: a\nExample 2: b\nExample 3: c\nExample 4: d\n"
+    assert scrimp.compact(text).after.startswith("In order to sort:\nExample 1")
+    found = scrimp.compact(text, lossy=True)
+    assert found.lossy
+    assert found.after.startswith("To sort:\n")
+    assert found.after.count("Example") == 3
+    assert scrimp.compact(text, lossy=True, examples=2).after.count("Example") == 2
+    assert "- In order" not in found.preview()
+    assert "-In order to sort:" in found.preview()
+
+
+def test_compact_takes_conversations() -> None:
+    """Results of tools, prompts, and exemplary turns; what was given stays as it was."""
+    rows = json.dumps([{"alpha": n, "beta": n} for n in range(9)])
+    called = {"id": "c", "type": "function", "function": {"name": "find", "arguments": "{}"}}
+    messages = [
+        SYSTEM,
+        {"role": "user", "content": "In order to win.   "},
+        {"role": "assistant", "content": None, "tool_calls": [called]},
+        {"role": "tool", "tool_call_id": "c", "content": rows},
+    ]
+    before = json.dumps(messages)
+    found = scrimp.compact(messages)
+    assert found.after[1]["content"] == "In order to win."
+    assert found.after[3]["content"].startswith('{"columns"')
+    assert found.after[:1] == messages[:1]
+    assert json.dumps(messages) == before
+    shots = scrimp.compact(talk(8), lossy=True)
+    assert len(shots.after) == 1 + 6 + 1
+    assert shots.lossy
+    assert len(scrimp.compact(talk(8)).after) == 18
