@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
@@ -17,7 +17,9 @@ import numpy.typing as npt
 from scrimp.errors import StoreError
 
 Floats = npt.NDArray[np.float32]
+Halves = npt.NDArray[np.float16]
 
+_TYPES: Final = {"F32": "float32", "F16": "float16"}
 _MOST_HEADER_BYTES = 16 * 1024 * 1024
 
 
@@ -28,7 +30,10 @@ class _Place(msgspec.Struct):
 
 
 class Tensors:
-    """The float32 tensors of a file, by name. Raises StoreError for a file that is not one."""
+    """The tensors of a file, by name: float32 ones, and float16 ones by `halves`.
+
+    Raises StoreError for a file that is not one.
+    """
 
     def __init__(self, path: Path) -> None:
         try:
@@ -40,16 +45,27 @@ class Tensors:
 
     def __getitem__(self, name: str) -> Floats:
         """A view; it must not be written to."""
-        place = self._places[name]
-        begin, end = (self._begin + offset for offset in place.data_offsets)
-        if place.dtype != "F32" or end > len(self._pages):
-            raise StoreError(f"tensor '{name}' is not float32, or lies beyond the file's end")
+        begin, end, shape = self._within(name, "F32")
         flat: Floats = np.frombuffer(self._pages, "<f4", (end - begin) // 4, begin)
-        return flat.reshape(place.shape)
+        return flat.reshape(shape)
+
+    def halves(self, name: str) -> Halves:
+        """A view of one in half precision; it must not be written to."""
+        begin, end, shape = self._within(name, "F16")
+        flat: Halves = np.frombuffer(self._pages, "<f2", (end - begin) // 2, begin)
+        return flat.reshape(shape)
 
     def names(self) -> tuple[str, ...]:
         """All names."""
         return tuple(self._places)
+
+    def _within(self, name: str, dtype: Literal["F32", "F16"]) -> tuple[int, int, list[int]]:
+        place = self._places[name]
+        begin, end = (self._begin + offset for offset in place.data_offsets)
+        if place.dtype != dtype or end > len(self._pages):
+            kind = _TYPES[dtype]
+            raise StoreError(f"tensor '{name}' is not {kind}, or lies beyond the file's end")
+        return begin, end, place.shape
 
     def forget_pages(self) -> None:
         """Give back the memory of pages that were read; they are read again when needed."""
