@@ -142,6 +142,7 @@ class App:
             *(self.rules, self.targets, holds, self.again, translator),
         )
         levers = levers_of(settings, means)
+        self.choice = parts.choice
         if settings.route.enabled:
             known = Known(
                 *(self.targets, book, names, priced, self.handle, self.clock, self.new_id)
@@ -237,7 +238,7 @@ async def open_app(
     )
     try:
         meanings = open_by_meaning(loaded, clock, upstream, judge)
-        choice = await open_by_choice(settings)
+        choice = await open_by_choice(settings, clock)
         app = App(settings, replace(parts, meanings=meanings, choice=choice), book)
         helpers: list[Helper] = [app.outbox, learner, *([alerting] if alerting else ())]
         helpers += [one for one in (meanings, choice) if one is not None]

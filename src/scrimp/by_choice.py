@@ -35,6 +35,7 @@ from scrimp.stores.sqlite_routes import SqliteRoutes
 
 if TYPE_CHECKING:
     from scrimp.pipeline.ranking import Ranking
+    from scrimp.pipeline.route_feedback import RouteFeedback
     from scrimp.pipeline.route_memory import RouteMemory, SavedRanking
     from scrimp.routing.text_features import Reader
 
@@ -61,6 +62,7 @@ class ByChoice:
     memory: RouteMemory
     ranking: Ranking
     later: Later
+    feedback: RouteFeedback
 
     async def run(self) -> None:
         """Beside the calls, until `stop`."""
@@ -80,13 +82,14 @@ def open_route_store(settings: Settings) -> RouteStore:
     return SqliteRoutes(settings.routes_path)
 
 
-async def open_by_choice(settings: Settings) -> ByChoice | None:
+async def open_by_choice(settings: Settings, clock: Clock) -> ByChoice | None:
     """None where nothing is to be learned. Raises ConfigError for an extra that is missing."""
     section = settings.route
     if not section.enabled or not _learns(section):
         return None
     try:
         from scrimp.pipeline.proofs import Proofs  # noqa: PLC0415 - an optional extra
+        from scrimp.pipeline.route_feedback import RouteFeedback  # noqa: PLC0415 - the same
         from scrimp.pipeline.route_memory import RouteMemory  # noqa: PLC0415 - the same
     except ImportError as error:
         raise ConfigError(
@@ -97,7 +100,7 @@ async def open_by_choice(settings: Settings) -> ByChoice | None:
     saved, lessons = await memory.begin()
     ranking = ranking_of(saved)
     ranking.recall(lessons)
-    return ByChoice(memory, ranking, Later())
+    return ByChoice(memory, ranking, Later(), RouteFeedback(ranking, memory.keep, clock))
 
 
 def reader_of() -> Reader:
@@ -150,6 +153,7 @@ def _learned(section: RouteSection, known: Known, opened: ByChoice) -> Learned:
             shadows=shadows,
             later=opened.later,
             keep=opened.memory.keep,
+            feedback=opened.feedback,
             rank=opened.memory.rank,
             clock=known.clock,
             chance=random.random,

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx2
 import openai
 import pytest
 
 from scrimp.errors import ConfigError
+from scrimp.stores.sqlite_routes import SqliteRoutes
 from tests.support.stage import Stage, staged, until
 
 _ROUTE = """
@@ -89,6 +92,25 @@ def test_without_money_for_comparing_nothing_is_proven(tmp_path: Path) -> None:
         assert {why.partition(";")[0] for why in whys} == {"gpt-4o"}
         until(lambda: purposes(stage)["client", "gpt-4o"] == 150)
         assert set(purposes(stage)) == {("client", "gpt-4o")}
+
+
+def test_a_users_word_is_a_lesson_once_and_only_the_askers(tmp_path: Path) -> None:
+    """A thumb on a routed answer; a call that is not known is 404."""
+    path = tmp_path / "routes.sqlite"
+    with stage_of(path) as stage:
+        ask_many(stage, 70)
+        call_id = [one.id for one in stage.gateway.entries() if one.purpose == "client"][-1]
+        feedback = {"id": call_id, "verdict": "down"}
+        with httpx2.Client(base_url=stage.url) as client:
+            said = client.post("/v1/scrimp/feedback", json=feedback)
+            again = client.post("/v1/scrimp/feedback", json=feedback)
+            unknown = client.post("/v1/scrimp/feedback", json={**feedback, "id": "nobody"})
+        assert said.json() == {"id": call_id, "done": "learned"}
+        assert again.json()["done"] == "not_by_meaning"
+        assert unknown.status_code == 404
+    lessons = asyncio.run(SqliteRoutes(path).lessons())
+    told = [one for one in lessons if one.source == "feedback"]
+    assert [(one.call, one.model, one.quality) for one in told] == [(call_id, "gpt-4o", 0.0)]
 
 
 def test_a_judge_that_serves_a_candidate_is_refused() -> None:

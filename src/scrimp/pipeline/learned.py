@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from scrimp.calls import Call, HeldSink, Reply, Trace
-from scrimp.choosing import Lesson
+from scrimp.choosing import Lesson, Place
 from scrimp.ledger.steps import same_place
 from scrimp.pipeline.chooser import Chosen
 from scrimp.pipeline.comparing import Outcome, Shadows
 from scrimp.pipeline.later import Later
 from scrimp.pipeline.proofs import Proof, Proofs, Subjects
 from scrimp.pipeline.ranking import Ranked, Ranking
+from scrimp.pipeline.route_feedback import RouteFeedback
 from scrimp.pipeline.route_memory import SavedRanking
 from scrimp.pipeline.router import Plan
 from scrimp.ports import Clock
@@ -28,6 +29,13 @@ from scrimp.routing.predictor import Predictor
 from scrimp.routing.standing import LossPromise, Verdict
 from scrimp.routing.tables import RouteSection
 from scrimp.values import Value
+
+
+class Estimated(Value, frozen=True):
+    """A call that was sent by estimate alone: nothing was promised, users may still tell."""
+
+    ranked: Ranked
+    place: Place
 
 
 class Ground(Value, frozen=True):
@@ -51,6 +59,7 @@ class LearnedMeans:
     shadows: Shadows
     later: Later
     keep: Callable[[tuple[Lesson, ...]], None]
+    feedback: RouteFeedback
     rank: Callable[[SavedRanking], None]
     clock: Clock
     chance: Callable[[], float]
@@ -75,14 +84,20 @@ class LearnedChoice:
         loss = plan.wanted.wish.max_loss
         if plan.wanted.depth == "learned" or loss is None:
             offer, why = ranked.by_dial(plan.wanted.wish, _reference(plan))
-            return Chosen(offer, why, ranked.numbers)
+            return Chosen(offer, why, ranked.numbers, Estimated(ranked, plan.asked.place))
         return self._certified(plan, ranked, loss)
 
     def answered(self, call: Call, chosen: Chosen, reply: Reply) -> None:
         """Have it compared where the certificate asked for that."""
-        self._note_version(chosen.offer, reply)
+        self._version(chosen.offer.name, reply.facts.model)
         ground = chosen.ground
-        if not isinstance(ground, Ground) or not ground.verdict.shadow:
+        if isinstance(ground, Estimated):
+            self._means.feedback.served(call, ground.place, chosen.offer.name, ground.ranked)
+        if not isinstance(ground, Ground):
+            return
+        place = ground.proof.subjects.place
+        self._means.feedback.served(call, place, chosen.offer.name, ground.ranked)
+        if not ground.verdict.shadow:
             return
         aside = call.sent_to(HeldSink(), Trace())
         if not self._means.later.put(partial(self._compare, aside, ground, reply)):
@@ -110,18 +125,16 @@ class LearnedChoice:
         verdict = proof.decide(score, self._means.chance(), barred=novel)
         numbers = {**ranked.numbers, "score": round(score, 4), "max_loss": loss}
         if verdict is None:
-            return Chosen(reference, "gathering", numbers)
+            known = Estimated(ranked, plan.asked.place)
+            return Chosen(reference, "gathering", numbers, known)
         numbers |= {"rung": verdict.rung, "propensity": round(verdict.propensity, 4)}
         ground = Ground(ranked, reference, challenger, score, proof, verdict)
         offer = challenger if verdict.serve_cheap else reference
         why = "novel" if novel else verdict.why.replace(" ", "_")
         return Chosen(offer, why, numbers, ground)
 
-    def _note_version(self, offer: Offer, reply: Reply) -> None:
-        """Another version behind a name is another model: what was proven of it holds no more."""
-        self._version(offer.name, reply.facts.model)
-
     def _version(self, name: str, told: str) -> None:
+        """Another version behind a name is another model: what was proven of it holds no more."""
         if not told:
             return
         before = self._versions.setdefault(name, told)

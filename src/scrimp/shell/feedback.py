@@ -1,4 +1,4 @@
-"""A user's word on an answer: what it does to answers that were served by meaning."""
+"""A user's word on an answer: what it does to answers by meaning, and to the choice of a model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ class Said(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Done(msgspec.Struct, frozen=True):
-    """`quarantined`: nobody gets that answer again · `noted` · `not_by_meaning`: nothing to do."""
+    """What was done.
+
+    `quarantined`: nobody gets that answer again · `noted` · `learned`: by the choice of a model ·
+    `not_by_meaning`: nothing to do.
+    """
 
     id: str
     done: str
@@ -37,13 +41,20 @@ def read_said(body: bytes) -> Said:
 
 async def take(app: App, tenant: str, said: Said) -> Done:
     """Raises InvalidRequest, UnknownModel (404) for a call that is not the asker's, StoreError."""
-    if app.meanings is None:
-        raise InvalidRequest("nothing is answered by meaning here ([semantic_cache] enabled)")
-    feedback = app.meanings.feedback
-    done = await feedback.take(said.id, tenant, said.verdict, ())
+    if app.choice is not None and app.choice.feedback.take(said.id, tenant, said.verdict):
+        return Done(said.id, "learned")
+    if app.meanings is None and app.choice is None:
+        raise InvalidRequest(
+            "nothing here learns from feedback ([semantic_cache] or [route] enabled)"
+        )
+    done, entry = "not_by_meaning", None
+    if app.meanings is not None:
+        done = await app.meanings.feedback.take(said.id, tenant, said.verdict, ())
     if done == "not_by_meaning":
         entry = await app.ledger.find(said.id)
         if entry is None or entry.tenant != tenant:
             raise UnknownModel(f"no call {said.id!r} here")
-        done = await feedback.take(said.id, tenant, said.verdict, entry.trace)
+        if app.meanings is not None:
+            feedback = app.meanings.feedback
+            done = await feedback.take(said.id, tenant, said.verdict, entry.trace)
     return Done(said.id, done)
