@@ -79,7 +79,7 @@ def aim(shares: Sequence[float], live: int, requests: float, bars: Sequence[bool
     last = len(shares) - 1
     goal = min(live + 1, last)
     if requests >= _KNOWN:
-        reach = FIRST if live < 0 else max(FIRST, _FURTHER * shares[live])
+        reach = FIRST if live < 0 or shares[live] < FIRST else _FURTHER * shares[live]
         goal = next((k for k, share in enumerate(shares) if share >= reach), last)
     goal = max(goal, min(live + 1, last))
     barred = next((k for k in range(live + 1, last + 1) if bars[k]), last + 1)
