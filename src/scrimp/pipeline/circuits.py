@@ -83,7 +83,11 @@ class Circuits:
             now_s = self._now().timestamp()
             rules = self._rules
             claim = partial(claimed, upstreams=upstreams, prober=prober, now_s=now_s, rules=rules)
-            await self._tell(claim)
+            try:
+                await self._tell(claim)
+            except asyncio.CancelledError:  # it may have been claimed all the same
+                self._ended += [Ended(upstream, prober, None) for upstream in upstreams]
+                raise
             mine = [name for name in upstreams if self._view.get(name, WELL).prober == prober]
         if mine:
             self._probing[prober] = mine
@@ -196,14 +200,14 @@ class Circuits:
         if matters:
             self._own, self._ended, self._not_before_s, self._failed_since = {}, [], {}, False
         change = partial(_changed, seen=seen, claim=claim, now_s=now_s, rules=self._rules)
-        known: Healths | None = None
+        self._known = change(self._known)  # also while the store is at work, and when it is down
         if now_s >= self._rests_until_s or self._rests_until_s - now_s > REST_S:
             try:
-                known = await (self._store.change(change) if matters else self._store.look())
+                work = self._store.change(change) if matters else self._store.look()
+                self._known = await work
             except StoreError as error:
                 log.warning("what workers see of upstreams is not shared: %s", error)
                 self._rests_until_s = now_s + REST_S
-        self._known = change(self._known) if known is None else known
         self._refresh(self._now().timestamp())
 
 

@@ -243,6 +243,55 @@ def test_names_that_clients_invent_are_bounded() -> None:
     assert worker.store.changes == 0
 
 
+async def test_nothing_is_forgotten_while_the_store_works() -> None:
+    """The circuit has opened here; it stays so while others are being told."""
+    gate, store = asyncio.Event(), CountingStore()
+
+    class SlowStore(CountingStore):
+        async def change(self, change: Callable[[Healths], Healths]) -> Healths:
+            await gate.wait()
+            return await store.change(change)
+
+    async with Tasks() as tasks:
+        worker = Worker(SlowStore(), spawn=tasks)
+        for _ in range(4):
+            worker.see(REFUSED)
+        await asyncio.sleep(0)  # the work beside has begun
+        worker.see(REFUSED)
+        assert worker.circuits.state(GPT) == "open"
+        gate.set()
+        await tasks.done()
+        assert worker.circuits.state(GPT) == "open"
+        assert (await store.look())["openai/gpt-4o"].circuit == "open"
+
+
+async def test_a_client_that_leaves_while_it_claims_a_probe_gives_it_back() -> None:
+    """The store may have written its name down: the next one need not wait for it."""
+    gate = asyncio.Event()
+
+    class SlowStore(CountingStore):
+        async def change(self, change: Callable[[Healths], Healths]) -> Healths:
+            known = await super().change(change)
+            await gate.wait()
+            return known
+
+    async with Tasks() as tasks:
+        worker = Worker(SlowStore(), spawn=tasks)
+        gate.set()
+        for _ in range(4):
+            worker.see(REFUSED)
+        await tasks.done()
+        worker.clock.pass_by(6)
+        gate.clear()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await worker.circuits.probe(GPT, "leaves")
+        gate.set()
+        worker.see(REFUSED)  # tells what was left behind
+        await tasks.done()
+        assert await worker.circuits.probe(GPT, "stays")
+
+
 def test_a_storm_of_failures_is_told_together() -> None:
     """While a write is on its way the others gather."""
     held: list[Coroutine[Any, Any, None]] = []
