@@ -288,8 +288,8 @@ def test_refusals_raise_the_sdks_own_classes(sim: Simulator, client: anthropic.A
         create(model="claude-unheard-of-9", max_tokens=5, messages=ASK)
     assert isinstance(ours.value.body, dict)
     assert ours.value.body["error"]["type"] == "not_found_error"
-    with pytest.raises(anthropic.BadRequestError, match=r"openai\.chat"):
-        create(model="gpt-4o", max_tokens=5, messages=ASK)
+    with pytest.raises(anthropic.BadRequestError, match=r"top_k.* no counterpart in openai\.chat"):
+        create(model="gpt-4o", max_tokens=5, messages=ASK, extra_body={"top_k": 3})
     headers = {"sec-fetch-site": "cross-site"}
     with pytest.raises(anthropic.PermissionDeniedError):
         create(model=MODEL, max_tokens=5, messages=ASK, extra_headers=headers)
