@@ -275,8 +275,9 @@ class Cascade:
         numbers: dict[str, int | float | str] = {"model": one.target.model}
         if judged.score is not None:
             numbers["p"] = round(judged.score.chance, 4)
-            numbers["least"] = round(judged.score.least, 4)
-            numbers["certified"] = int(judged.score.certified)
+            if judged.score.least <= 1:
+                numbers["least"] = round(judged.score.least, 4)
+                numbers["certified"] = int(judged.score.certified)
         for name, verdict in judged.verdicts:
             numbers[name] = type(verdict).__name__.lower()
         call.trace.note(self.name, "checked", numbers)

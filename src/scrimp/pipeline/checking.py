@@ -23,7 +23,7 @@ CheckFunction = Callable[[str, str], "bool | Awaitable[bool | None] | None"]
 class Score(Value, frozen=True):
     """The chance that a draft will do, and the least with which it may be served.
 
-    `certified` says whether that least is proven or only given.
+    `certified` says whether that least is proven or only given; above 1 it is neither.
     """
 
     chance: float
@@ -119,7 +119,8 @@ class Checker:
         score = Score(found.chance, least, found.certified and given is None)
         if found.chance >= least:
             return score, PASSED
-        return score, Unknown(f"{found.chance:.3f} of {least:.3f}")
+        short = f"{found.chance:.3f} of {least:.3f}"
+        return score, Unknown(short if least <= 1 else "no least score is proven, and none given")
 
     async def _own(self, draft: Draft, argument: str) -> Verdict:
         function = self._functions.get(argument)
