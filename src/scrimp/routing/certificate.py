@@ -55,7 +55,7 @@ _TOGETHER: Final = 8
 """After so many labels whom to compare is chosen anew."""
 _HALF: Final = 2048
 """After so many requests their counts are halved: shares are those of recent traffic."""
-_GIVEN: Final = 500.0
+_GIVEN: Final = 200.0
 
 
 class Certificate:
