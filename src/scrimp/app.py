@@ -143,11 +143,7 @@ class App:
         )
         levers = levers_of(settings, means)
         self.choice = parts.choice
-        if settings.route.enabled:
-            known = Known(
-                *(self.targets, book, names, priced, self.handle, self.clock, self.new_id)
-            )
-            levers[Route.name] = lever_of(settings, known, parts.choice)
+        levers |= self._routed(parts.choice)
         self.meanings = None
         if parts.meanings is not None:
             engine = Engine(self.handle, self.targets, self.clock, self.new_id)
@@ -159,6 +155,14 @@ class App:
         self._guards = chain(
             [levers[place.name] for place in ORDER if place.guard and place.name in levers], end
         )
+
+    def _routed(self, choice: ByChoice | None) -> dict[str, Lever]:
+        """The lever that chooses models, where it is switched on."""
+        if not self.settings.route.enabled:
+            return {}
+        served = (self.targets, self.book, self._names, self.priced)
+        known = Known(*served, self.handle, self.clock, self.new_id)
+        return {Route.name: lever_of(self.settings, known, choice)}
 
     async def handle(self, call: Call) -> Reply:
         """The complete reply to a call; its live chunks have gone to `call.sink`.
