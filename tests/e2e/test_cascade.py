@@ -54,14 +54,20 @@ class Stage:
     gateway: RunningGateway
     clients: Clients
 
+    def ask(
+        self, vendor: Vendor, *, stream: bool = False, headers: dict[str, str] | None = None
+    ) -> Said:
+        """The dear model, with a ladder of one: the cheap one of the same vendor."""
+        only = {"x-scrimp-route": f"models={CHEAP[vendor]}", **(headers or {})}
+        return self.clients.ask(vendor, ASK, stream=stream, headers=only, model=DEAR[vendor])
+
     def call(
         self, vendor: Vendor, *, stream: bool = False, headers: dict[str, str] | None = None
     ) -> tuple[Said, Entry]:
         """One call for the dear model: what was said, and its entry, which agrees with the bill."""
         self.sim.reset()
         before = len(self.gateway.entries())
-        model = DEAR[vendor]
-        said = self.clients.ask(vendor, ASK, stream=stream, headers=headers, model=model)
+        said = self.ask(vendor, stream=stream, headers=headers)
         entries = self.gateway.entries()
         assert len(entries) == before + 1
         check_money(self.sim.quiet().total_nanousd, entries[-1:])
@@ -137,7 +143,7 @@ def test_a_held_stream_is_whole(held: Stage, vendor: Vendor, fault: str, fails: 
     try:
         headers = FAILS if fails else {}
         before = len(held.gateway.entries())
-        said = held.clients.ask(vendor, ASK, stream=True, headers=headers, model=DEAR[vendor])
+        said = held.ask(vendor, stream=True, headers=headers)
         entry = held.gateway.entries()[before]
     finally:
         held.sim.reset()
@@ -153,7 +159,7 @@ def test_an_error_after_comments_is_told_in_the_stream(held: Stage, vendor: Vend
     held.sim.reset()
     held.sim.fault("slow-first-byte=120", count=1)
     held.sim.fault("503")
-    said = held.clients.ask(vendor, ASK, stream=True, headers=FAILS, model=DEAR[vendor])
+    said = held.ask(vendor, stream=True, headers=FAILS)
     held.sim.reset()
     assert said.error is not None
     assert said.text == ""
