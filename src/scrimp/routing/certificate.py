@@ -341,21 +341,20 @@ def _check(promise: LossPromise, rungs: Sequence[float]) -> None:
             f"{len(rungs)} rungs, {list(rungs)[:4]} first: they must be finite and rise strictly, "
             f"1 to {MOST_RUNGS} of them"
         )
-    for name, value, low in (
-        ("max_loss", promise.max_loss, 0.0),
-        ("confidence", promise.confidence, 0.0),
-        ("explore", promise.explore, 0.0),
-        ("spend", promise.spend, 0.0),
+    for name, value, low, high in (
+        ("max_loss", promise.max_loss, 0.0, 1.0),
+        ("confidence", promise.confidence, 0.5, 0.9999),
+        ("explore", promise.explore, 0.0, 1.0),
+        ("spend", promise.spend, 0.0, 1.0),
+        ("sensitivity", promise.sensitivity, 0.0, 1.0),
+        ("specificity", promise.specificity, 0.0, 1.0),
+        ("missing_as", promise.missing_as, -1.0, 1.0),
+        ("first", promise.first, 0, 10**6),
     ):
-        top = 1.0 if name in ("explore", "spend") else 0.9999
-        if not low < value <= top:
-            raise ConfigError(f"{name} is {value}: it lies above {low:g}, and is {top:g} at most")
-    if not 0.0 < promise.visible_loss <= promise.max_loss:
+        if not low <= value <= high:
+            raise ConfigError(f"{name} is {value}: it lies between {low:g} and {high:g}")
+    if promise.sensitivity + promise.specificity <= 1:
         raise ConfigError(
             f"the judge's sensitivity {promise.sensitivity} and specificity {promise.specificity} "
-            "add up to 1 or less: it tells nothing (above 1, and 1 at most each)"
-        )
-    if not (-1.0 <= promise.missing_as <= 1.0 and promise.first >= 0):
-        raise ConfigError(
-            f"missing_as is {promise.missing_as} (-1 to 1), first {promise.first} (0 or more)"
+            "add up to 1 or less: it tells nothing"
         )

@@ -26,6 +26,8 @@ _KNOWN: Final = 60
 """So many requests tell shares well enough to aim."""
 _LONG: Final = 5000
 """After so many cheap requests the share that is compared has fallen to `explore`."""
+_EYES: Final = 0.005
+"""What serves is compared at least so often, whatever is to be explored: an alarm needs to see."""
 _ANXIOUS: Final = 4.0
 _DEARER: Final = 3.0
 """Of two zones the one whose labels cost a tenth is compared sqrt(10) times as often (Neyman's
@@ -54,7 +56,7 @@ def serving_rate(promise: LossPromise, served: int, effort: Effort, *, suspiciou
             rate = min(promise.spend, promise.explore * sqrt(_LONG / max(1, served)))
         case _:
             assert_never(effort)
-    rate = max(promise.explore, rate)
+    rate = max(promise.explore, _EYES, rate)
     return min(1.0, _ANXIOUS * rate) if suspicious else rate
 
 

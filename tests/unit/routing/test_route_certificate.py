@@ -220,6 +220,18 @@ def test_after_the_proof_few_are_compared() -> None:
     assert 0.01 < sum(verdict.shadow for verdict in served) / len(served) < 0.04
 
 
+def test_no_loss_at_all_is_proven_by_gains_alone() -> None:
+    """A bound of 0 asks for more than equal answers: the cheap model must be better."""
+    nothing = LossPromise(0.0, explore=0.0)
+    equal, better = Certificate(nothing, RUNGS, RUNGS), Certificate(nothing, RUNGS, RUNGS)
+    stream(equal, 3000, no_loss)
+    stream(better, 3000, lambda _score, luck: -1.0 if luck < 0.2 else 0.0)
+    assert equal.standing().live is None
+    assert better.standing().live is not None
+    verdicts = [better.decide(0.01, 0.004, barred=False) for _ in range(20)]
+    assert all(verdict.serve_cheap and verdict.shadow for verdict in verdicts)
+
+
 def test_a_judge_that_errs_may_see_less() -> None:
     """The loss that is allowed shrinks by sensitivity plus specificity minus 1."""
     judged = LossPromise(0.03, sensitivity=0.9, specificity=0.85)
@@ -237,10 +249,10 @@ def test_a_judge_that_errs_may_see_less() -> None:
         (THREE, (0.2, 0.1), "rise strictly"),
         (THREE, (0.1, math.nan), "finite"),
         (THREE, tuple(range(65)), "1 to 64"),
-        (LossPromise(0.0), RUNGS, "max_loss is 0.0"),
+        (LossPromise(-0.01), RUNGS, "max_loss is -0.01: it lies between 0 and 1"),
         (LossPromise(math.nan), RUNGS, "max_loss is nan"),
         (LossPromise(0.03, confidence=1.0), RUNGS, "confidence is 1.0"),
-        (LossPromise(0.03, explore=0.0), RUNGS, "explore is 0.0"),
+        (LossPromise(0.03, explore=1.5), RUNGS, "explore is 1.5"),
         (LossPromise(0.03, sensitivity=0.5, specificity=0.5), RUNGS, "it tells nothing"),
         (LossPromise(0.03, missing_as=2.0), RUNGS, "missing_as is 2.0"),
     ],
