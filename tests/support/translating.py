@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Protocol
 
+from scrimp.calls import Call, Target
 from scrimp.dialects import DIALECTS
 from scrimp.dialects.json_body import encode
 from scrimp.dialects.sse import event_fields, split
+from scrimp.prices.rates import ModelPrice
+from scrimp.targets import Provider, Targets
 from scrimp.translation import chat_to_messages, messages_to_chat
+from scrimp.translation.translator import Translator
+from tests.support.budgets import book
+from tests.support.core import call_of, chat_fields
 
 CHAT, MESSAGES = "openai.chat", "anthropic.messages"
+CLAUDE = "claude-haiku-4-5"
 PIXEL = (
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ"
     "AAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -83,3 +90,36 @@ def chat_events(*listed: Mapping[str, Any], done: bool = True) -> list[bytes]:
     """Chunks as OpenAI sends them."""
     found = [b"data: " + encode(fields) + b"\n\n" for fields in listed]
     return [*found, b"data: [DONE]\n\n"] if done else found
+
+
+def translator(asked: Container[str] = ("openai",)) -> Translator:
+    """Over a provider of each dialect."""
+    targets = Targets(
+        [
+            Provider("openai", frozenset({CHAT}), lambda name: name.startswith("gpt")),
+            Provider("anthropic", frozenset({MESSAGES}), lambda name: name.startswith("claude")),
+        ],
+        {},
+        {},
+    )
+
+    def known(target: Target) -> ModelPrice | None:
+        return book().find(target.model, target.provider)
+
+    return Translator(targets.spoken, known, asked)
+
+
+def chat(**changes: Any) -> Call:
+    """An OpenAI client asks a Claude."""
+    fields = chat_fields(**changes.pop("fields", {})) | {"model": CLAUDE}
+    target = Target("anthropic", CLAUDE, CHAT)
+    return call_of(fields, target=target, path="/v1/chat/completions", **changes)
+
+
+def message(**changes: Any) -> Call:
+    """An Anthropic client asks a GPT."""
+    more = changes.pop("fields", {})
+    fields = {**chat_fields(), "model": "gpt-4o-mini", "max_tokens": 50, **more}
+    target = Target("openai", "gpt-4o-mini", MESSAGES)
+    path = "/v1/messages?beta=true"
+    return call_of(fields, dialect=MESSAGES, target=target, path=path, **changes)

@@ -48,8 +48,7 @@ class Translating:
         if sent is call:
             return await self._end(call)
         spoken, said = sent.target.dialect, call.target.dialect
-        told = {"left_out": ", ".join(left_out)} if left_out else None
-        call.trace.note(self.name, spoken, told)
+        call.trace.note(self.name, spoken, dict.fromkeys(left_out, "left out"))
         sink: Sink = _HELD
         stream = _stream(call)
         if call.sink.live and call.request.stream:

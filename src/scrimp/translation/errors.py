@@ -50,8 +50,11 @@ _TOO_LONG = ("prompt is too long", "input length and `max_tokens` exceed context
 _TOO_LONG_CODE = "context_length_exceeded"
 _REQUEST_IDS = ("request-id", "x-request-id")
 _ID_NAME = {"openai.chat": "x-request-id", "anthropic.messages": "request-id"}
-_OF_VENDOR = ("openai-", "anthropic-", "x-stainless-")
-"""Headers that mean something to one vendor and its SDKs only."""
+_OF_OTHERS = {
+    "anthropic.messages": ("openai-", "x-stainless-"),
+    "openai.chat": ("anthropic-", "x-stainless-"),
+}
+"""Headers that mean nothing to who speaks a dialect, but something to another vendor."""
 VERSION = ("anthropic-version", "2023-06-01")
 """What Anthropic's API must be told (its API reference, versions)."""
 
@@ -109,8 +112,11 @@ def is_out_of_money(body: bytes) -> bool:
 
 def sent_headers(headers: Headers, spoken: str) -> Headers:
     """The client's headers for a provider of the other vendor's dialect."""
-    kept = tuple(pair for pair in headers if not pair[0].startswith(_OF_VENDOR))
-    return (*kept, VERSION) if spoken == "anthropic.messages" else kept
+    others = _OF_OTHERS[spoken]
+    kept = tuple(pair for pair in headers if not pair[0].startswith(others))
+    if spoken != "anthropic.messages" or any(name == VERSION[0] for name, _ in kept):
+        return kept
+    return (*kept, VERSION)
 
 
 def told_headers(headers: Headers, said: str) -> Headers:

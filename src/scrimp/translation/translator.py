@@ -15,6 +15,7 @@ from scrimp.dialects.json_body import encode
 from scrimp.errors import InvalidRequest
 from scrimp.prices.rates import ModelPrice
 from scrimp.translation import chat_to_messages, messages_to_chat
+from scrimp.translation.chat_to_messages import NO_LIMIT_TOKENS
 from scrimp.translation.draft import Draft
 from scrimp.translation.errors import credential_for, sent_headers
 
@@ -83,13 +84,15 @@ class Translator:
             draft = chat_to_messages.translated(
                 request.fields, model=target.model, max_tokens=limit
             )
-            return _said(request, draft)
+            # a model's own limit is none of the call's: whoever is refused hears that it set none
+            least = None if limit else NO_LIMIT_TOKENS
+            return _said(request, draft, least)
         provider = target.provider if found is None else found.provider
         asks = target.provider in self._asked
         draft = messages_to_chat.translated(
             request.fields, model=target.model, provider=provider, ask_usage=asks
         )
-        return _said(request, draft, include_usage=asks)
+        return _said(request, draft, None, include_usage=asks)
 
     def _across(self, call: Call, spoken: str) -> tuple[Call, tuple[str, ...]]:
         target = call.target
@@ -121,18 +124,23 @@ def respoken(request: Request, said: str, target: Target) -> Request:
         draft = messages_to_chat.translated(
             request.fields, model=target.model, provider=target.provider, ask_usage=False
         )
-    return replace(_said(request, draft).request, max_output_tokens=request.max_output_tokens)
+    return _said(request, draft, None).request
 
 
-def _said(request: Request, draft: Draft, *, include_usage: bool = True) -> Said:
-    limits = ("max_tokens", "max_completion_tokens")
+def _said(
+    request: Request, draft: Draft, own_limit: int | None, *, include_usage: bool = True
+) -> Said:
+    try:
+        body = encode(draft.fields)
+    except RecursionError:  # arguments of a tool are read on their own, and then stand deeper
+        raise InvalidRequest("arguments of a tool are nested more deeply than is read") from None
     made = Request(
-        body=encode(draft.fields),
+        body=body,
         fields=draft.fields,
         model=draft.fields["model"],
         stream=request.stream,
         include_usage=include_usage,
-        max_output_tokens=next(draft.fields[name] for name in limits if name in draft.fields),
+        max_output_tokens=request.max_output_tokens or own_limit,
         side_effects=request.side_effects,
         user=request.user,
         metadata=request.metadata,

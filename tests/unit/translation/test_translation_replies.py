@@ -291,6 +291,8 @@ def test_headers() -> None:
     )
     sent = errors.sent_headers(client, "anthropic.messages")
     assert [name for name, _ in sent] == ["content-type", "traceparent", "anthropic-version"]
+    own = (("anthropic-version", "2026-10-21"), ("anthropic-beta", "x"))
+    assert errors.sent_headers(own, "anthropic.messages") == own
     back = errors.sent_headers((("anthropic-version", "x"), ("accept", "*")), "openai.chat")
     assert back == (("accept", "*"),)
     told = (("request-id", "r"), ("retry-after", "3"))
