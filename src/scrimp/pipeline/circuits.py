@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 
 from scrimp.calls import Attempt, Target
-from scrimp.errors import StoreError
+from scrimp.errors import StoreError, kind_and_place
 from scrimp.health import WELL, Circuit, Health, Healths, HealthStore, Tally
 from scrimp.pipeline.background import Spawn
 from scrimp.ports import Clock
@@ -189,6 +189,8 @@ class Circuits:
                 if not (self._failed_since or self._ended):
                     return
                 await self._sleep(GAP_S)
+        except Exception as error:  # noqa: BLE001 (an edge: the app's other tasks must go on)
+            log.error("sharing the health of upstreams broke: %s", kind_and_place(error))  # noqa: TRY400 (a traceback ends with the message)
         finally:
             self._busy = False
 

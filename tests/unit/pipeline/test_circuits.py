@@ -292,6 +292,24 @@ async def test_a_client_that_leaves_while_it_claims_a_probe_gives_it_back() -> N
         assert await worker.circuits.probe(GPT, "stays")
 
 
+async def test_what_nobody_foresaw_in_a_store_ends_no_other_work(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The app's own tasks stand or fall together: it is said, and tried again later."""
+
+    class BrokenStore(CountingStore):
+        async def change(self, change: Callable[[Healths], Healths]) -> Healths:
+            raise KeyError(change)
+
+    async with Tasks() as tasks:
+        worker = Worker(BrokenStore(), spawn=tasks)
+        for _ in range(4):
+            worker.see(REFUSED)
+        await tasks.done()
+        assert worker.circuits.state(GPT) == "open"
+    assert "KeyError at" in caplog.text
+
+
 def test_a_storm_of_failures_is_told_together() -> None:
     """While a write is on its way the others gather."""
     held: list[Coroutine[Any, Any, None]] = []
