@@ -91,7 +91,7 @@ def chats(draw: st.DrawFn) -> dict[str, Any]:
         "max_completion_tokens": draw(st.integers(1, 10**6)),
     }
     some: dict[str, st.SearchStrategy[Any]] = {
-        "stop": st.lists(TEXT, min_size=1, max_size=4),
+        "stop": st.lists(TEXT.filter(str.strip), min_size=1, max_size=4),
         "temperature": st.floats(0, 1, exclude_max=True),
         "top_p": st.floats(0, 1, exclude_max=True),
         "user": NAME,

@@ -6,6 +6,7 @@ what comes back, chunk by chunk too, is in the client's. All other calls pass un
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from typing import ClassVar, Protocol
 
 from msgspec.structs import replace
@@ -42,11 +43,15 @@ class Translating:
         self._end = end
         self._translator = translator
 
-    async def __call__(self, call: Call) -> Reply:
-        """Raises InvalidRequest for what has no counterpart in the provider's dialect."""
+    def __call__(self, call: Call) -> Awaitable[Reply]:
+        """Raises InvalidRequest for what has no counterpart in the provider's dialect.
+
+        No coroutine of its own stands between a call that needs no translation and the end.
+        """
         sent, left_out = self._translator.across(call)
-        if sent is call:
-            return await self._end(call)
+        return self._end(call) if sent is call else self._across(call, sent, left_out)
+
+    async def _across(self, call: Call, sent: Call, left_out: tuple[str, ...]) -> Reply:
         spoken, said = sent.target.dialect, call.target.dialect
         call.trace.note(self.name, spoken, dict.fromkeys(left_out, "left out"))
         sink: Sink = _HELD

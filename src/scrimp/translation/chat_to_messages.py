@@ -117,6 +117,8 @@ def _take_stop(value: object, draft: Draft) -> None:
     stops = [value] if isinstance(value, str) else value
     if not isinstance(stops, list) or not all(isinstance(one, str) for one in stops):
         raise wrong("stop", "a string or a list of strings")
+    if not all(one.strip() for one in stops):
+        raise draft.refusal("stop", "each must hold more than white space")
     if stops:
         draft.fields["stop_sequences"] = stops
 

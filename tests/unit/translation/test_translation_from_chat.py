@@ -292,6 +292,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"temperature": 1.3}, "'temperature' is 1.3.*from 0 to 1"),
     ({"store": True}, "'store'"),
     ({"verbosity": "low"}, "'verbosity'"),
+    ({"stop": ["END", "\n\n"]}, "'stop'.*white space"),
     ({"modalities": ["text", "audio"]}, "'modalities'"),
     ({"audio": {"voice": "a"}}, "'audio'"),
     ({"web_search_options": {}}, "'web_search_options'"),
