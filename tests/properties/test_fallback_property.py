@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from random import Random
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from scrimp.calls import Call, Reply
+from scrimp.calls import Call, Reply, Target
+from scrimp.choosing import Wish
 from scrimp.errors import UpstreamError
 from scrimp.health import WELL, Healths, Tally
 from scrimp.levers.fallback import FELL_BACK
@@ -179,3 +183,43 @@ async def test_many_at_once_over_a_flapping_upstream() -> None:
             call for call in calls if any(line.verdict == "probe" for line in call.trace.lines)
         ]
         assert len(probes) <= 4
+
+
+MODELS = ("gpt-4o", "gpt-4o-mini", "claude-haiku-4-5", "gpt-4o-2024-08-06")
+NAMES = tuple(f"{provider}/{model}" for provider in ("openai", "azure") for model in MODELS)
+CHAIN = st.lists(st.sampled_from(NAMES), max_size=6, unique=True).map(tuple)
+
+
+@given(
+    chain=CHAIN,
+    allowed=st.lists(st.sampled_from(MODELS), max_size=3).map(tuple),
+    narrowed=st.lists(st.sampled_from(MODELS), max_size=3).map(tuple),
+    required=st.booleans(),
+    purpose=st.sampled_from(["client", "shadow"]),
+)
+def test_no_demand_of_a_call_is_ever_broken(
+    chain: tuple[str, ...],
+    allowed: tuple[str, ...],
+    narrowed: tuple[str, ...],
+    required: bool,  # noqa: FBT001 (drawn)
+    purpose: Literal["client", "shadow"],
+) -> None:
+    """Required model, list of the key, list of the call, who a shadow must be: whatever is down."""
+    wish = Wish(required="gpt-4o-mini" if required else "", models=narrowed, instead=chain)
+    caller = replace(call_of().caller, models=allowed)
+    call = call_of(wish=wish, caller=caller, purpose=purpose)
+
+    async def everybody_fails() -> list[Target]:
+        one = stage()
+        one.below.says |= {name: down() for name in ("openai", "azure")}
+        with suppress(UpstreamError):
+            await one.answer(call)
+        return [seen.target for seen in one.below.calls]
+
+    first, *others = asyncio.run(everybody_fails())
+    assert first == call.target
+    for target in others:
+        assert not allowed or target.model in allowed
+        assert not narrowed or target.model in narrowed
+        if required or purpose != "client":
+            assert target.model == "gpt-4o-mini"

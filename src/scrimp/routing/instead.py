@@ -99,7 +99,7 @@ class Instead:
             return "not_served"
         if (target.provider, target.model) == (call.target.provider, call.target.model):
             return "itself"
-        same = self._same_model(call.target, target)
+        same = _bare(call.target.model) == _bare(target.model)
         checks: tuple[tuple[WhyNot, Callable[[], bool]], ...] = (
             ("key", lambda: _not_in(call.caller.models, name, target)),
             ("provider_key", lambda: _needs_other_key(call, target)),
@@ -111,13 +111,6 @@ class Instead:
         )
         found = next((why for why, stands_against in checks if stands_against()), None)
         return found or self._too_dear(call, target) or target
-
-    def _same_model(self, one: Target, other: Target) -> bool:
-        """True where both are one model at two providers, by their ids or by the price book."""
-        if _bare(one.model) == _bare(other.model):
-            return True
-        known, found = self._worst_case.known(one), self._worst_case.known(other)
-        return known is not None and found is not None and _bare(known.id) == _bare(found.id)
 
     def _will_do(self, call: Call, target: Target) -> bool:
         return will_do(call.request, call.target, target, self._worst_case.known(target))
@@ -162,6 +155,7 @@ class Instead:
 
 
 def _bare(model: str) -> str:
+    """One model at two providers has one id, but for what a provider puts before it."""
     return model.rpartition("/")[2].lower()
 
 

@@ -97,6 +97,7 @@ IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": 
         ("azure/gpt-4o", asks(wish=Wish(mode="off")), ""),
         ("mini", asks(wish=Wish(required="gpt-4o")), "other_model"),
         ("azure/gpt-4o", asks(wish=Wish(required="gpt-4o")), ""),
+        ("azure/gpt-4o-2024-05-13", asks(wish=Wish(required="gpt-4o")), "other_model"),
         ("mini", asks(wish=Wish(models=("gpt-4o",))), "models"),
         ("mini", asks(wish=Wish(models=("gpt-4o", "mini"))), ""),
         ("mini", asks(wish=Wish(region="eu")), "region"),
