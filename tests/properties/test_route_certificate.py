@@ -80,6 +80,21 @@ def test_saved_and_loaded_it_goes_on_as_before(
         assert (ours.serve_cheap, ours.rung) == (theirs.serve_cheap, theirs.rung)
 
 
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200), st.integers(0, 4000), st.integers(0, 255))
+def test_a_damaged_state_is_never_taken_up(junk: bytes, at: int, byte: int) -> None:
+    """Junk, or a saved state with a byte turned: taken up whole or not at all."""
+    certificate = Certificate(LossPromise(0.05), RUNGS)
+    play(certificate, [(0.05, 0.0, False, 0.0, True)] * 5)
+    saved = certificate.save()
+    turned = bytearray(saved)
+    turned[at % len(turned)] = byte
+    for state in (junk, bytes(turned), saved[:at], saved + junk):
+        fresh = Certificate(LossPromise(0.05), RUNGS)
+        assert fresh.load(state) == (state == saved)
+        assert fresh.standing().labels == (5 if state == saved else 0)
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**31), st.floats(0, 1), st.floats(0, 1))
 def test_a_safer_request_is_served_cheap_where_a_riskier_one_is(

@@ -31,12 +31,11 @@ from itertools import pairwise
 from math import isfinite, log
 from typing import Final
 
-import msgspec
 import numpy as np
 
 from scrimp.errors import ConfigError
 from scrimp.routing import probing
-from scrimp.routing.certificate_state import VERSION, Kept, pack, read, unpack
+from scrimp.routing.certificate_state import VERSION, Kept, pack, read, unpack, written
 from scrimp.routing.ladder import Bet, Ladder
 from scrimp.routing.loss_betting import Floats, needed
 from scrimp.routing.probing import Effort
@@ -299,7 +298,7 @@ class Certificate:
             self.ladder.lost,
             *pack(self.ladder),
         )
-        return msgspec.msgpack.encode(kept)
+        return written(kept)
 
     def load(self, kept: bytes) -> bool:
         """Take up what was saved under the same promise and rungs; False: nothing was taken up.

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from typing import Final
+
 import msgspec
 import numpy as np
 
@@ -9,7 +12,8 @@ from scrimp.routing.ladder import Ladder
 from scrimp.routing.loss_betting import Floats
 from scrimp.routing.standing import LossPromise
 
-VERSION = 1
+VERSION: Final = 1
+_DIGEST: Final = 8
 
 
 class Kept(msgspec.Struct, frozen=True):
@@ -47,13 +51,26 @@ def unpack(kept: Kept, ladder: Ladder) -> None:
     ladder.choose()
 
 
+def written(kept: Kept) -> bytes:
+    """With a digest before it: one bit turned in a file must not look like a proof."""
+    body = msgspec.msgpack.encode(kept)
+    return _digest(body) + body
+
+
 def read(data: bytes) -> Kept | None:
     """What was saved; None if it is damaged or of another version."""
+    body = data[_DIGEST:]
+    if data[:_DIGEST] != _digest(body):
+        return None
     try:
-        kept = msgspec.msgpack.decode(data, type=Kept)
+        kept = msgspec.msgpack.decode(body, type=Kept)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     return kept if kept.version == VERSION else None
+
+
+def _digest(body: bytes) -> bytes:
+    return hashlib.blake2b(body, digest_size=_DIGEST).digest()
 
 
 def _bytes(numbers: Floats) -> bytes:
