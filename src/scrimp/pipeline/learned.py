@@ -127,7 +127,8 @@ class LearnedChoice:
         if verdict is None:
             known = Estimated(ranked, plan.asked.place)
             return Chosen(reference, "gathering", numbers, known)
-        numbers |= {"rung": verdict.rung, "propensity": round(verdict.propensity, 4)}
+        live = -1 if proof.certificate is None else proof.certificate.ladder.live
+        numbers |= {"rung": verdict.rung, "live": live, "propensity": round(verdict.propensity, 4)}
         ground = Ground(ranked, reference, challenger, score, proof, verdict)
         offer = challenger if verdict.serve_cheap else reference
         why = "novel" if novel else verdict.why.replace(" ", "_")
