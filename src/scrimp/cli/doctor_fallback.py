@@ -56,7 +56,8 @@ def _of_chain(
         found = _served(targets, name)
         if found is None:
             said = f"{model} → {name}: {_why_not(targets, name)}"
-            yield Finding("fail", _NAME, said, f"name another, or configure who serves '{name}'")
+            way_out = _meant(targets, name) or f"name another, or configure who serves '{name}'"
+            yield Finding("fail", _NAME, said, way_out)
             continue
         provider = loaded.settings.providers[found.provider]
         if loaded.settings.auth.mode == "passthrough":
@@ -101,6 +102,16 @@ def _why_not(targets: Targets, name: str) -> str:
         targets.resolve(name, _DIALECTS[0])
     except Rejected as error:
         return str(error).partition(" (")[0]
+    return ""
+
+
+def _meant(targets: Targets, name: str) -> str:
+    """The name that comes nearest, as the refusal has it."""
+    try:
+        targets.resolve(name, _DIALECTS[0])
+    except Rejected as error:
+        _, found, rest = str(error).partition("did you mean ")
+        return f"{found}{rest.partition('?')[0]}?" if found else ""
     return ""
 
 

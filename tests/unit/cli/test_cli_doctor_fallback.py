@@ -40,7 +40,7 @@ def chain(*names: str, model: str = "gpt-4o") -> str:
     ("toml", "status", "said", "way_out"),
     [
         (chain("gpt-4o-mini", "claude-haiku-4-5"), "ok", "1 chain, every target is served", ""),
-        (chain("gpt-4o-minni"), "fail", "gpt-4o → gpt-4o-minni: model", "name another"),
+        (chain("gpt-4o-minni"), "fail", "gpt-4o → gpt-4o-minni: model", "mean 'gpt-4o-mini'?"),
         (chain("groq/llama-3.1-8b"), "fail", "is not known to any configured", "name another"),
         (chain("azure/gpt-4o"), "fail", "provider 'azure' has no key", "export AZURE_KEY=…"),
         (chain("gpt-4o-mini", model="gtp-4o"), "warn", "gtp-4o: no call can ask for it", "rename"),
