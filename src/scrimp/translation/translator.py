@@ -67,11 +67,7 @@ class Translator:
 
     def why_not(self, request: Request, target: Target) -> str:
         """Why a request cannot go to a target; empty when it can, translated or not."""
-        try:
-            self.said(request, target)
-        except InvalidRequest as error:
-            return str(error)
-        return ""
+        return why_unsaid(request, target, self.spoken(target))
 
     def said(self, request: Request, target: Target) -> Said:
         """The request as the target's provider is asked. Raises InvalidRequest."""
@@ -125,6 +121,15 @@ def respoken(request: Request, said: str, target: Target) -> Request:
             request.fields, model=target.model, provider=target.provider, ask_usage=False
         )
     return _said(request, draft, None).request
+
+
+def why_unsaid(request: Request, target: Target, spoken: str) -> str:
+    """Why a target cannot be asked in this dialect (`Targets.spoken`); empty when it can."""
+    try:
+        respoken(request, target.dialect, replace(target, dialect=spoken))
+    except InvalidRequest as error:
+        return str(error)
+    return ""
 
 
 def _said(
