@@ -198,7 +198,11 @@ class Cascade:
         tried: list[_Tried] = []
         for target in plan.ladder:
             first = len(call.trace.attempts)
-            one = await self._draft(call, next, plan, target)
+            one: _Tried | None = None
+            try:
+                one = await self._draft(call, next, plan, target)
+            except Exception as error:  # noqa: BLE001 (else the guard serves what nobody accepted)
+                call.trace.note(self.name, "broke", {"error": type(error).__name__})
             if one is not None:
                 tried.append(one)
                 if one.judged.passed:
@@ -217,7 +221,7 @@ class Cascade:
         )
         second: SecondOpinion | None = None
         if plan.second is not None and plan.second != target:
-            second = SecondOpinion(call, plan.second)
+            second = SecondOpinion(call, plan.second, number=first)
         opinion: Reply | None = None
         try:
             if second is not None and plan.parallel:
@@ -313,32 +317,34 @@ class Cascade:
         """The model that was asked for: live where nothing has left yet, else held and whole."""
         call.trace.headers[CASCADED] = f"escalated {call.target.model}"
         call.trace.note(self.name, "escalated", {"drafts": len(tried)})
-        first = len(call.trace.attempts)
+        first, held = len(call.trace.attempts), call.sink.begun
         try:
-            if call.sink.begun:
-                there = replace(call, sink=HeldSink())
-                reply = await self._waiting(call, next(there))
+            if held:
+                reply = await self._waiting(call, next(replace(call, sink=HeldSink())))
             else:
                 reply = await next(call)
-        except (UpstreamError, BudgetExceeded) as error:
-            return self._best(call, tried, first, error)
-        except Rejected as error:
-            raise _in_stream(call, error) from error
+        except (UpstreamError, Rejected) as error:
+            if call.sink.begun and not held:
+                raise  # its answer broke off on its way to the client: no other can follow
+            best = None
+            if isinstance(error, UpstreamError | BudgetExceeded):
+                best = self._best(call, tried, first, type(error).__name__)
+            if best is not None:
+                return best
+            if held and isinstance(error, Rejected):  # status 200 is gone: the stream must tell it
+                raise UpstreamError(str(error), status=error.status, sent=False) from error
+            raise
         return self._weighed(call, plan, tried, reply)
 
-    def _best(
-        self, call: Call, tried: list[_Tried], first: int, error: UpstreamError | BudgetExceeded
-    ) -> Reply:
-        """The strongest draft against which nothing is proven. Raises the error without one."""
+    def _best(self, call: Call, tried: list[_Tried], first: int, why: str) -> Reply | None:
+        """The strongest draft against which nothing is proven, in place of an error."""
         fit = [one for one in tried if one.answer is not None and not one.judged.failed]
         if not fit:
-            raise _in_stream(call, error) from error
-        best = fit[-1]
-        past = len(call.trace.attempts)
+            return None
+        best, past = fit[-1], len(call.trace.attempts)
         call.trace.note(self.name, "served", served_after_all(best.first, best.past))
         call.trace.note(self.name, "failed", unserved(first, past))
-        numbers = {**sent_to(best.target), "why": type(error).__name__}
-        call.trace.note(self.name, "best_effort", numbers)
+        call.trace.note(self.name, "best_effort", {**sent_to(best.target), "why": why})
         call.trace.headers[CASCADED] = f"best_effort {best.target.model}"
         return replace(best.reply, cacheable=False)
 
@@ -386,10 +392,3 @@ def _unscored(reply: Reply, dialect: Dialect) -> str:
         return ""
     why = why_not_kept(reply, text_of(reply, dialect), _MOST_BYTES)
     return why if why == "refusal" else ""
-
-
-def _in_stream(call: Call, error: UpstreamError | Rejected) -> UpstreamError | Rejected:
-    """A refusal of ours after comments have left: status 200 is gone, the stream must tell it."""
-    if not call.sink.begun or isinstance(error, UpstreamError):
-        return error
-    return UpstreamError(str(error), status=error.status, sent=False)

@@ -57,7 +57,7 @@ async def _beat(
             if not sink.begun:
                 await sink.start(200, _EVENTS)
             await sink.write(COMMENT)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, Exception):
             own = asyncio.current_task()
             if waiting is not None and own is not None and not own.cancelling():
                 waiting.cancel()  # a client that does not read: nobody waits for the answer

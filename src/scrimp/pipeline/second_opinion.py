@@ -22,10 +22,14 @@ T = TypeVar("T")
 
 
 class SecondOpinion:
-    """One question to one more model. It never fails: who does not answer has no opinion."""
+    """One question to one more model. It never fails: who does not answer has no opinion.
 
-    def __init__(self, call: Call, target: Target) -> None:
+    `number` is that of the step that it belongs to, as the trace counts attempts.
+    """
+
+    def __init__(self, call: Call, target: Target, *, number: int) -> None:
         self.target = target
+        self._id = f"{call.id}-{number}"  # its holds are its own
         self._call = call
         self._trace = Trace()
 
@@ -34,7 +38,7 @@ class SecondOpinion:
         call = self._call
         there = replace(
             call,
-            id=f"{call.id}-2",  # its hold is one of its own
+            id=self._id,
             target=self.target,
             sink=HeldSink(),
             trace=self._trace,

@@ -17,6 +17,8 @@ Floats = NDArray[np.float64]
 _Whole = NDArray[np.intp]
 
 _ROUNDS: Final = 120
+_FORESTS: Final = 3
+"""What each sees is drawn by lot; their mean depends less on the lot."""
 _RATE: Final = 0.05
 _DEPTH: Final = 3
 _BINS: Final = 16
@@ -49,8 +51,18 @@ class Boosted:
         return np.asarray(1.0 / (1.0 + np.exp(-total)), np.float64)
 
 
-def fit(rows: Floats, true: Floats, seed: int = 0) -> Boosted:
-    """Learn chances from rows of which some (`true` is 1) are so."""
+def fit(rows: Floats, true: Floats) -> Boosted:
+    """Learn chances from rows of which some (`true` is 1) are so: the mean of several forests."""
+    forests = [_forest(rows, true, seed) for seed in range(_FORESTS)]
+    return Boosted(
+        forests[0].base,
+        np.concatenate([one.asks for one in forests]),
+        np.concatenate([one.limits for one in forests]),
+        np.concatenate([one.adds for one in forests]) / _FORESTS,
+    )
+
+
+def _forest(rows: Floats, true: Floats, seed: int) -> Boosted:
     edges = [np.unique(np.quantile(one, np.linspace(0, 1, _BINS + 1)[1:-1])) for one in rows.T]
     binned = np.stack(
         [np.searchsorted(edge, one) for edge, one in zip(edges, rows.T, strict=True)], axis=1

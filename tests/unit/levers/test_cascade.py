@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from scrimp.calls import FREE_COST, Finish, Task
-from scrimp.choosing import Wish
+from scrimp.choosing import Lesson, Wish
 from scrimp.errors import Breach, BudgetExceeded, InvalidRequest, UpstreamError
 from scrimp.ledger.booking import booked
 from scrimp.ledger.steps import served_of
 from scrimp.levers.cascade import Steps
 from scrimp.levers.record import Record
+from scrimp.pipeline.chain import chain
 from scrimp.pipeline.checking import CheckFunction
 from scrimp.routing.stop_loss import StopLoss, StopLossRules
 from tests.support.cascading import (
@@ -108,6 +109,19 @@ async def test_an_error_of_a_cheap_model_is_no_reason_to_fail() -> None:
         kitchen = Kitchen({"cheap": error, "dear": answering(GOOD)})
         assert answer_in(await kitchen.ask(asking())) == GOOD
         assert kitchen.provider.asked == ["cheap", "dear"]
+
+
+async def test_what_breaks_in_the_cascade_itself_serves_nothing_unaccepted() -> None:
+    """Neither its guard nor anybody else takes a draft that nobody has accepted."""
+    kitchen = Kitchen({"cheap": answering(BAD), "dear": answering(GOOD)})
+
+    def breaks(lesson: Lesson) -> None:
+        raise ZeroDivisionError(lesson)
+
+    kitchen.lessons.add = breaks  # type: ignore[method-assign]  # a port that breaks its promise
+    call = asking()
+    assert answer_in(await chain([kitchen.lever], kitchen.provider)(call)) == GOOD
+    assert "broke" in verdicts(call, "cascade")
 
 
 async def test_the_last_error_is_the_calls_own_where_a_draft_was_wrong() -> None:

@@ -82,6 +82,23 @@ async def test_a_held_stream_that_escalates_at_once_is_live() -> None:
     assert sink.body == b"live"
 
 
+async def test_an_answer_that_breaks_off_is_not_replaced_by_a_draft() -> None:
+    """Its first words have left: the error is told in the stream, whatever drafts there are."""
+    error = UpstreamError("broke off", status=502)
+    kitchen, call, sink = _held({"cheap": answering("Four."), "dear": error})
+
+    async def begin(call: Call) -> None:
+        if call.target.model == "dear":
+            await call.sink.start(200, ())
+            await call.sink.write(b"half")
+
+    kitchen.provider.meanwhile = begin
+    with pytest.raises(UpstreamError) as caught:
+        await kitchen.ask(call)
+    assert caught.value is error
+    assert sink.body == b"half"
+
+
 async def test_after_comments_a_refusal_is_told_in_the_stream() -> None:
     """Status 200 has left: no other can follow, so it becomes an error of the stream."""
     refusal = BudgetExceeded("over", breach=Breach())
