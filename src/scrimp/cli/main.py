@@ -58,6 +58,7 @@ COMMANDS: dict[str, Lazy] = {
     "estimate": Lazy(
         "scrimp.cli.estimate:estimate_command", "Say what a plan will cost in a month."
     ),
+    "compact": Lazy("scrimp.cli.compact:compact_command", "Write a prompt in fewer tokens."),
     "count": Lazy("scrimp.cli.count:count_command", "Count the tokens of a text."),
     "simulate": Lazy("scrimp.cli.simulate:simulate_command", "Run a provider to test against."),
     "doctor": Lazy("scrimp.cli.doctor:doctor_command", "Check that everything is in order."),

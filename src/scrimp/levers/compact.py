@@ -46,10 +46,10 @@ class Compact:
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """Pass on a smaller call, or the same one where there is nothing to gain."""
-        signs = RESULT_SIGNS.get(call.target.dialect)
-        if call.operation != "chat" or signs is None:
+        sign = RESULT_SIGNS.get(call.target.dialect)
+        if call.operation != "chat" or sign is None:
             return await next(call)
-        if self._settings.wording is None and not any(sign in call.request.body for sign in signs):
+        if self._settings.wording is None and sign not in call.request.body:
             return await next(call)
         made = _Made()
         smaller = self._smaller(call.request, call.target.dialect, made)

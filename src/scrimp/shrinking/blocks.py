@@ -19,10 +19,10 @@ _OUTPUTS = ("function_call_output", "custom_tool_call_output")
 _OF_ANTHROPIC = ("tool_use", "tool_result", "thinking", "redacted_thinking", "image", "document")
 _TEXTS = ("text", "input_text")
 _PROMPTS = ("system", "developer", "user")
-RESULT_SIGNS: Mapping[str, tuple[bytes, ...]] = {
-    "openai.chat": (b'"tool"',),
-    "openai.responses": (b"_call_output",),
-    "anthropic.messages": (b'"tool_result"',),
+RESULT_SIGNS: Mapping[str, bytes] = {
+    "openai.chat": b"tool_call_id",
+    "openai.responses": b"_call_output",
+    "anthropic.messages": b"tool_use_id",
 }
 """What stands in a body that holds results of tools, where it is spelled as SDKs spell it."""
 

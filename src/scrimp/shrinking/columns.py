@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 _COLUMNS, _ROWS = "columns", "rows"
+_OBJECTS = {dict}
 _HOLDERS = frozenset((dict, list))
 _OWN_SIGN = '"rows":'
 _FRAME = len('{"columns":,"rows":}') + len("[]")
@@ -93,21 +94,19 @@ def _shrunk(value: Any) -> Any:
     return value if _HOLDERS.isdisjoint(map(type, value)) else list(map(_shrunk, value))
 
 
-def _names(rows: Sequence[Any]) -> list[str] | None:
-    """The keys that all have, in the order of all; None where they differ."""
-    names = list(rows[0])
-    for row in rows:
-        if type(row) is not dict or list(row) != names:
-            return None
-    return names
+def _names(rows: Sequence[Any]) -> tuple[str, ...]:
+    """The keys that all have, in the order of all; none where they differ."""
+    if set(map(type, rows)) != _OBJECTS:
+        return ()
+    spellings: set[tuple[str, ...]] = set(map(tuple, rows))
+    return spellings.pop() if len(spellings) == 1 else ()
 
 
 def _table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> tuple[list[Any], list[Any]]:
     columns: list[Any] = []
-    values: list[list[Any]] = []
-    for name in names:
-        column = [row[name] for row in rows]
-        inner = _names(column) if type(column[0]) is dict else None
+    values: list[Sequence[Any]] = []
+    for name, column in zip(names, zip(*map(dict.values, rows), strict=True), strict=True):
+        inner = _names(column) if type(column[0]) is dict else ()
         if inner:
             under, nested = _table(column, inner)
             columns.append({name: under})

@@ -1,0 +1,145 @@
+"""What trim and compact take of the event loop for one call, in the same process.
+
+Usage: shrinking.py [--rounds N] [--json FILE]. A conversation of an agent whose tools answer in
+JSON, of 10 KB and of 200 KB. `plain`: no tool in it. `next call`: one result is new, all others
+were sent before, as in an agent's next call. `all new`: nothing was ever seen, as after a start.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parents[1]))
+
+from benchmarks.common import busy_note, facts, write_json  # noqa: E402
+from scrimp.app import open_encoder  # noqa: E402
+from scrimp.calls import Call, Reply, ReplyFacts  # noqa: E402
+from scrimp.levers.compact import Compact, CompactSettings  # noqa: E402
+from scrimp.levers.trim import Trim, TrimSettings  # noqa: E402
+from scrimp.ports import Lever  # noqa: E402
+from tests.support.core import call_of  # noqa: E402
+
+SIZES = (10_000, 200_000)
+TARGETS_US = {10_000: 50, 200_000: 1_000}
+_REPLY = Reply(200, (), b"{}", "json", ReplyFacts(), cacheable=False)
+_RESULT_BYTES = 2_500
+_NO_RESERVE = TrimSettings(reserve_output=0)
+
+
+def _tokens(most: int, _: Call) -> int:
+    return most
+
+
+async def below(call: Call) -> Reply:
+    """A provider that answers at once."""
+    return _REPLY if call.id else replace(_REPLY, status=500)
+
+
+def conversation(size: int, salt: str, *, tools: bool, same: bool) -> Call:
+    """A call of about so many bytes; with `same` only its last result depends on the salt."""
+    messages: list[dict[str, Any]] = [{"role": "user", "content": "Find me flights."}]
+    rounds = max(1, size // _RESULT_BYTES)
+    for number in range(rounds):
+        word = salt if number == rounds - 1 or not same else "known"
+        found = [
+            {"flight": f"{word}{number}{n}", "from": "JFK", "to": "SEA", "seats": {"economy": n}}
+            for n in range(26)
+        ]
+        text = json.dumps(found)[: _RESULT_BYTES if not tools else None]
+        if not tools:
+            messages.append({"role": "assistant" if number % 2 else "user", "content": text})
+            continue
+        function = {"name": "search_flights", "arguments": "{}"}
+        call = {"id": f"c{number}", "type": "function", "function": function}
+        messages.append({"role": "assistant", "content": None, "tool_calls": [call]})
+        messages.append({"role": "tool", "tool_call_id": f"c{number}", "content": text})
+    return call_of({"model": "gpt-4o-mini", "messages": messages})
+
+
+async def median_us(make: Callable[[int], tuple[Lever, Call]], rounds: int) -> float:
+    """Of one pass through a lever, its answer included."""
+    times = []
+    for number in range(rounds):
+        lever, call = make(number)
+        began = time.perf_counter()
+        await lever(call, below)
+        times.append(time.perf_counter() - began)
+    return statistics.median(times) * 1e6
+
+
+async def measure(rounds: int) -> dict[str, dict[int, float]]:
+    """Every case at both sizes, in microseconds."""
+    encoder = open_encoder()
+    found: dict[str, dict[int, float]] = {}
+    for size in SIZES:
+        known = Compact(CompactSettings())
+        await known(conversation(size, "known", tools=True, same=True), below)
+        roomy = Trim(encoder, lambda _: 1_000_000, lambda *_: None, TrimSettings())
+        tight = Trim(encoder, partial(_tokens, size // 8), lambda *_: None, _NO_RESERVE)
+
+        def plain(_: int, size: int = size, lever: Lever = known) -> tuple[Lever, Call]:
+            return lever, conversation(size, "x", tools=False, same=True)
+
+        def following(n: int, size: int = size, lever: Lever = known) -> tuple[Lever, Call]:
+            return lever, conversation(size, f"n{n}", tools=True, same=True)
+
+        def all_new(n: int, size: int = size) -> tuple[Lever, Call]:
+            fresh = Compact(CompactSettings())
+            return fresh, conversation(size, f"n{n}", tools=True, same=False)
+
+        def fits(_: int, size: int = size, lever: Lever = roomy) -> tuple[Lever, Call]:
+            return lever, conversation(size, "x", tools=True, same=True)
+
+        def cut(n: int, size: int = size, lever: Lever = tight) -> tuple[Lever, Call]:
+            return lever, conversation(size, f"n{n}", tools=True, same=True)
+
+        for name, make in (
+            ("compact, plain", plain),
+            ("compact, next call", following),
+            ("compact, all new", all_new),
+            ("trim, fits", fits),
+            ("trim, cut", cut),
+        ):
+            found.setdefault(name, {})[size] = await median_us(make, rounds)
+    await encoder.close()
+    return found
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--json", type=Path, default=HERE / "results" / "shrinking.json")
+    options = parser.parse_args()
+    about = facts()
+    found = asyncio.run(measure(options.rounds))
+    asked = ", ".join(f"{us:,} µs at {size // 1000} KB" for size, us in TARGETS_US.items())
+    table = Table(title=f"one pass through a lever, median µs (asked for: at most {asked})")
+    table.add_column("")
+    for size in SIZES:
+        table.add_column(f"{size // 1000} KB", justify="right")
+    for name, values in found.items():
+        table.add_row(name, *(f"{values[size]:,.0f}" for size in SIZES))
+    console = Console()
+    console.print(table)
+    if note := busy_note(about):
+        console.print(note)
+    write_json(options.json, {"facts": about, "rounds": options.rounds, "figures": found})
+
+
+if __name__ == "__main__":
+    main()
