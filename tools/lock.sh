@@ -13,7 +13,7 @@ compile() {
         --generate-hashes --no-emit-index-url --no-header --no-annotate --output-file "$out" "$@"
 }
 
-compile dev --extra demo --extra redis --extra postgres --extra langchain --extra semantic --group dev "$@"
+compile dev --extra demo --extra redis --extra postgres --extra pictures --extra langchain --extra semantic --group dev "$@"
 compile run --constraints requirements/dev.txt
 compile demo --extra demo --constraints requirements/dev.txt
 

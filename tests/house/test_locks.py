@@ -62,6 +62,7 @@ def wanted(lock: str) -> set[str]:
             *run,
             *demo,
             *extras["redis"],
+            *extras["pictures"],
             *extras["langchain"],
             *extras["semantic"],
             *dev,
