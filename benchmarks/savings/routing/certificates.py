@@ -40,6 +40,7 @@ from scrimp.routing.rows import Row, read_rows, with_all
 from scrimp.routing.standing import LossPromise
 
 BOUNDS = (0.02, 0.03, 0.05)
+_SHIFTED = (0.03, 0.05)
 CHECKPOINTS = (250, 500, 1000, 2000, 3000)
 _SPLITS = 10
 _HELD_BACK = 0.3
@@ -125,7 +126,7 @@ def _on_shifts(shifts: list[tuple[Pool, Pool]], replays: int) -> dict[str, Any]:
     if not shifts:
         return {}
     found: dict[str, Any] = {}
-    for bound in BOUNDS:
+    for bound in _SHIFTED:
         plan = Plan(LossPromise(bound), 2000)
         lives: list[After] = []
         for seed in range(replays):

@@ -179,12 +179,9 @@ class Certificate:
     def _harm(self) -> bool:
         """Whether something proven is worse than promised: the traffic is not what was proven."""
         ladder = self.ladder
-        if ladder.proven < 0:
+        rung = ladder.rings(self.alarm_needed)
+        if rung is None:
             return False
-        rings = np.flatnonzero(ladder.alarm()[: ladder.proven + 1] >= self.alarm_needed)
-        if not len(rings):
-            return False
-        rung = int(rings[0])
         labels, loss = ladder.labels_of(rung), ladder.recent_loss_of(rung) or 0.0
         self.restart(
             f"alarm: the loss of rung {rung} is above {self.promise.max_loss:g} "

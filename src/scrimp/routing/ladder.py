@@ -81,8 +81,7 @@ class Ladder:
         at = slice(bet.zone, None)
         self.alarms[at] = np.logaddexp(self.alarms[at], 0.0)
         self._count(bet, loss / bet.propensity)
-        wealth = self.wealth()
-        while self.proven + 1 < self.rungs and wealth[self.proven + 1] >= self.needed:
+        while self.proven + 1 < self.rungs and reaches(self.logs[self.proven + 1], self.needed):
             self.proven += 1
         self.choose()
 
@@ -107,6 +106,13 @@ class Ladder:
             self.sums[_RECENT_LOSSES, self.live] > allowed * self.sums[_RECENT_REQUESTS, self.live]
         ):
             self.live -= 1
+
+    def rings(self, needed: float) -> int | None:
+        """The first proven rung whose alarm has won so much."""
+        proven = self.alarms[: self.proven + 1]
+        if self.proven < 0 or proven.max() < needed:
+            return None
+        return next((k for k, one in enumerate(proven) if reaches(one, needed)), None)
 
     def wealth(self) -> Floats:
         """Log of what each rung has won."""
@@ -150,3 +156,8 @@ class Ladder:
         won = float((self.logs[rung] - betting.opening(1)[0]).max())
         rate = (won + _WEIGHT * _TYPICAL) / (labels + _WEIGHT)
         return min(MOST_MISSING, ceil(short / rate)) if rate > short / MOST_MISSING else None
+
+
+def reaches(logs: Floats, needed: float) -> bool:
+    """Whether the mean of wealth is so much; its largest part says at once that it is not."""
+    return bool(logs.max() >= needed) and bool(betting.wealth(logs) >= needed)
