@@ -11,6 +11,7 @@ import random
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scrimp.calls import Target
@@ -28,7 +29,7 @@ from scrimp.pipeline.later import Later
 from scrimp.pipeline.router import Places, Router, RouterMeans
 from scrimp.ports import Clock, Next, Pricer
 from scrimp.prices.book import PriceBook
-from scrimp.routing.tables import RouteSection, shadows_nanousd
+from scrimp.routing.tables import RouteSection, reference_of, shadows_nanousd
 from scrimp.semantics.tables import FREE_JUDGES
 from scrimp.settings import Settings
 from scrimp.stores.sqlite_routes import SqliteRoutes
@@ -155,10 +156,21 @@ def _learned(section: RouteSection, known: Known, opened: ByChoice) -> Learned:
             keep=opened.memory.keep,
             feedback=opened.feedback,
             rank=opened.memory.rank,
+            train=partial(_trained, section, opened, known.clock),
             clock=known.clock,
             chance=random.random,
         )
     )
+
+
+async def _trained(section: RouteSection, opened: ByChoice, clock: Clock) -> SavedRanking | None:
+    """A new ranking of all lessons, made off the event loop. Raises StoreError."""
+    from scrimp.studies.retraining import retrained  # noqa: PLC0415 - an optional extra
+
+    await opened.memory.flush()
+    lessons = await opened.memory.store.lessons()
+    reference = reference_of(section)
+    return await asyncio.to_thread(retrained, lessons, reader_of(), reference, clock.now())
 
 
 def comparer_of(section: RouteSection, known: Known) -> Better:

@@ -50,6 +50,8 @@ class Wish(Value, frozen=True, omit_defaults=True):
 
 
 NO_WISH = Wish()
+ITSELF = Wish("off", cascade=False, fallback=False)
+"""Of calls that no client made: asked is the model that was named, or none."""
 
 
 class Place(Value, frozen=True):
@@ -66,6 +68,7 @@ class Lesson(Value, frozen=True, omit_defaults=True):
     `features` are those of the question (of the answer, too, for a check), as `version` packs them.
     `propensity` is the probability with which this verdict was asked for. `loss` is set where the
     answer was compared with the reference's: in [-1, 1], above 0 where the reference was better.
+    `cost_nanousd` is what the answer cost, or was expected to.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"features"})

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from scrimp.app import App
 from scrimp.calls import Call, Finish, HeldSink, Target, Trace
+from scrimp.choosing import ITSELF
 from scrimp.dialects.detect import dialect_of
 from scrimp.dialects.shorten import shortened
 from scrimp.errors import ConfigError, InvalidRequest, Rejected, ScrimpError
-from scrimp.judges.asking import ITSELF
 from scrimp.judges.preference import Duel, Graded, Preference, Words, check_judge, same_model
 from scrimp.remembered import CacheControl
 from scrimp.routing.wishes import is_choice

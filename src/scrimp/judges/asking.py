@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from scrimp.calls import Call, Caller, HeldSink, Target, Task, Trace
-from scrimp.choosing import Wish
+from scrimp.choosing import ITSELF
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.json_body import encode
 from scrimp.dialects.shorten import shortened
@@ -22,8 +22,6 @@ from scrimp.remembered import CacheControl
 
 TAG = "scrimp-audit"
 """Of all its calls: budgets and reports may name it."""
-ITSELF = Wish("off", cascade=False, fallback=False)
-"""Asked is the model that was named, or none."""
 _PATHS = {"openai.chat": "/v1/chat/completions", "anthropic.messages": "/v1/messages"}
 _JSON = (("content-type", "application/json"),)
 _VERSION = (("anthropic-version", "2023-06-01"),)  # docs.anthropic.com, API versions

@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from msgspec.structs import replace
 
 from scrimp.calls import Call, Caller, HeldSink, Reply, Target, Trace
-from scrimp.choosing import Wish
+from scrimp.choosing import ITSELF
 from scrimp.errors import ScrimpError, UpstreamError
 from scrimp.ledger.steps import same_place, served_of
 from scrimp.ports import Clock, Next
@@ -23,7 +23,6 @@ from scrimp.values import Value
 
 TAG = "scrimp-shadow"
 """Of all twins: budgets and reports may name it."""
-_ITSELF = Wish("off", cascade=False, fallback=False)
 _PASSING = (408, 409, 425, 429)
 _WHOLE = ("complete", "tool_calls")
 
@@ -140,7 +139,7 @@ class Shadows:
             sink=HeldSink(),
             trace=Trace(),
             over_soft=False,
-            wish=_ITSELF,
+            wish=ITSELF,
         )
 
     def _paid(self, twin: Call) -> int:

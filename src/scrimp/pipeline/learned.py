@@ -7,8 +7,7 @@ its proofs begin anew.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,7 +24,6 @@ from scrimp.pipeline.route_memory import SavedRanking
 from scrimp.pipeline.router import Plan
 from scrimp.ports import Clock
 from scrimp.routing.filters import Offer
-from scrimp.routing.predictor import Predictor
 from scrimp.routing.standing import LossPromise, Verdict
 from scrimp.routing.tables import RouteSection
 from scrimp.values import Value
@@ -61,6 +59,7 @@ class LearnedMeans:
     keep: Callable[[tuple[Lesson, ...]], None]
     feedback: RouteFeedback
     rank: Callable[[SavedRanking], None]
+    train: Callable[[], Awaitable[SavedRanking | None]]
     clock: Clock
     chance: Callable[[], float]
 
@@ -182,14 +181,15 @@ class LearnedChoice:
         return any(one is not None and one.live is not None for one in mine)
 
     async def _refit(self) -> None:
-        """Off the event loop; what is learned meanwhile is in the lessons, for the next one."""
+        """A new ranking serves only where it beats what needs none on labels held back."""
         try:
-            ranking = self._means.ranking
-            fitted = await asyncio.to_thread(_fitted, ranking.learned())
-            if self._certified_anywhere():
+            self._means.ranking.tried()
+            found = await self._means.train()
+            if found is None or self._certified_anywhere():
                 return
-            ranking.take(fitted)
-            self._means.rank(ranking.saved(self._means.clock.now()))
+            if found.live:
+                self._means.ranking.take(found.predictor)
+            self._means.rank(found)
         finally:
             self._refitting = False
 
@@ -198,6 +198,7 @@ class LearnedChoice:
     ) -> tuple[Lesson, ...]:
         proof, ranked = ground.proof, ground.ranked
         loss = outcome.label if isinstance(outcome.label, float) else None
+        costs = {one.name: one.cost_nanousd for one in (ground.reference, ground.challenger)}
         return tuple(
             Lesson(
                 place=proof.subjects.place,
@@ -211,7 +212,7 @@ class LearnedChoice:
                 propensity=ground.verdict.propensity,
                 loss=loss if name == ground.challenger.name else None,
                 reference=ground.reference.name,
-                cost_nanousd=outcome.cost_nanousd if name == ground.challenger.name else None,
+                cost_nanousd=costs[name],
             )
             for name, quality in qualities.items()
         )
@@ -219,12 +220,6 @@ class LearnedChoice:
     def _withdraw(self, ground: Ground) -> None:
         if ground.proof.certificate is not None:
             ground.proof.certificate.withdraw(ground.verdict)
-
-
-def _fitted(state: bytes) -> Predictor:
-    predictor = Predictor.load(state)
-    predictor.refit()
-    return predictor
 
 
 def _reference(plan: Plan) -> Offer | None:

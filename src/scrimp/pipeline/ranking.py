@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from functools import cached_property
 from typing import Final
 
@@ -16,7 +15,6 @@ import numpy as np
 
 from scrimp.calls import Call
 from scrimp.choosing import Lesson, Place, Wish
-from scrimp.pipeline.route_memory import SavedRanking
 from scrimp.pipeline.router import Plan
 from scrimp.routing.filters import Offer
 from scrimp.routing.predictor import Chances, Predictor
@@ -135,9 +133,13 @@ class Ranking:
         """One verdict more, for the next ranking."""
         self._next.learn(ranked.features, name, quality, place)
 
-    def take(self, live: Predictor) -> None:
-        """A new ranking takes the place of both."""
-        self._live, self._next = live, Predictor.load(live.save())
+    def tried(self) -> None:
+        """So much was known when a new one was made last, whether or not it may serve."""
+        self._made_of = len(self._next.rows)
+
+    def take(self, state: bytes) -> None:
+        """A new ranking takes the place of both. Raises ValueError for what is none."""
+        self._live, self._next = Predictor.load(state), Predictor.load(state)
         self._settle()
 
     def recall(self, lessons: Iterable[Lesson]) -> None:
@@ -147,16 +149,6 @@ class Ranking:
                 with suppress(ValueError):  # damaged, or of another width
                     features = unpack(lesson.features, self._reader.width)
                     self._next.learn(features, lesson.model, lesson.quality, lesson.place)
-
-    def saved(self, at: datetime) -> SavedRanking:
-        """The one that serves, to be kept."""
-        return SavedRanking(
-            self.version, self._live.save(), len(self._live.rows), at.isoformat(timespec="seconds")
-        )
-
-    def learned(self) -> bytes:
-        """The one that learns, as it is now."""
-        return self._next.save()
 
 
 def _chance(offer: Offer, chances: Chances) -> float:
