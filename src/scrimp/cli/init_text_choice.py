@@ -1,6 +1,133 @@
 """The part of a new scrimp.toml about who answers, after errors too, in the form of `init_text`."""
 
 CHOICE = """\
+# Old turns left out when a conversation outgrows its model's window.
+#[trim]
+#enabled = false
+# How many messages stay at most; 0: as many as fit.
+#last = 0
+# "auto": the model's own, as the price book knows it; or a number of tokens.
+#window = "auto"
+#reserve_output = 4000
+# What goes first: "turns", or "tool_results".
+#first = "turns"
+# How much goes at once, in per cent of the window.
+#step = 25
+#native = false
+
+# Texts written shorter, without loss where nothing else is said.
+#[compact]
+#enabled = false
+# JSON in tool results: "columns", "minify", "off".
+#json = "columns"
+#terminal = true
+#repeats = true
+#spaces = true
+# Tools whose results are never touched.
+#exact = []
+# These two lose something: wordy phrases; examples beyond so many (0: all stay).
+#phrases = false
+#examples = 0
+
+# The cheapest model that will do, for calls to scrimp/auto and scrimp/cheap.
+#[route]
+#enabled = true
+#models = ["openai/gpt-4o-mini", "claude-haiku-4-5", "house-model"]
+# What quality is measured against; without one the last of the models.
+#reference = "house-model"
+# "all": calls that name a model of their own, too, down from that one.
+#calls = "auto"
+# "rules", "learned", or "certified": only as far as max_loss is proven.
+#depth = "certified"
+# One dial of three: max_loss, or floor = 0.8, or usd_per_call = "0.002".
+#max_loss = 0.02
+#confidence = 0.95
+# The share of calls that are answered twice and compared, and what that may cost a day.
+#explore = 0.02
+#shadows_usd_per_day = "1.00"
+# Who compares; never one of the models.
+#judge_model = ""
+# Questions less familiar than this go to the reference.
+#novelty = 0.9
+# Counts the prompt cache that a conversation would lose at another model.
+#stay = true
+# A file of its own for what is learned (by default in state_dir).
+#path = ""
+
+# What a model can, where the price book does not say.
+#[route.facts."house-model"]
+#context_tokens = 128000
+#max_output_tokens = 16384
+#images = true
+#tools = true
+#structured = true
+# Output tokens per second, the chance of a good answer before anything is known, where it runs.
+#speed = 90.0
+#quality = 0.8
+#region = "eu"
+
+# Which models stand on which rung, for depth "rules"; without any, they stand by their prices.
+#[route.rungs]
+#simple = ["openai/gpt-4o-mini"]
+#medium = ["claude-haiku-4-5"]
+#complex = ["house-model"]
+#expert = ["house-model"]
+
+#[route.rungs.tasks]
+#classification = "simple"
+
+# Words that put a question on a rung, in place of the usual ones.
+#[route.rungs.words]
+#expert = ["prove", "derive"]
+
+# Rules of your own; the first that fits says one of model, rung, off.
+#[[route.rules]]
+#task = "code_generation"
+#key = "alice"
+#team = "platform"
+#tag = "nightly"
+#asked = "scrimp/auto"
+#words = ["refund"]
+#min_tokens = 2000
+#max_tokens = 100000
+#tools = true
+#rung = "complex"
+
+#[[route.rules]]
+#words = ["legal"]
+#model = "house-model"
+
+#[[route.rules]]
+#tag = "as-asked"
+#off = true
+
+# Cheap first, then checks; what does not pass goes to the model that was asked for.
+#[cascade]
+#enabled = true
+#models = ["openai/gpt-4o-mini"]
+#checks = ["min_length=40", "json"]
+# The second model of an agreement is asked beside the first.
+#parallel = false
+# Streams are left alone; true holds them back until a draft is accepted.
+#hold_streams = false
+#keep_alive_s = 15.0
+# How long a check of a program's own may take.
+#limit_s = 5.0
+# The least learned score of a draft that is served.
+#accept = 0.9
+
+# Off for a while where it costs more than going direct.
+#[cascade.stop_loss]
+#enabled = true
+#margin = 0.05
+#least_calls = 30
+#rest_s = 3600.0
+
+#[cascade.tasks.extraction]
+#enabled = true
+#models = ["openai/gpt-4o-mini"]
+#checks = ["json"]
+
 # Tries the same provider again after an error that may pass.
 #[retry]
 # The first one counts; 1 never tries again.

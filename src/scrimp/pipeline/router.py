@@ -149,7 +149,8 @@ class Router:
         facts = self._means.section.facts.get(name, _NO_FACTS)
         found = self._known(target, facts)
         unable = why_not(call.request, call.target, target, found, sees=facts.images)
-        last = self.seen.models.get(asked.conversation) if asked.turn else None
+        stay = self._means.section.stay and asked.turn
+        last = self.seen.models.get(asked.conversation) if stay else None
         stays = last is not None and same_place(last, target)
         cost = self._cost(call, asked, target, stays=stays)
         return Offer(name, target, facts, cost, unable, stays)

@@ -72,7 +72,8 @@ class RouteSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     names none (`scrimp/auto`; without one the last of `models`). `calls`: `auto` leaves calls
     alone that name a model of their own, `all` routes them too, down from that model. One dial:
     `max_loss`, `floor` or `usd_per_call`. `shadows_usd_per_day` is what comparing may cost,
-    `judge_model` who compares. `explore` is the share of calls that are sent at random.
+    `judge_model` who compares. `explore` is the least share of calls that is compared. With `stay`
+    the prompt cache that a conversation would lose elsewhere is counted.
     """
 
     enabled: bool = False
