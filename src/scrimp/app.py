@@ -241,7 +241,7 @@ async def open_app(
         around=learner.around,
     )
     try:
-        meanings = open_by_meaning(loaded, clock, upstream, judge)
+        meanings = open_by_meaning(loaded, clock, judge)
         choice = await open_by_choice(settings, clock)
         app = App(settings, replace(parts, meanings=meanings, choice=choice), book)
         helpers: list[Helper] = [app.outbox, learner, *([alerting] if alerting else ())]

@@ -26,12 +26,13 @@ from scrimp.judges.panel import Panel
 from scrimp.judges.plain import COMPARED, Plain
 from scrimp.levers.semantic_cache import SemanticCache, SemanticCacheSettings
 from scrimp.meanings import Judge, SemanticStats, SemanticStore
+from scrimp.pipeline.embedding_calls import EmbeddingCalls, Means
 from scrimp.pipeline.later import Later
 from scrimp.pipeline.semantic_learning import Learning, LearningRules
 from scrimp.pipeline.semantic_parts import SemanticParts
 from scrimp.pipeline.semantic_scopes import Scopes
 from scrimp.pipeline.semantic_servings import Feedback, Servings
-from scrimp.ports import Clock, Next, Upstream
+from scrimp.ports import Clock, Next
 from scrimp.remembered import Chosen
 from scrimp.semantics.bypass import BypassRules
 from scrimp.semantics.deciding import Policies
@@ -53,7 +54,8 @@ _JUDGED_IN = ("openai.chat", "anthropic.messages")
 class ByMeaning:
     """The adapters, open. `secret` keys the scopes; `judge` is a function of the user's.
 
-    `beside` is what a store does beside the calls, until it is closed.
+    `beside` is what a store does beside the calls, until it is closed; `calls` asks an endpoint for
+    embeddings.
     """
 
     store: SemanticStore
@@ -63,6 +65,7 @@ class ByMeaning:
     later: Later
     judge: JudgeFunction | None = None
     beside: Beside | None = None
+    calls: EmbeddingCalls | None = None
 
     async def run(self) -> None:
         """Beside the calls, until `stop`; then everything is closed."""
@@ -89,16 +92,17 @@ class ByMeaning:
 
 
 def open_by_meaning(
-    loaded: Loaded, clock: Clock, upstream: Upstream, judge: JudgeFunction | None = None
+    loaded: Loaded, clock: Clock, judge: JudgeFunction | None = None
 ) -> ByMeaning | None:
     """None where it is switched off. Raises ConfigError, such as for an extra that is missing."""
     settings, section = loaded.settings, loaded.settings.semantic_cache
     if not section.enabled:
         return None
     store = open_semantic(plan_of(loaded), clock)
-    embedder = open_embedder(embedder_plan(section), upstream)
+    calls = EmbeddingCalls()
+    embedder = open_embedder(embedder_plan(section), calls)
     policies, secret = policies_of(section), secret_of(settings)
-    return ByMeaning(store.store, embedder, policies, secret, Later(), judge, store.run)
+    return ByMeaning(store.store, embedder, policies, secret, Later(), judge, store.run, calls)
 
 
 def secret_of(settings: Settings) -> bytes:
@@ -177,6 +181,9 @@ def join(
     settings: Settings, opened: ByMeaning, engine: Engine
 ) -> tuple[SemanticParts, SemanticCache]:
     """What was opened, joined to an engine. Raises ConfigError for a judge that nobody serves."""
+    if opened.calls is not None:
+        dialect = DIALECTS["openai.embeddings"]
+        opened.calls.begin(Means(engine.handle, engine.clock, engine.new_id, dialect))
     parts = parts_of(settings, opened, engine)
     return parts, lever_of(settings, parts, engine.clock, opened.secret)
 

@@ -41,28 +41,38 @@ def semantic_stats(
     if found is None:
         return None
     judged = sum(one["judge_nanousd"] for one in found["scopes"])
-    saved = _saved_nanousd(loaded, tenant)
+    saved, embedded = _booked_nanousd(loaded, tenant)
+    net = None if saved is None else saved - judged - embedded
     return {
         **found,
         "days": _DAYS,
         "saved_nanousd": saved,
         "judge_nanousd": judged,
-        "net_nanousd": None if saved is None else saved - judged,
-        "net_usd": None if saved is None else decimal_usd(saved - judged),
+        "embedding_nanousd": embedded,
+        "net_nanousd": net,
+        "net_usd": None if net is None else decimal_usd(net),
     }
 
 
-def _saved_nanousd(loaded: Loaded, tenant: str | None) -> int | None:
-    """What the ledger says that it saved lately; None where there is no ledger to read."""
+def _booked_nanousd(loaded: Loaded, tenant: str | None) -> tuple[int | None, int]:
+    """What the ledger says that it saved lately, and what a provider's embeddings cost for it.
+
+    None where there is no ledger to read. Embeddings are asked for many tenants at once, so they
+    are in the sum over all of them alone.
+    """
     from scrimp.app import open_ledger_reader
+    from scrimp.pipeline.embedding_calls import TAG
 
     until = datetime.now(UTC) + timedelta(hours=1)
     try:
         reader = open_ledger_reader(loaded.settings)
-        rows = reader.report(until - timedelta(days=_DAYS), until, "lever", tenant=tenant).rows
+        since = until - timedelta(days=_DAYS)
+        levers = reader.report(since, until, "lever", tenant=tenant).rows
+        tags = reader.report(since, until, "tag", tenant=tenant).rows
     except ScrimpError:
-        return None
-    return sum(row.saved_nanousd for row in rows if row.value == "semantic_cache")
+        return None, 0
+    saved = sum(row.saved_nanousd for row in levers if row.value == "semantic_cache")
+    return saved, sum(row.cost_nanousd for row in tags if row.value == TAG)
 
 
 def show_semantic(told: Mapping[str, Any]) -> None:
@@ -73,9 +83,11 @@ def show_semantic(told: Mapping[str, Any]) -> None:
     console.print()
     if told["saved_nanousd"] is not None:
         saved, judged = told["saved_nanousd"], told["judge_nanousd"]
+        cost = told["embedding_nanousd"]
+        embedded = f", {format_usd(cost)} for embeddings" if cost else ""
         text = (
             f"{format_usd(told['net_nanousd'])} in {told['days']} days "
-            f"({format_usd(saved)} saved, {format_usd(judged)} for judging)"
+            f"({format_usd(saved)} saved, {format_usd(judged)} for judging{embedded})"
         )
         console.print(Text.assemble((f"  {'net':<9}", "dim"), text))
         console.print()
