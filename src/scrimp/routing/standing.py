@@ -115,6 +115,8 @@ class Standing(Value, frozen=True):
             now = f"rung {self.live} is certified: {self.rungs[self.live].share:.0%} served cheap"
         else:
             now = "nothing is certified yet: all traffic goes to the reference"
+            if self.last_restart:
+                now += f" (begun anew: {self.last_restart})"
         if self.proven is not None and self.proven != self.live:
             now += f" (rung {self.proven} waits: its recent labels look worse than promised)"
         if self.testing is None:

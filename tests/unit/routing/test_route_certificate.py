@@ -108,6 +108,7 @@ def test_harm_falls_back_by_itself_and_says_so() -> None:
     assert standing.live is None
     assert standing.restarts == 1
     assert standing.last_restart.startswith("alarm: the loss of rung")
+    assert "(begun anew: alarm: the loss of rung" in standing.said
     assert not certificate.decide(0.0, 0.0, barred=False).serve_cheap
 
 
