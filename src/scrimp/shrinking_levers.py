@@ -31,7 +31,7 @@ def shrinking(
             encoder,
             _window(trim.window, book, names),
             _prices(book, names),
-            TrimSettings(trim.last, trim.reserve_output, trim.first, trim.step),
+            TrimSettings(trim.last, trim.reserve_output, trim.first, trim.step, native=trim.native),
         )
     return [found, _compact(settings.compact)]
 

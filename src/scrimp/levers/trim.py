@@ -19,6 +19,7 @@ from scrimp.ledger.smaller import less_text, less_tokens
 from scrimp.ports import Count, Encoder, Next
 from scrimp.shrinking.blocks import RESULT_SIGNS, list_name
 from scrimp.shrinking.fitting import First, Trimmed, fit_to, last_of
+from scrimp.shrinking.native import natively
 from scrimp.shrinking.worth import TokenPrices, worth_picousd
 
 TRIMMED = "x-scrimp-trimmed"
@@ -36,12 +37,16 @@ Prices = Callable[[Call, int], TokenPrices | None]
 
 @dataclass(frozen=True, slots=True)
 class TrimSettings:
-    """`last`: at most so many messages (0: as many as fit). `step` is in per cent of either."""
+    """`last`: at most so many messages (0: as many as fit). `step` is in per cent of either.
+
+    With `native` the provider edits the context itself, where its API can.
+    """
 
     last: int = 0
     reserve_output: int = 4000
     first: First = "turns"
     step: int = 25
+    native: bool = False
 
 
 class Trim:
@@ -111,6 +116,8 @@ class Trim:
         count = await self._count(call)
         if count.high <= limit:
             return call
+        if self._settings.native and (edited := self._natively(call, limit)) is not None:
+            return edited
         found, now = await self._fitted(call, count, limit)
         if found is None:
             told = {"tokens": now.tokens, "limit": limit, "window": window}
@@ -119,6 +126,18 @@ class Trim:
         smaller = _with(call, found)
         numbers = less_tokens(max(0, count.tokens - now.tokens))
         return self._told(smaller, found, {**numbers, "limit": limit, "window": window})
+
+    def _natively(self, call: Call, limit: int) -> Call | None:
+        """The provider's own way; None where there is none."""
+        whose = (call.target.dialect, call.target.provider)
+        step = limit * self._settings.step // 100
+        found = natively(call.request.fields, call.headers, whose, limit, step)
+        if found is None:
+            return None
+        call.trace.note(self.name, "native", {"limit": limit})
+        call.trace.headers[TRIMMED] = "by the provider"
+        request = replace(call.request, body=encode(found.fields), fields=found.fields)
+        return replace(call, request=request, headers=found.headers)
 
     async def _fitted(self, call: Call, count: Count, limit: int) -> tuple[Trimmed | None, Count]:
         """What fits, proven by counting it; None where the newest turn alone is too large."""

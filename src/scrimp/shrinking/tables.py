@@ -17,7 +17,7 @@ class TrimSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
 
     `last` is how many messages stay at most (0: as many as fit). `reserve_output` is kept free for
     the answer where the call does not limit it. `step` is how much goes at once: per cent of the
-    window, or of `last`.
+    window, or of `last`. With `native` a provider edits the context itself where its API can.
     """
 
     enabled: bool = False
@@ -26,6 +26,7 @@ class TrimSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     reserve_output: _Size = 4000
     first: First = "turns"
     step: Annotated[int, Meta(ge=0, le=90)] = 25
+    native: bool = False
 
 
 class CompactSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):

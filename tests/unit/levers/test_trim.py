@@ -209,3 +209,20 @@ async def test_other_calls_go_on(call: Call) -> None:
         passed = call_of(dict(call.request.fields), operation="passthrough")
     await lever(passed, below)
     assert below.call is passed
+
+
+async def test_a_provider_edits_the_context_itself_where_asked() -> None:
+    """Only what does not fit; what its API cannot do is done here."""
+    fields = {"model": "gpt-5", "input": talk(9)[1:]}
+    (lever, _), below = trim(window=800, native=True), Below()
+    call = call_of(fields, dialect="openai.responses")
+    await lever(call, below)
+    assert below.call.request.fields == {**fields, "truncation": "auto"}
+    assert verdicts(call, "trim") == ["native"]
+    assert call.trace.headers[TRIMMED] == "by the provider"
+    await lever(chat := asked(talk(9)), below)
+    assert verdicts(chat, "trim") == ["trimmed"]
+    await lever(
+        short := call_of({**fields, "input": talk(1)[1:]}, dialect="openai.responses"), below
+    )
+    assert short.trace.lines == []
