@@ -33,7 +33,7 @@ _ROWS: Final = 32_000
 _MOST_WORD: Final = 48
 _MOST_PIECE: Final = 16
 _MOST_KNOWN: Final = 8192
-_MOST_PIECES: Final = 768
+_MOST_PIECES: Final = 512
 _SPACE: Final = "▁"
 _WORD: Final = re.compile(r"\S+")
 
@@ -46,6 +46,19 @@ class _Tokenizer(msgspec.Struct):
     model: _Model
 
 
+class _Known(dict[str, bytes]):
+    """Words and their pieces, two bytes each; a word that is asked for first is cut then."""
+
+    def __init__(self, vocabulary: Mapping[str, int]) -> None:
+        super().__init__()
+        self._vocabulary = vocabulary
+
+    def __missing__(self, word: str) -> bytes:
+        ids = _pieces(_SPACE + word[:_MOST_WORD], self._vocabulary)
+        found = self[word] = np.array(ids, np.uint16).tobytes()
+        return found
+
+
 class StaticWords:
     """Texts in, the mean of their pieces out; its length is kept, it says how rare they are.
 
@@ -54,29 +67,20 @@ class StaticWords:
 
     def __init__(self, table: Halves, vocabulary: Mapping[str, int]) -> None:
         self._codes, self._scales = _eight_bits(table)
-        self._vocabulary = vocabulary
-        self._known: dict[str, tuple[int, ...]] = {}
+        self._known = _Known(vocabulary)
 
     def __call__(self, text: str) -> Floats:
         """The vector of a text; zeros for one without words."""
-        pieces: list[int] = []
         known = self._known
-        for word in _WORD.findall(readable(text, MOST_CHARS)):
-            found = known.get(word)
-            pieces += found if found is not None else self._cut(word)
-        if not pieces:
+        pieces = b"".join([known[word] for word in _WORD.findall(readable(text, MOST_CHARS))])
+        if len(known) > _MOST_KNOWN:
+            known.clear()  # soon filled again, with what is asked now
+        at = np.frombuffer(pieces, np.uint16)[:_MOST_PIECES].astype(np.intp)
+        if not len(at):
             return np.zeros(self._codes.shape[1], np.float32)
-        at = np.array(pieces[:_MOST_PIECES])
-        total: Floats = self._scales[at] @ self._codes[at].astype(np.float32)
+        total: Floats = self._scales.take(at) @ self._codes.take(at, axis=0).astype(np.float32)
         total /= np.float32(len(at))
         return total
-
-    def _cut(self, word: str) -> tuple[int, ...]:
-        found = tuple(_pieces(_SPACE + word[:_MOST_WORD], self._vocabulary))
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()  # soon filled again, with what is asked now
-        self._known[word] = found
-        return found
 
 
 def installed() -> bool:
@@ -104,7 +108,7 @@ def opened(folder: Path) -> StaticWords:
     except (OSError, msgspec.MsgspecError) as error:
         raise StoreError(f"{path.name} is not readable ({INSTALL})") from error
     most = max(vocabulary.values(), default=-1)
-    if table.ndim != 2 or table.shape[1] != DIMS or most >= len(table):
+    if table.ndim != 2 or table.shape[1] != DIMS or not most < len(table) <= 2**16:
         raise StoreError(
             f"the static embedding has a table of {table.shape}, {_ROWS} by {DIMS} are expected, "
             f"and pieces up to {most} ({INSTALL})"

@@ -15,6 +15,8 @@ from scrimp.values import Value
 
 Answers = dict[str, tuple[float, float]]
 """By model: quality, and weight."""
+Key = tuple[bytes, Place]
+"""Packed features, and where it was asked."""
 
 
 class Row(Value, frozen=True):
@@ -45,15 +47,15 @@ class KeptRows:
     def __init__(self, width: int, most: int) -> None:
         self.width = width
         self.most = most
-        self.packed: dict[tuple[bytes, Place], Answers] = {}
+        self.packed: dict[Key, Answers] = {}
 
     def __len__(self) -> int:
         return len(self.packed)
 
     def add(
         self, features: Floats, place: Place, qualities: Mapping[str, float], weight: float
-    ) -> None:
-        """Keep answers to a question."""
+    ) -> Key:
+        """Keep answers to a question; what it is known by."""
         key = (pack(features), place)
         found = self.packed.get(key)
         if found is None:
@@ -65,6 +67,7 @@ class KeptRows:
             total = known + weight
             mean = (before * known + quality * weight) / total
             found[model] = (float(mean), float(total))
+        return key
 
     def block(self) -> Block:
         """Everything, unpacked."""

@@ -15,17 +15,19 @@ from numpy.typing import NDArray
 Singles = NDArray[np.float32]
 
 DIRECTIONS: Final = 64
-MOST: Final = 8192
+MOST: Final = 4096
 _SHARP: Final = 8.0
 _AT: Final = 0.7
 _PRIOR: Final = 1.0
 """How much counts for no difference: as much as one answer at a cosine of `_AT`."""
 _FEWEST: Final = 10
+_SAME: Final = 0.9995
+"""Nearer it is the same question again, which says nothing of how far others lie apart."""
 
 
 @dataclass(slots=True)
 class Neighbours:
-    """Known questions, `used` of them; the oldest makes room. `answers` has NaN where unknown.
+    """Known questions, `used` of them; the oldest makes room. `answers` are `marked`.
 
     `familiar` is how near known questions are to their own neighbours, in rising order.
     """
@@ -41,10 +43,10 @@ class Neighbours:
         """A vote per model, and the novelty of the question.
 
         The vote is the mean quality of near answers, less what the model's mean is: how it differs
-        here. NaN counts for nothing, and few answers for little.
+        here. Few answers count for little.
         """
         if self.used < _FEWEST:
-            return np.zeros(self.answers.shape[1], np.float32), 1.0
+            return np.zeros(self.answers.shape[1] // 2, np.float32), 1.0
         near = self.vectors[: self.used] @ self.place(row)
         return vote(near, self.answers[: self.used]), self._novelty(float(near.max()))
 
@@ -62,7 +64,7 @@ class Neighbours:
     def grow(self) -> None:
         """Make room for the rest, behind what is kept."""
         room = np.zeros((MOST, self.vectors.shape[1]), np.float32)
-        known = np.full((MOST, self.answers.shape[1]), np.nan, np.float32)
+        known = np.zeros((MOST, self.answers.shape[1]), np.float32)
         room[: self.used], known[: self.used] = self.vectors, self.answers
         self.vectors, self.answers = room, known
 
@@ -77,16 +79,20 @@ class Neighbours:
 def vote(near: Singles, answers: Singles) -> Singles:
     """What all known questions say of each model, near ones loudest; shrunk to 0."""
     weights = np.exp(np.float32(_SHARP) * (near - np.float32(_AT)))
-    known = np.isfinite(answers)
-    total = weights @ known.astype(np.float32)
-    out: Singles = (weights @ np.where(known, answers, np.float32(0))) / (
-        total + np.float32(_PRIOR)
-    )
+    said = weights @ answers
+    half = len(said) // 2
+    out: Singles = said[:half] / (said[half:] + np.float32(_PRIOR))
     return out
 
 
+def marked(answers: Singles) -> Singles:
+    """Answers as neighbours keep them: 0 where unknown, and behind them a 1 where known."""
+    known = np.isfinite(answers)
+    return np.concatenate([np.where(known, answers, 0.0), known], axis=-1, dtype=np.float32)
+
+
 def neighbours(rows: Singles, answers: Singles) -> tuple[Neighbours, Singles]:
-    """A memory of these questions, and each one's vote by the others.
+    """A memory of these questions, and each one's vote by the others. NaN: not answered.
 
     Of more than it holds some of all ages are drawn, once and for all.
     """
@@ -97,7 +103,7 @@ def neighbours(rows: Singles, answers: Singles) -> tuple[Neighbours, Singles]:
     lengths = np.sqrt(np.maximum(((kept @ vectors) ** 2).mean(axis=0), 1e-9))
     turn = np.ascontiguousarray((vectors / np.sqrt(lengths))[:, ::-1][:, :DIRECTIONS], np.float32)
     places = _unit(rows @ turn)
-    latest, known = places[chosen], answers[chosen]
+    latest, known = places[chosen], marked(answers[chosen])
     votes, close = _by_others(places, latest, known, chosen)
     used = len(chosen)
     made = Neighbours(turn, latest, known, np.sort(close), used, used % MOST)
@@ -108,14 +114,15 @@ def neighbours(rows: Singles, answers: Singles) -> tuple[Neighbours, Singles]:
 def _by_others(
     places: Singles, known: Singles, answers: Singles, chosen: NDArray[np.intp]
 ) -> tuple[Singles, Singles]:
-    votes = np.zeros((len(places), answers.shape[1]), np.float32)
+    votes = np.zeros((len(places), answers.shape[1] // 2), np.float32)
     close = np.zeros(len(places), np.float32)
     among = {int(row): at for at, row in enumerate(chosen)}
     for row, place in enumerate(places):
         near = known @ place
         if (itself := among.get(row)) is not None:
             near[itself] = -2.0
-        votes[row], close[row] = vote(near, answers), near.max()
+        votes[row] = vote(near, answers)
+        close[row] = near[near < _SAME].max(initial=-1.0)
     return votes, close
 
 

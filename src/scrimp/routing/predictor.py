@@ -86,14 +86,16 @@ class Predictor:
         """One verdict. Raises ValueError for a quality outside 0 to 1, or a weight not above 0."""
         checked(quality, weight)
         self._check(features)
-        self.rows.add(features, place, {model: quality}, weight)
+        key = self.rows.add(features, place, {model: quality}, weight)
         self.since += 1
         look = None if self.fitted is None else self.fitted.look(features)
         mean, extra = self._says(model, look)
         self.effects.add(model, place, float(quality - mean - extra), weight)
         if self.fitted is not None and look is not None:
             self._correct(self.fitted, look, model, quality, weight)
-            self._remember(self.fitted, features, model, quality)
+            row = compared(self.fitted.frame, self.fitted.frame.dense(features))
+            if _remember(self.fitted, row, model, quality, again=key == self._last):
+                self._last = key
 
     def fit(self, rows: Iterable[Row]) -> None:
         """Take many verdicts at once, then refit. Raises ValueError as `learn`."""
@@ -187,26 +189,28 @@ class Predictor:
         update(head.near, head.inverse, at, quality - head.mean - float(at @ head.near), weight)
         self._folded.pop(model, None)
 
-    def _remember(self, now: Fitted, features: Floats, model: str, quality: float) -> None:
-        """Among neighbours; answers of other models to the question that came last join it."""
-        column = now.columns.get(model)
-        if column is None:
-            return
-        near, last = now.near, next(reversed(self.rows.packed))
-        answers = np.full(len(now.columns), np.nan, np.float32)
-        if last == self._last:
-            near.next = (near.next - 1) % len(near.vectors)
-            answers = near.answers[near.next].copy()
-        answers[column] = quality - now.heads[model].mean
-        near.add(compared(now.frame, now.frame.dense(features)), answers)
-        self._last = last
-
     def _add_errors(self, block: Block, said: NDArray[np.float64]) -> None:
         for row, place in enumerate(block.places):
             for column in np.flatnonzero(block.weights[row]):
                 error = block.answers[row, column] - said[row, column]
                 weight = float(block.weights[row, column])
                 self.effects.add(block.models[column], place, float(error), weight)
+
+
+def _remember(now: Fitted, row: Singles, model: str, quality: float, *, again: bool) -> bool:
+    """Among neighbours. `again`: it is one answer more to the question that came last."""
+    column = now.columns.get(model)
+    if column is None:
+        return False
+    near, columns = now.near, len(now.columns)
+    answers = np.zeros(2 * columns, np.float32)
+    if again:
+        near.next = (near.next - 1) % len(near.vectors)
+        answers = near.answers[near.next].copy()
+    answers[column] = quality - now.heads[model].mean
+    answers[columns + column] = 1.0
+    near.add(row, answers)
+    return True
 
 
 def _within(good: dict[str, float]) -> dict[str, float]:
@@ -216,4 +220,4 @@ def _within(good: dict[str, float]) -> dict[str, float]:
     from each other that models are told apart, and easy questions are many.
     """
     over = max(0.0, max(good.values(), default=0.0) - _MOST)
-    return {model: max(_LEAST, chance - over) for model, chance in good.items()}
+    return {model: float(max(_LEAST, chance - over)) for model, chance in good.items()}

@@ -21,8 +21,8 @@ Floats = NDArray[np.float32]
 EMBEDDING: Final = 256
 WORDS: Final = 1024
 """Places of words: a word adds or takes one from its own, which it may share."""
-HEAD_CHARS: Final = 2500
-TAIL_CHARS: Final = 1500
+HEAD_CHARS: Final = 1800
+TAIL_CHARS: Final = 1200
 """A long text is read at both ends only: what is asked stands there."""
 
 
@@ -91,10 +91,8 @@ class Reader:
         row[len(NAMES) : LEXICAL] = _about(meta)
         if self._embed is not None:
             row[LEXICAL:DENSE] = self._embed(text)
-        codes = [bucket(token) for token in set(found.tokens)]
-        if codes:
-            at = np.array(codes)
-            row[DENSE + (at & _PLACES)] = _SIGN[at >> 20]
+        at = np.frombuffer(b"".join([bucket(token) for token in found.distinct]), np.uint32)
+        row[DENSE + (at & _PLACES)] = _SIGN[at >> 20]
         return row
 
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+import sys
+from collections import Counter
+from collections.abc import Collection, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -15,7 +18,9 @@ from zlib import crc32
 
 _TOKEN: Final = re.compile(r"[a-z']+|[0-9]+")
 _OPTION: Final = re.compile(r"\n[ \t]*\(?[A-Ja-j][.)][ \t]")
+_DIGIT: Final = re.compile(r"[0-9]")
 _NUMERIC: Final = re.compile(r"[-+$\d.,%/ ]+")
+_WHOLE: Final = re.compile(r"all of|none of|both")
 _UPPER: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _SIGNS: Final = "$\\^=+*/()_\"%|<>,;:?!.{}`#[]'\n-"
 
@@ -120,69 +125,72 @@ NAMES: Final[tuple[str, ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """`numbers` as NAMES says; `tokens` are the lower-case words and numbers, in order."""
+    """`numbers` as NAMES says; `distinct` are the lower-case words and numbers."""
 
     numbers: list[float]
-    tokens: list[str]
+    distinct: Collection[str]
 
 
 def counted(text: str) -> Counted:
     """Read one question."""
     marks = [found.start() for found in _OPTION.finditer(text)]
-    stem = text[: marks[0]] if len(marks) > 1 else text
+    asked = text[: marks[0]] if len(marks) > 1 else text
     options = _options(text, marks) if len(marks) > 1 else []
-    stem_tokens = _TOKEN.findall(stem.lower())
+    stem_tokens = _TOKEN.findall(asked.lower())
     tokens = stem_tokens
     if options:
         tokens = stem_tokens + _TOKEN.findall(text[marks[0] :].lower())
-    stem_kinds = _tally(stem_tokens)
-    kinds = _tally(tokens) if options else stem_kinds
+    counts = Counter(tokens)
+    kinds, stem = _tally(counts), frozenset(stem_tokens)
+    in_stem = _tally(dict.fromkeys(stem, 1)) if options else kinds
     numbers = [
         math.log1p(len(text)),
         math.log1p(len(tokens)),
-        math.log1p(len(stem)),
+        math.log1p(len(asked)),
         math.log1p(len(stem_tokens)),
-        math.log1p(stem.count(".")),
+        math.log1p(asked.count(".")),
     ]
     numbers += [_LOG[min(count, 63)] for count in kinds[:_COUNT]]
-    numbers += [1.0 if count else 0.0 for count in stem_kinds[:_COUNT]]
-    numbers += _words(text, tokens, stem_tokens, kinds[_COUNT])
+    numbers += [1.0 if count else 0.0 for count in in_stem[:_COUNT]]
+    numbers += _words(text, tokens, stem_tokens, len(counts), kinds[_COUNT])
     numbers += [_LOG[min(text.count(sign), 63)] for sign in _SIGNS]
-    numbers += _form(text, stem)
-    numbers += _about_options(options, set(stem_tokens))
-    return Counted(numbers, tokens)
+    numbers += _form(text, asked)
+    numbers += _about_options(options, stem)
+    return Counted(numbers, counts)
 
 
 @lru_cache(maxsize=8192)
-def bucket(token: str) -> int:
-    """A word's place (20 bits) and sign (the bit above): the same everywhere, for ever."""
-    return crc32(token.encode()) & 0x1FFFFF
+def bucket(token: str) -> bytes:
+    """A word's place (20 bits) and sign (the bit above), four bytes: for ever the same."""
+    return (crc32(token.encode()) & 0x1FFFFF).to_bytes(4, sys.byteorder)
 
 
 _LOG: Final = [math.log1p(count) for count in range(64)]
 
 
-def _tally(tokens: Sequence[str]) -> list[int]:
-    counts = [0] * (_COUNT + 1)
-    for token in tokens:
-        for place in _KINDS.get(token, ()):
-            counts[place] += 1
-    return counts
+def _tally(counts: Mapping[str, int]) -> list[int]:
+    found = [0] * (_COUNT + 1)
+    for token in _KINDS.keys() & counts.keys():
+        for place in _KINDS[token]:
+            found[place] += counts[token]
+    return found
 
 
-def _words(text: str, tokens: list[str], stem_tokens: list[str], common: int) -> list[float]:
-    lengths = [len(token) for token in tokens]
-    figures = [token for token in tokens if token[0] <= "9" and token[0] != "'"]
+def _words(
+    text: str, tokens: list[str], stem_tokens: list[str], distinct: int, common: int
+) -> list[float]:
+    lengths = list(map(len, tokens))
+    figures = list(filter(str.isdigit, tokens))
     count, chars = max(1, len(tokens)), max(1, len(text))
     capitals = text.encode("utf-8", "replace")
     return [
         sum(map(len, figures)) / chars,
         math.log1p(len(figures)),
-        math.log1p(sum(token[0] <= "9" and token[0] != "'" for token in stem_tokens)),
+        math.log1p(len(list(filter(str.isdigit, stem_tokens)))),
         (len(capitals) - len(capitals.translate(None, _UPPER))) / chars,
         sum(lengths) / count,
-        sum(length > 8 for length in lengths) / count,
-        len(set(tokens)) / count,
+        len([length for length in lengths if length > 8]) / count,
+        distinct / count,
         common / count,
     ]
 
@@ -208,7 +216,7 @@ def _options(text: str, marks: list[int]) -> list[str]:
     return [one.lstrip("(")[2:].strip() for one in found]
 
 
-def _about_options(options: list[str], stem: set[str]) -> list[float]:
+def _about_options(options: list[str], stem: AbstractSet[str]) -> list[float]:
     count = len(options)
     if count < 2:
         return [0.0] * len(OPTION_NAMES)
@@ -216,6 +224,7 @@ def _about_options(options: list[str], stem: set[str]) -> list[float]:
     mean = sum(lengths) / count
     spread = math.sqrt(sum((length - mean) ** 2 for length in lengths) / count)
     low = [one.lower() for one in options]
+    joined = "\n".join(low)
     sets = [set(one.split()) for one in low]
     union, shared = set().union(*sets), sets[0].intersection(*sets[1:])
     return [
@@ -224,10 +233,10 @@ def _about_options(options: list[str], stem: set[str]) -> list[float]:
         math.log1p(max(lengths)),
         math.log1p(min(lengths)),
         spread / (1 + mean),
-        sum(any(char.isdigit() for char in one) for one in options) / count,
+        len([one for one in options if _DIGIT.search(one)]) / count,
         float(all(_NUMERIC.fullmatch(one) for one in options)),
-        float(any("all of" in one or "none of" in one or "both" in one for one in low)),
-        float(any("true" in one or "false" in one for one in low)),
+        float(_WHOLE.search(joined) is not None),
+        float("true" in joined or "false" in joined),
         float(len({one.split(",", 1)[0].split(" ", 1)[0] for one in low}) < count),
         len(shared) / max(1, len(union)),
         len(union & stem) / max(1, len(union)),
