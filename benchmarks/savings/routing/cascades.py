@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scrimp.checks.sums import sums
 from scrimp.routing.acceptance import fit
@@ -39,28 +40,35 @@ USD_PER_MILLION = {"weak": (0.6, 0.6), "strong": (10.0, 30.0)}
 _FOLDS, _ROUNDS = 5, 4
 _CHARS_PER_TOKEN = 4
 _TEMPER = 0.5
-"""Of the extra cost in the order by which costs are read: all of it would chase cheap questions."""
+"""Of the foreseen cost in the order by which costs are read: it is foreseen only roughly."""
+_LEAST = 0.2
+"""No escalation is foreseen to cost less than this share of the mean."""
 
 
-def study(rows: Sequence[Row], weak: str, strong: str, seed: int = 0) -> dict[str, Any]:
-    """Scores by folds, each question judged by fits of other questions."""
-    rows = _answered(rows, weak, strong)
+def study(
+    rows: Sequence[Row], weak: str, strong: str, seed: int = 0, also: Sequence[Row] = ()
+) -> dict[str, Any]:
+    """Scores by folds, each question judged by fits of other questions, `also` of those beside."""
+    rows, also = _answered(rows, weak, strong), _answered(also, weak, strong)
     if len(rows) < 10 * _FOLDS:
         return {"questions": len(rows), "why": f"fewer than {10 * _FOLDS} with {weak}'s answer"}
     seen, quality, gains = _seen(rows, weak, strong)
+    more = _seen(also, weak, strong) if also else (seen[:0], quality[:0], gains[:0])
     begun = time.process_time()
-    scores = np.zeros(len(rows))
+    scores, costs = np.zeros(len(rows)), np.zeros(len(rows))
     for again in range(_ROUNDS):
         which = np.random.default_rng([seed, again]).permutation(len(rows)) % _FOLDS
         for fold in range(_FOLDS):
             out = which == fold
-            found = fit(seen[~out], quality[~out], gains[~out])
+            parts = (seen[~out], quality[~out], gains[~out])
+            found = fit(*(np.concatenate(both) for both in zip(parts, more, strict=True)))
             scores[out] += 0.5 if found is None else found.scores(seen[out])
+            costs[out] += _foreseen(_picked(rows, ~out), _picked(rows, out), weak, strong)
     spent_s = time.process_time() - begun
     return {
-        "how": f"{_FOLDS} folds, {_ROUNDS} times",
+        "how": f"{_FOLDS} folds, {_ROUNDS} times, and {len(also)} questions beside",
         "fit_ms": round(spent_s * 1000 / (_FOLDS * _ROUNDS), 1),
-        **_told(rows, weak, strong, scores / _ROUNDS, seed),
+        **_told(rows, (weak, strong), scores / _ROUNDS, costs / _ROUNDS, seed),
     }
 
 
@@ -74,8 +82,9 @@ def held_out(
         why = f"{len(train)} rows to learn from and {len(test)} to judge are too few"
         return {"questions": len(test), "why": why}
     scores = found.scores(_seen(test, weak, strong)[0])
+    costs = _foreseen(train, test, weak, strong)
     how = f"one fit on {len(train)} other questions"
-    return {"how": how, **_told(test, weak, strong, scores, seed)}
+    return {"how": how, **_told(test, (weak, strong), scores, costs, seed)}
 
 
 def _answered(rows: Sequence[Row], weak: str, strong: str) -> list[Row]:
@@ -89,13 +98,31 @@ def _seen(rows: Sequence[Row], weak: str, strong: str) -> tuple[Floats, Floats, 
     return np.array(seen, np.float64), quality, best - quality
 
 
-def _told(rows: Sequence[Row], weak: str, strong: str, accept: Floats, seed: int) -> dict[str, Any]:
+def _picked(rows: Sequence[Row], chosen: NDArray[np.bool_]) -> list[Row]:
+    return [row for row, wanted in zip(rows, chosen, strict=True) if wanted]
+
+
+def _foreseen(train: Sequence[Row], test: Sequence[Row], weak: str, strong: str) -> Floats:
+    """What escalating may cost, by the lengths of question and draft: all that is known by then."""
+    told = np.array([_cost(one, strong, "strong") for one in train])
+    found = np.linalg.lstsq(_lengths(train, weak), told, rcond=None)[0]
+    return np.asarray(np.maximum(_lengths(test, weak) @ found, _LEAST * told.mean()))
+
+
+def _lengths(rows: Sequence[Row], weak: str) -> Floats:
+    return np.array([(1.0, len(one.prompt), len(one.labels[weak].response)) for one in rows])
+
+
+def _told(
+    rows: Sequence[Row], models: tuple[str, str], accept: Floats, costs: Floats, seed: int
+) -> dict[str, Any]:
+    weak, strong = models
     pair, always = _pair(rows, weak, strong)
     answers = [one.labels[weak].response for one in rows]
     wrong = np.array([any(not one.right for one in sums(text)) for text in answers], np.float64)
     doubt = 1.0 - accept
     contenders = {
-        "acceptance": Scored(doubt, doubt / pair.strong_cost**_TEMPER),
+        "acceptance": Scored(doubt, doubt / costs**_TEMPER),
         "arithmetic": Scored(wrong),
         "answer_length": Scored(np.array([float(len(text)) for text in answers])),
         "question_length": Scored(np.array([float(len(one.prompt)) for one in rows])),
