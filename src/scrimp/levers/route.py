@@ -39,12 +39,17 @@ class Route:
             return await next(call)
         chosen = self._chooser.choose(call, plan)
         self._tell(call, plan, chosen)
-        target, reply = await self._ask(call, next, chosen)
+        if chosen.proven and call.wish.cascade is None:  # drafts would be another policy
+            call = replace(call, wish=replace(call.wish, cascade=False))
+        try:
+            target, reply = await self._ask(call, next, chosen)
+        except BaseException:
+            self._chooser.unanswered(chosen)
+            raise
         if (usage := reply.facts.usage) is not None and reply.facts.complete:
             conversation, task = plan.asked.conversation, call.task.name
             self._router.seen.answered(conversation, target, task, usage.total_output_tokens)
-        if same_place(target, chosen.offer.target):
-            self._chooser.answered(call, chosen, reply)
+        self._chooser.answered(call, chosen, reply)
         return reply
 
     async def _ask(self, call: Call, next: Next, chosen: Chosen) -> tuple[Target, Reply]:

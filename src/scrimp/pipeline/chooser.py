@@ -15,12 +15,16 @@ from scrimp.values import Value
 
 
 class Chosen(Value, frozen=True):
-    """The offer, in one word why, and the numbers behind it; `ground` is what to learn from."""
+    """The offer, in one word why, and the numbers behind it; `ground` is what to learn from.
+
+    With `proven` a promise stands behind it, about this model and no draft of another one.
+    """
 
     offer: Offer
     why: str
     numbers: Mapping[str, int | float | str]
     ground: object = None
+    proven: bool = False
 
 
 class Chooser(Protocol):
@@ -32,6 +36,10 @@ class Chooser(Protocol):
 
     def answered(self, call: Call, chosen: Chosen, reply: Reply) -> None:
         """What the chosen one answered. Returns at once."""
+        ...
+
+    def unanswered(self, chosen: Chosen) -> None:
+        """Nothing came of it. Returns at once and never raises."""
         ...
 
 
@@ -67,6 +75,11 @@ class Depths:
         """Hand it to who learns."""
         if self._learned is not None:
             self._learned.answered(call, chosen, reply)
+
+    def unanswered(self, chosen: Chosen) -> None:
+        """There is nothing to learn."""
+        if self._learned is not None:
+            self._learned.unanswered(chosen)
 
     def _by_rules(self, plan: Plan) -> Chosen:
         picked = pick(plan.subject, plan.offers, plan.wanted.wish, self._rules)

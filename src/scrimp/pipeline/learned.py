@@ -13,7 +13,7 @@ from functools import partial
 
 from scrimp.calls import Call, HeldSink, Reply, Trace
 from scrimp.choosing import Lesson, Place
-from scrimp.ledger.steps import same_place
+from scrimp.ledger.steps import same_place, served_of
 from scrimp.pipeline.chooser import Chosen
 from scrimp.pipeline.comparing import Outcome, Shadows
 from scrimp.pipeline.later import Later
@@ -88,8 +88,12 @@ class LearnedChoice:
 
     def answered(self, call: Call, chosen: Chosen, reply: Reply) -> None:
         """Have it compared where the certificate asked for that."""
+        ground, trace = chosen.ground, call.trace
+        served = served_of(trace.attempts, trace.lines)
+        if served is None or not same_place(served.target, chosen.offer.target):
+            self.unanswered(chosen)  # another one answered: that is not what is to be proven
+            return
         self._version(chosen.offer.name, reply.facts.model)
-        ground = chosen.ground
         if isinstance(ground, Estimated):
             self._means.feedback.served(call, ground.place, chosen.offer.name, ground.ranked)
         if not isinstance(ground, Ground):
@@ -101,6 +105,11 @@ class LearnedChoice:
         aside = call.sent_to(HeldSink(), Trace())
         if not self._means.later.put(partial(self._compare, aside, ground, reply)):
             self._withdraw(ground)
+
+    def unanswered(self, chosen: Chosen) -> None:
+        """A comparison that was asked for will not be made."""
+        if isinstance(chosen.ground, Ground) and chosen.ground.verdict.shadow:
+            self._withdraw(chosen.ground)
 
     def _certified(self, plan: Plan, ranked: Ranked, loss: float) -> Chosen:
         reference = _reference(plan)
@@ -125,13 +134,13 @@ class LearnedChoice:
         numbers = {**ranked.numbers, "score": round(score, 4), "max_loss": loss}
         if verdict is None:
             known = Estimated(ranked, plan.asked.place)
-            return Chosen(reference, "gathering", numbers, known)
+            return Chosen(reference, "gathering", numbers, known, proven=True)
         live = -1 if proof.certificate is None else proof.certificate.ladder.live
         numbers |= {"rung": verdict.rung, "live": live, "propensity": round(verdict.propensity, 4)}
         ground = Ground(ranked, reference, challenger, score, proof, verdict)
         offer = challenger if verdict.serve_cheap else reference
         why = "novel" if novel else verdict.why.replace(" ", "_")
-        return Chosen(offer, why, numbers, ground)
+        return Chosen(offer, why, numbers, ground, proven=True)
 
     def _version(self, name: str, told: str) -> None:
         """Another version behind a name is another model: what was proven of it holds no more."""
