@@ -2,50 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
-from scrimp.billing import pricer
 from scrimp.calls import Call, Caller, Target
 from scrimp.choosing import Wish
-from scrimp.dialects import DIALECTS
-from scrimp.errors import InvalidRequest, UnknownModel
-from scrimp.pipeline.router import Plan, Router, RouterMeans
+from scrimp.errors import InvalidRequest
+from scrimp.pipeline.router import Plan
 from scrimp.routing.tables import ModelFacts, RouteSection
-from tests.support.budgets import book
 from tests.support.core import call_of
-
-MODELS = ("gpt-4o-mini", "gpt-4o")
-SECTION = RouteSection(enabled=True, models=MODELS, reference="gpt-4o", depth="rules")
-
-
-@dataclass(frozen=True)
-class Served:
-    """One provider that serves what it is told, under these names."""
-
-    models: tuple[str, ...] = (*MODELS, "gpt-4.1")
-
-    def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:
-        """By name."""
-        del native_only
-        if model not in self.models:
-            raise UnknownModel(model)
-        return Target("openai", model, dialect)
-
-    def default_provider(self, dialect: str) -> str:
-        """The one there is."""
-        del dialect
-        return "openai"
-
-
-def router(section: RouteSection = SECTION) -> Router:
-    """Over the real price book."""
-    made = book()
-    names = {"openai": "openai"}
-    return Router(RouterMeans(section, Served(), made, names, pricer(made, names, {}), DIALECTS))
+from tests.support.routing import SECTION, router
 
 
 def auto(wish: Wish | None = None, model: str = "scrimp/auto", **fields: Any) -> Call:

@@ -1,0 +1,42 @@
+"""Routers over the real price book and one provider, for tests of the choice of a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from scrimp.billing import pricer
+from scrimp.calls import Target
+from scrimp.dialects import DIALECTS
+from scrimp.errors import UnknownModel
+from scrimp.pipeline.router import Router, RouterMeans
+from scrimp.routing.tables import RouteSection
+from tests.support.budgets import book
+
+MODELS = ("gpt-4o-mini", "gpt-4o")
+SECTION = RouteSection(enabled=True, models=MODELS, reference="gpt-4o", depth="rules")
+
+
+@dataclass(frozen=True)
+class Served:
+    """One provider that serves what it is told, under these names."""
+
+    models: tuple[str, ...] = (*MODELS, "gpt-4.1")
+
+    def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:
+        """By name."""
+        del native_only
+        if model not in self.models:
+            raise UnknownModel(model)
+        return Target("openai", model, dialect)
+
+    def default_provider(self, dialect: str) -> str:
+        """The one there is."""
+        del dialect
+        return "openai"
+
+
+def router(section: RouteSection = SECTION) -> Router:
+    """Over the real price book."""
+    made = book()
+    names = {"openai": "openai"}
+    return Router(RouterMeans(section, Served(), made, names, pricer(made, names, {}), DIALECTS))
