@@ -18,16 +18,20 @@ SECTION = RouteSection(enabled=True, models=MODELS, reference="gpt-4o", depth="r
 
 @dataclass(frozen=True)
 class Served:
-    """One provider that serves what it is told, under these names."""
+    """Two providers that serve what they are told, under these names."""
 
-    models: tuple[str, ...] = (*MODELS, "gpt-4.1")
+    models: tuple[str, ...] = (*MODELS, "gpt-4.1", "claude-haiku-4-5")
 
     def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:
         """By name."""
         del native_only
         if model not in self.models:
             raise UnknownModel(model)
-        return Target("openai", model, dialect)
+        return Target("anthropic" if "claude" in model else "openai", model, dialect)
+
+    def spoken(self, provider: str, dialect: str) -> str:
+        """Models with `claude` in their names are Anthropic's."""
+        return "anthropic.messages" if provider == "anthropic" else dialect
 
     def default_provider(self, dialect: str) -> str:
         """The one there is."""
@@ -38,5 +42,5 @@ class Served:
 def router(section: RouteSection = SECTION) -> Router:
     """Over the real price book."""
     made = book()
-    names = {"openai": "openai"}
+    names = {"openai": "openai", "anthropic": "anthropic"}
     return Router(RouterMeans(section, Served(), made, names, pricer(made, names, {}), DIALECTS))

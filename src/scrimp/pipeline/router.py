@@ -29,6 +29,7 @@ from scrimp.routing.question import Asked, asked_of
 from scrimp.routing.tables import ModelFacts, RouteSection, reference_of
 from scrimp.routing.wanted import Wanted, wanted
 from scrimp.routing.wishes import is_choice
+from scrimp.translation.translator import why_unsaid
 from scrimp.values import Value
 
 _NO_FACTS = ModelFacts()
@@ -43,6 +44,10 @@ class Places(Protocol):
 
     def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:
         """Raises UnknownModel, or InvalidRequest for a dialect that it is not served in."""
+        ...
+
+    def spoken(self, provider: str, dialect: str) -> str:
+        """The dialect in which a provider is asked what a client says in this one."""
         ...
 
     def default_provider(self, dialect: str) -> str:
@@ -149,6 +154,9 @@ class Router:
         facts = self._means.section.facts.get(name, _NO_FACTS)
         found = self._known(target, facts)
         unable = why_not(call.request, call.target, target, found, sees=facts.images)
+        spoken = self._means.targets.spoken(target.provider, target.dialect)
+        if not unable and spoken != target.dialect and why_unsaid(call.request, target, spoken):
+            unable = "translation"
         stay = self._means.section.stay and asked.turn
         last = self.seen.models.get(asked.conversation) if stay else None
         stays = last is not None and same_place(last, target)

@@ -86,6 +86,14 @@ def test_images_go_where_they_are_seen() -> None:
     assert plan.removed == (("gpt-4o-mini", "modality"),)
 
 
+def test_what_the_other_vendor_cannot_be_told_is_not_sent_there() -> None:
+    """A model of another dialect is offered only where the call can be said in it."""
+    section = replace(SECTION, models=("claude-haiku-4-5", "gpt-4o"))
+    assert "claude-haiku-4-5" in names_of(plan_of(auto(), section))
+    plan = plan_of(auto(n=3), section)
+    assert plan.removed == (("claude-haiku-4-5", "translation"),)
+
+
 def test_a_key_and_a_clients_own_credential_hold() -> None:
     """A list of models, and a provider's key that goes to its provider only."""
     held = replace(auto(), caller=Caller("key:a", models=("gpt-4o",)))
