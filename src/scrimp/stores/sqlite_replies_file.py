@@ -15,15 +15,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scrimp.errors import StoreError
+from scrimp.stores.sqlite_cache_file import opened_to_read, opened_to_write
 from scrimp.stores.sqlite_ledger_file import Identity, identity, make_folder, open_private
-from scrimp.stores.sqlite_schema import Schema, use_wal
+from scrimp.stores.sqlite_schema import Schema
 
 APPLICATION_ID = 0x53435243
 """`SCRC` in the file's header: this database is a cache of Scrimp's."""
 
 SCHEMA = Schema("cache", "replies_", APPLICATION_ID)
 
-_PAGE_BYTES = 8192  # of 4096, a page would often hold one reply and much air
 _REPLACING = 0
 _FIRST_KEY = 1
 _OFFSETS = 1 << 62
@@ -45,57 +45,12 @@ def open_writer(path: Path, *, busy_timeout_ms: int) -> sqlite3.Connection:
 
     Raises StoreError (not ours, newer; damaged: see `is_damage`), sqlite3.Error or OSError.
     """
-    make_folder(path)
-    if identity(path) is None:  # SQLite gives its -wal and -shm files the mode of the database
-        os.close(open_private(path, os.O_RDWR))
-    connection = sqlite3.connect(
-        path, isolation_level=None, check_same_thread=False, timeout=busy_timeout_ms / 1000
-    )
-    try:
-        if not path.stat().st_size:
-            connection.execute(f"PRAGMA page_size = {_PAGE_BYTES}")
-            connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
-        SCHEMA.migrate(connection, path)
-        if path.stat().st_mode & 0o077:
-            path.chmod(0o600)  # by name: closing a descriptor would drop this process's locks
-        use_wal(connection)
-        connection.execute("PRAGMA synchronous = NORMAL")  # a loss of power takes replies, no more
-        connection.execute("PRAGMA wal_autocheckpoint = 1000")
-        connection.execute("PRAGMA journal_size_limit = 16777216")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+    return opened_to_write(SCHEMA, path, busy_timeout_ms=busy_timeout_ms)
 
 
 def open_reader(path: Path, *, busy_timeout_ms: int = 0) -> sqlite3.Connection:
     """A connection that only reads. Raises StoreError."""
-    if not path.is_file():
-        raise StoreError(
-            f'there is no cache at {path} (scrimp serve makes it, with engine = "sqlite")'
-        )
-    try:
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=busy_timeout_ms / 1000,
-        )
-    except sqlite3.Error as error:
-        raise StoreError(f"the cache {path} cannot be opened: {error}") from error
-    try:
-        found = SCHEMA.recognise(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        raise StoreError(f"the cache {path} cannot be read: {error}") from error
-    except StoreError:
-        connection.close()
-        raise
-    if found < len(SCHEMA.scripts()):
-        connection.close()
-        raise StoreError(f"{path} has schema version {found} (`scrimp serve` brings it up to date)")
-    return connection
+    return opened_to_read(SCHEMA, path, busy_timeout_ms=busy_timeout_ms)
 
 
 def damaged_path(path: Path) -> Path:
