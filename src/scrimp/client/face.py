@@ -29,6 +29,15 @@ from scrimp.client.own_budgets import Given as GivenBudget
 from scrimp.client.own_budgets import OwnBudgets, own_standings
 from scrimp.client.purses import purses_here
 from scrimp.client.reporting import BEGINNING, Since, Spend, period, row_of, spend_of, today
+from scrimp.client.summarising import (
+    Plan,
+    Steps,
+    Summarised,
+    SummaryOptions,
+    asked_in_turn,
+    awaited_in_turn,
+    steps,
+)
 from scrimp.client.telling import RecordOptions, told_of
 from scrimp.client.transport import AsyncTransport, Parcel, SyncTransport, Under
 from scrimp.client.wrapping import (
@@ -146,6 +155,26 @@ class Scrimp:
         asked = Question(question, context, self._model(model), max_tokens, labels, purses)
         return await self._engine.acall(partial(_ask, question=asked))
 
+    def summarise_then_ask(
+        self, document: str, question: str, **options: Unpack[SummaryOptions]
+    ) -> Summarised:
+        """Ask about a long document: a cheap model summarises it first, another answers from that.
+
+        `summary_model` reads the document, in pieces, and `model` answers. A summary has at most
+        `words` (200) and `max_tokens` (300). Where that is expected to cost more than it saves, the
+        document itself is asked. Each call is remembered, priced and budgeted like any other.
+        Raises as `ask` does.
+        """
+        with_user = partial(self.ask, user=options.get("user", ""))
+        return asked_in_turn(self._summaries(document, question, options), with_user)
+
+    async def asummarise_then_ask(
+        self, document: str, question: str, **options: Unpack[SummaryOptions]
+    ) -> Summarised:
+        """The same, awaited."""
+        plan = await asyncio.to_thread(self._summaries, document, question, options)
+        return await awaited_in_turn(plan, partial(self.aask, user=options.get("user", "")))
+
     def record(self, model: str, usage: object, **told: Unpack[RecordOptions]) -> Recorded:
         """Book a call that was made elsewhere.
 
@@ -230,6 +259,15 @@ class Scrimp:
         if name := asked or self._default_model:
             return name
         raise InvalidRequest("no model (give one: ask(…, model=…) or Scrimp(…, model=…))")
+
+    def _summaries(self, document: str, question: str, options: SummaryOptions) -> Steps:
+        model = self._model(options.get("model", ""))
+        quotes = self._quotes
+
+        def cost(call: Mapping[str, Any], output_tokens: int) -> Estimate:
+            return quotes.estimate(call, {"output_tokens": output_tokens})
+
+        return steps(Plan.of(document, question, model, options, cost))
 
     def close(self, grace_s: float = GRACE_S) -> None:
         """End: calls in the air may go on for `grace_s`, then everything is booked.

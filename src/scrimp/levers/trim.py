@@ -69,9 +69,8 @@ class Trim:
         known = call.operation == "chat" and call.target.dialect in RESULT_SIGNS
         if not known or not isinstance(items, list):
             return await next(call)
-        if self._settings.last:
-            call = self._by_number(call, items)
-        return await next(await self._by_size(call))
+        fewer = self._by_number(call, items) if self._settings.last else call
+        return await next(await self._by_size(fewer, call))
 
     def _by_number(self, call: Call, items: Sequence[Any]) -> Call:
         """At most so many messages, where a cut is worth more than it costs."""
@@ -104,8 +103,8 @@ class Trim:
             prices,
         )
 
-    async def _by_size(self, call: Call) -> Call:
-        """As much as the model takes, with room for the answer."""
+    async def _by_size(self, call: Call, whole: Call) -> Call:
+        """As much as the model takes, with room for the answer. `whole` is what was asked."""
         window = self._window(call)
         if window is None:
             return call
@@ -124,7 +123,8 @@ class Trim:
             call.trace.note(self.name, "cannot_fit", told)
             return call
         smaller = _with(call, found)
-        numbers = less_tokens(max(0, count.tokens - now.tokens))
+        before = count if call is whole else await self._count(whole)
+        numbers = less_tokens(max(0, before.tokens - now.tokens))
         return self._told(smaller, found, {**numbers, "limit": limit, "window": window})
 
     def _natively(self, call: Call, limit: int) -> Call | None:

@@ -226,3 +226,12 @@ async def test_a_provider_edits_the_context_itself_where_asked() -> None:
         short := call_of({**fields, "input": talk(1)[1:]}, dialect="openai.responses"), below
     )
     assert short.trace.lines == []
+
+
+async def test_what_went_by_number_and_by_size_is_one_sum() -> None:
+    """The last line of the lever holds all that was taken out."""
+    (lever, _), below, call = trim(window=900, last=12), Below(), asked(talk(20))
+    await lever(call, below)
+    assert verdicts(call, "trim") == ["trimmed", "trimmed"]
+    left = len(below.call.request.fields["messages"])
+    assert numbers(call, "trim")["less_tokens"] == (42 - left) * 103
