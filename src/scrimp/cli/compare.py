@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, Unpack, get_args
+from typing import TYPE_CHECKING, Unpack, get_args
 
 import click
 
+from scrimp.cli.compare_options import CompareOptions
 from scrimp.cli.first_error import first_error
 from scrimp.cli.options import config_option, examples, json_option, load_settings
 from scrimp.studies.questions import Match
@@ -21,28 +22,9 @@ _MOST_MODELS = 8
 _INTERRUPTED = 130
 
 
-class CompareOptions(TypedDict):
-    """The arguments of the command."""
-
-    file: Path
-    models: str
-    judge: str
-    expect: str
-    match: Match
-    ungraded: bool
-    output: Path | None
-    first: int | None
-    max_usd: str | None
-    max_tokens: int
-    concurrency: int
-    yes: bool
-    config: Path | None
-    as_json: bool
-
-
 @click.command(
     name="compare",
-    short_help="Run models on your prompts, judged blind: quality per dollar.",
+    short_help="Run models on your prompts, judged blind.",
     epilog=examples(
         "scrimp compare prompts.jsonl --models gpt-4o,gpt-4o-mini --judge claude-haiku-4-5",
         "scrimp compare sums.csv --models gpt-4o,gpt-4o-mini --expect answer --match number",

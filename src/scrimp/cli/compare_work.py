@@ -26,7 +26,7 @@ from scrimp.studies.questions import Match, Question, matches
 from scrimp.studies.summary import summary
 
 if TYPE_CHECKING:
-    from scrimp.cli.compare import CompareOptions
+    from scrimp.cli.compare_options import CompareOptions
 
 _SEED = 0
 """Of the resamples: the same records give the same intervals."""

@@ -50,6 +50,9 @@ COMMANDS: dict[str, Lazy] = {
     "compare": Lazy(
         "scrimp.cli.compare:compare_command", "Run models on your prompts, judged blind."
     ),
+    "route": Lazy(
+        "scrimp.cli.route_group:route_command", "Train, judge and explain the choice of models."
+    ),
     "price": Lazy("scrimp.cli.price:price_command", "Show what a model costs."),
     "prices": Lazy("scrimp.cli.prices:prices_command", "Show, set, compare and update prices."),
     "reprice": Lazy(

@@ -1,0 +1,61 @@
+"""What `scrimp route` reads and writes of what routes have learned."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from scrimp.choosing import Lesson
+    from scrimp.pipeline.proofs import Proof
+    from scrimp.pipeline.route_memory import SavedRanking
+    from scrimp.settings import Settings
+
+MOST = 200_000
+
+
+def saved_ranking(settings: Settings) -> SavedRanking | None:
+    """The ranking that was trained last. Raises StoreError."""
+    from scrimp.by_choice import open_route_store
+    from scrimp.pipeline.route_memory import RANKING, read_ranking
+
+    async def work() -> bytes | None:
+        return await open_route_store(settings).load(RANKING)
+
+    state = asyncio.run(work())
+    return None if state is None else read_ranking(state)
+
+
+def saved_proofs(settings: Settings) -> list[Proof]:
+    """Every certificate that can be read. Raises StoreError."""
+    from scrimp.by_choice import open_route_store
+    from scrimp.pipeline.proofs import is_proof, revived
+
+    async def work() -> list[bytes]:
+        store = open_route_store(settings)
+        states = [await store.load(name) for name in await store.names() if is_proof(name)]
+        return [state for state in states if state is not None]
+
+    found = [revived(state) for state in asyncio.run(work())]
+    return [proof for proof in found if proof is not None]
+
+
+def saved_lessons(settings: Settings) -> list[Lesson]:
+    """All lessons, oldest first. Raises StoreError."""
+    from scrimp.by_choice import open_route_store
+
+    async def work() -> list[Lesson]:
+        return await open_route_store(settings).lessons(most=MOST)
+
+    return asyncio.run(work())
+
+
+def save_ranking(settings: Settings, ranking: SavedRanking) -> None:
+    """In place of the one before. What was proven belongs to that one, and is left.
+
+    Raises StoreError.
+    """
+    from scrimp.by_choice import open_route_store
+    from scrimp.pipeline.route_memory import RANKING, write_ranking
+
+    asyncio.run(open_route_store(settings).save(RANKING, write_ranking(ranking)))
