@@ -107,6 +107,25 @@ class SemanticCache:
         if reason := self._learning.put(call, missed.looked, reply, missed.ttl_s):
             call.trace.note(self.name, "not_learned", {"reason": reason})
 
+    async def remember(self, call: Call, reply: Reply) -> str:
+        """Keep an answer that was brought, such as by warming; why not, or empty.
+
+        No look-up is counted and nothing is compared; the same question gets the new answer. Raises
+        StoreError.
+        """
+        ttl_s = time_to_live_s(call, self._ttl_s)
+        dialect = self._dialects.get(call.target.dialect)
+        question = self._question(call, dialect, ttl_s)
+        if isinstance(question, str) or dialect is None:
+            return str(question)
+        scope, books = self._place(call, question, dialect)
+        looked = await self._scopes.look(scope, books, question.text)
+        return await self._learning.keep_now(call, looked, reply, ttl_s)
+
+    def _place(self, call: Call, question: Question, dialect: Dialect) -> tuple[bytes, CacheScope]:
+        scope = scope_key(call, question, dialect, self._settings.scope)
+        return scope, CacheScope(call.caller.tenant, call.task.name)
+
     def _question(self, call: Call, dialect: Dialect | None, ttl_s: int) -> Question | str:
         """What is asked, or why it is not answered by meaning."""
         rules = self._settings.bypass
@@ -126,8 +145,7 @@ class SemanticCache:
         if self._clock.monotonic() < self._rests_until_s:
             call.trace.note(self.name, "skipped", {"reason": "resting"})
             return None
-        scope = scope_key(call, question, dialect, self._settings.scope)
-        books = CacheScope(call.caller.tenant, call.task.name)
+        scope, books = self._place(call, question, dialect)
         try:
             async with asyncio.timeout(self._settings.limit_s):
                 looked = await self._scopes.look(scope, books, question.text)

@@ -61,19 +61,36 @@ class Learning:
 
     def put(self, call: Call, looked: Looked, reply: Reply, ttl_s: int) -> str:
         """Why the answer is not learned from; empty when it will be."""
-        dialect = self._rules.dialects[call.target.dialect]
-        text = text_of(reply, dialect)
-        if reason := why_not_kept(reply, text, self._rules.max_reply_bytes):
+        if reason := self._why_not(call, reply):
             return reason
         aside = call.sent_to(HeldSink(), Trace())
         job = partial(self._learn, aside, looked, reply, ttl_s)
         return "" if self._later.put(job) else "busy"
 
+    async def keep_now(self, call: Call, looked: Looked, reply: Reply, ttl_s: int) -> str:
+        """Keep it as new, in place of what the same question had; why not, or empty.
+
+        Raises StoreError.
+        """
+        if reason := self._why_not(call, reply):
+            return reason
+        await self._replace(call, looked, reply, ttl_s)
+        return ""
+
+    def _why_not(self, call: Call, reply: Reply) -> str:
+        text = text_of(reply, self._rules.dialects[call.target.dialect])
+        return why_not_kept(reply, text, self._rules.max_reply_bytes)
+
+    async def _replace(self, call: Call, looked: Looked, reply: Reply, ttl_s: int) -> None:
+        if looked.cosine >= _SAME:
+            await self._store.delete(looked.scope, looked.nearest)
+        await self._keep(call, looked, reply, ttl_s)
+
     async def _learn(self, call: Call, looked: Looked, reply: Reply, ttl_s: int) -> None:
         if call.cache.mode == "refresh":
-            if looked.cosine >= _SAME:
-                await self._store.delete(looked.scope, looked.decision.group)
-        elif looked.decision.kind in ("audit", "explore") and self._judge is not None:
+            await self._replace(call, looked, reply, ttl_s)
+            return
+        if looked.decision.kind in ("audit", "explore") and self._judge is not None:
             group = await self._compare(call, looked, reply)
             if group and await self._join(call, looked, group):
                 return

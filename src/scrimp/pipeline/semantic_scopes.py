@@ -18,7 +18,10 @@ _LOG = 4000
 
 
 class Looked(Value, frozen=True):
-    """A question that was looked up: where, by which vector, and what was decided."""
+    """A question that was looked up: where, by which vector, and what was decided.
+
+    `nearest` is the group of the nearest known question, at `cosine`; 0 where none is known.
+    """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"vector", "sketch", "text", "policy"})
 
@@ -30,6 +33,7 @@ class Looked(Value, frozen=True):
     policy: Policy
     decision: Decision
     cosine: float = 0.0
+    nearest: int = 0
 
 
 @dataclass(slots=True)
@@ -56,8 +60,8 @@ class Scopes:
         facts = await self._store.facts(scope, groups) if groups else ()
         policy = await self._policy(scope, books)
         decision = policy.decide(Nearby(vector, sketch, near, facts))
-        cosine = near[0].cosine if near else 0.0
-        return Looked(scope, books, text, vector, sketch, policy, decision, cosine)
+        cosine, nearest = (near[0].cosine, near[0].group) if near else (0.0, 0)
+        return Looked(scope, books, text, vector, sketch, policy, decision, cosine, nearest)
 
     async def learn(self, looked: Looked, verdict: Judged, *, overturned: bool = False) -> None:
         """A verdict, into the log and the policy. Raises StoreError."""

@@ -1,4 +1,4 @@
-"""Making the exact cache warm: answers that are given or asked for before anybody asks.
+"""Making the caches warm: answers that are given or asked for before anybody asks.
 
 A warmed call is read as a client's own would be, so that it has the same key. What is remembered
 already is not asked for again; what is asked for is a call of its own, with the purpose `warm`: it
@@ -8,6 +8,7 @@ passes the guards only, and has an entry in the ledger.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -20,8 +21,9 @@ from scrimp.calls import Call, Cost, Headers, HeldSink, Reply, Trace, Usage
 from scrimp.dialects.detect import dialect_of
 from scrimp.dialects.json_body import read_object
 from scrimp.dialects.made_reply import made_reply
-from scrimp.errors import InvalidRequest
+from scrimp.errors import InvalidRequest, StoreError
 from scrimp.levers.exact_cache import ExactCache
+from scrimp.levers.semantic_cache import SemanticCache
 from scrimp.shell.intake import Asked, Identity, Intake
 from scrimp.shell.routes import ROUTES
 
@@ -78,12 +80,22 @@ class Warming:
         if form.dry_run:
             return Warmed("asked" if form.answer is None else "given")
         if form.answer is not None:
-            kept = await lever.keep(call, await self._given(call, form.answer))
+            reply = await self._given(call, form.answer)
+            kept = await lever.keep(call, reply)
+            await self._by_meaning(call, reply)
             return Warmed("given" if kept else "declined")
         reply = await self._app.handle(call)
         kept = await lever.keep(call, reply)
+        await self._by_meaning(call, reply)
         cost = None if call.trace.booked is None else call.trace.booked.cost
         return Warmed("asked" if kept else "declined", _nanousd(cost), call.id)
+
+    async def _by_meaning(self, call: Call, reply: Reply) -> None:
+        """The semantic cache learns it, too; one that is away spoils nothing."""
+        lever = self._app.levers.get("semantic_cache")
+        if isinstance(lever, SemanticCache):
+            with suppress(StoreError):
+                await lever.remember(call, reply)
 
     def _call(self, identity: Identity, form: WarmForm) -> Call:
         body = bytes(form.body)
