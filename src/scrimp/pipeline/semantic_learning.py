@@ -21,7 +21,7 @@ from scrimp.meanings import Judge, Judged, Known, Opinion, SemanticStore
 from scrimp.pipeline.later import Later
 from scrimp.pipeline.semantic_scopes import Looked, Scopes
 from scrimp.ports import Clock, StoredReply
-from scrimp.remembered import About
+from scrimp.remembered import About, CacheControl
 from scrimp.semantics.answers import text_of, why_not_kept
 
 SERVED_BY = "semantic_cache"
@@ -97,7 +97,10 @@ class Learning:
         await self._keep(call, looked, reply, ttl_s)
 
     async def _compare(self, call: Call, looked: Looked, reply: Reply) -> int:
-        """The group whose answer is equal to the fresh one; 0 when none of those compared is."""
+        """The group that the question may join; 0 when none of those compared is.
+
+        Its answer is equal to the fresh one, and will be forgotten whenever that would be.
+        """
         decision = looked.decision
         groups = dict.fromkeys((decision.group, *decision.order))
         for group in list(groups)[: self._rules.compared]:
@@ -110,7 +113,7 @@ class Learning:
             if group == decision.group:
                 opinion = await self._tell(call, looked, (kept.reply, reply), opinion)
             if opinion.equal:
-                return group
+                return group if _is_named_by(kept.about, call.cache) else 0
         return 0
 
     async def _opinion(self, call: Call, kept: Reply, reply: Reply) -> Opinion | None:
@@ -174,6 +177,11 @@ class Learning:
     def _known(self, looked: Looked, group: int, *, root: bool = False) -> Known:
         text = looked.text if self._rules.keep_texts else ""
         return Known(group, looked.vector, looked.sketch, text, root)
+
+
+def _is_named_by(about: About, asked: CacheControl) -> bool:
+    """Whoever forgets by the names of the call reaches this answer, too."""
+    return asked.name in ("", about.name) and set(asked.tags) <= set(about.tags)
 
 
 def _payer(call: Call) -> str:

@@ -56,3 +56,27 @@ async def test_an_answer_of_an_older_flight_counts_from_when_that_was_asked() ->
     known, _ = await kitchen.ask(ROOT, cache=TAGGED)
     assert known.served_by == "semantic_cache"
     assert known.asked_at is None
+
+
+@pytest.mark.parametrize(
+    ("root", "alias", "groups"),
+    [
+        (CacheControl(), CacheControl(), 1),
+        (TAGGED, CacheControl(), 1),
+        (TAGGED, TAGGED, 1),
+        (CacheControl(), TAGGED, 2),
+        (TAGGED, CacheControl(name="faq/reset", tags=("policy",)), 2),
+    ],
+)
+async def test_a_question_joins_only_an_answer_that_its_own_names_reach(
+    root: CacheControl, alias: CacheControl, groups: int
+) -> None:
+    """Else forgetting by its tag would leave what it is answered with."""
+    kitchen = SemanticKitchen()
+    kitchen.provider.answers = {ROOT: "Use the link.", ALIAS: "Use the link."}
+    await kitchen.ask(ROOT, cache=root)
+    await kitchen.ask(ALIAS, cache=alias)
+    (stats,) = await kitchen.store.stats()
+    assert (stats.groups, stats.questions, stats.judged) == (groups, 2, 1)
+    chosen = Chosen(key=alias.name, tag="policy")
+    assert await kitchen.store.invalidate(chosen) == bool(root.tags or alias.tags)
