@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from scrimp.calls import COUNTERS, Attempt, Cost, Line, TraceLine, Usage
 from scrimp.ledger.adjustment import Adjustment, amounts_now
 from scrimp.ledger.smaller import SMALLER
-from scrimp.ledger.steps import ESTIMATED
+from scrimp.ledger.steps import ESTIMATED, in_words
 from scrimp.money import PICO_PER_NANO, format_usd
 from scrimp.ports import Entry
 
@@ -81,13 +81,15 @@ def _bounded(nanousd: int | None, low: int | None, high: int | None) -> str:
 
 def trace_words(line: TraceLine) -> str:
     """Such as `exact_cache: miss (key 3fa2…, task factual_qa)`."""
-    numbers = ", ".join(f"{name} {_short(value)}" for name, value in line.numbers)
-    return f"{line.lever}: {line.verdict}" + (f" ({numbers})" if numbers else "")
+    told, rest = in_words(line)
+    told += [f"{name} {_short(name, value)}" for name, value in rest.numbers]
+    return f"{line.lever}: {line.verdict}" + (f" ({', '.join(told)})" if told else "")
 
 
-def _short(value: float | str) -> str:
+def _short(name: str, value: float | str) -> str:
+    """Keys and ids are cut; a reason is told whole."""
     if isinstance(value, str):
-        return value if len(value) <= _LONG else f"{value[:8]}…"
+        return value if len(value) <= _LONG or name == "why" else f"{value[:8]}…"
     return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 

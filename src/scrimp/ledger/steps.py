@@ -52,6 +52,20 @@ def estimated(move: Move, nanousd: int) -> Mapping[str, int | float | str]:
     return {_LEVER: move.lever, "model": move.before.model, _ASKED: nanousd}
 
 
+def in_words(line: TraceLine) -> tuple[list[str], TraceLine]:
+    """What a line says of attempts, for people, who count from 1; and the line with the rest."""
+    numbers = dict(line.numbers)
+    told = []
+    if _PROVIDER in numbers and _MODEL in numbers:
+        told.append(f"to {numbers.pop(_PROVIDER)} {numbers.pop(_MODEL)}")
+    for begin, said in ((_FIRST, "not served"), (_TAKEN, "served after all")):
+        first, past = numbers.pop(begin, None), numbers.pop(_ENDS[begin], None)
+        if isinstance(first, int) and isinstance(past, int) and past > first:
+            which = f"attempt {past}" if past == first + 1 else f"attempts {first + 1} to {past}"
+            told.append(f"{which} {said}")
+    return told, TraceLine(line.lever, line.verdict, tuple(numbers.items()))
+
+
 def spent_in_vain(lines: Iterable[TraceLine]) -> dict[int, str]:
     """Attempts whose answers were not served, by number: for which lever each was made."""
     found: dict[int, str] = {}

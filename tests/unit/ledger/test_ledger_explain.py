@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from scrimp.calls import UNKNOWN_COST, Cost, Line, TraceLine, Usage
+from scrimp.calls import UNKNOWN_COST, Cost, Line, Target, TraceLine, Usage
 from scrimp.ledger.explain import cost_words, explain, price_line, trace_words, usage_words
+from scrimp.ledger.steps import sent_to, served_after_all, unserved
 from tests.support.ledger_entries import attempt, call_id, entry
 
 
@@ -105,6 +106,19 @@ def test_long_values_of_a_trace_are_cut() -> None:
     line = TraceLine("exact_cache", "hit", (("key", "0123456789" * 4), ("age_s", 2.5)))
     assert trace_words(line) == "exact_cache: hit (key 01234567…, age_s 2.5)"
     assert trace_words(TraceLine("retry", "first")) == "retry: first"
+
+
+def test_what_became_of_attempts_is_told_in_words() -> None:
+    """By their numbers in the same text, and with the whole reason."""
+    numbers = {**unserved(0, 1), "model": "m", "why": "min_length: 12 characters of at least 40"}
+    line = TraceLine("cascade", "not_served", tuple(numbers.items()))
+    said = "attempt 1 not served, model m, why min_length: 12 characters of at least 40"
+    assert trace_words(line) == f"cascade: not_served ({said})"
+    target = Target("openai", "gpt-4o-mini", "openai.chat")
+    line = TraceLine("route", "chose", tuple({**sent_to(target), "p": 0.9}.items()))
+    assert trace_words(line) == "route: chose (to openai gpt-4o-mini, p 0.9)"
+    line = TraceLine("cascade", "served", tuple(served_after_all(1, 3).items()))
+    assert trace_words(line) == "cascade: served (attempts 2 to 3 served after all)"
 
 
 def test_suspect_usage_tells_both_numbers() -> None:
