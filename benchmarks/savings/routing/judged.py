@@ -74,19 +74,33 @@ def facts_of(pair: Pair) -> dict[str, Any]:
     }
 
 
-def gained(pair: Pair, good: Floats) -> Scored:
-    """Ours: by gain for shares of calls, by gain per extra dollar for costs."""
+NOVEL: Final = 0.5
+"""From here on a question is told apart from no other: see `gained`."""
+
+
+def gained(pair: Pair, good: Floats, novelty: Floats) -> Scored:
+    """Ours: by gain for shares of calls, by gain per extra dollar for costs.
+
+    Novel questions share one score by cost, that of their mean gain and mean extra: to send short
+    ones first would be a bet that length says nothing of what a task gains, and it lost.
+    """
     gain = good[:, 1] - good[:, 0]
-    return Scored(gain, per_extra(gain, pair.extra))
+    by_cost = per_extra(gain, pair.extra)
+    novel = novelty >= NOVEL
+    if novel.any():
+        by_cost[novel] = per_extra(
+            gain[novel].mean(keepdims=True), pair.extra[novel].mean(keepdims=True)
+        )
+    return Scored(gain, by_cost)
 
 
 def gated(pair: Pair, good: Floats, novelty: Floats) -> dict[str, Any]:
     """The router as it serves: what is novel goes to the reference, the rest by gain per dollar.
 
     `most_points_under` is over all settings of the dial, against the best model or blind mix that
-    the same money buys; `lowest` is the quality at its worst below what always the strong has.
+    the same money buys.
     """
-    known = novelty < 0.5
+    known = novelty < NOVEL
     gain = good[:, 1] - good[:, 0]
     score = np.where(known, per_extra(gain, pair.extra), np.inf)
     served = _from(curve(pair, score), float((~known).mean()))

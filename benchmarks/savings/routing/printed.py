@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich.console import Console
@@ -24,6 +24,8 @@ def tables(console: Console, result: Mapping[str, Any]) -> None:
     for name, title in _TITLES.items():
         if name in result:
             _routers(console, title, result[name])
+    for name, found in result.get("by_source", {}).items():
+        _routers(console, f"of them {name}", found)
     console.print(_PUBLISHED)
     if many := result.get("many_models"):
         console.print(
@@ -37,9 +39,15 @@ def tables(console: Console, result: Mapping[str, Any]) -> None:
         f"{fast['extra_rss_mb']:.0f} MB more memory ({fast['extra_rss_with_numpy_mb']:.0f} MB with "
         f"numpy and the code)"
     )
-    for name in ("cascade", "certificate"):
-        if name in result:
-            console.print(f"{name}: see the JSON", style="dim")
+    if best := result.get("cascade", {}).get("contenders", {}).get("acceptance"):
+        read = ", ".join(f"{name} {_three(best[name])}" for name in ("apgr", "cpt80", "cost95"))
+        console.print(f"cascade, by the cheap answer: {read}")
+    for bound, one in result.get("certificate", {}).get("traffic", {}).items():
+        console.print(
+            f"certificate at a loss of {float(bound):.0%}: violated at any time in "
+            f"{one['violated_ever']:.1%} of replays, a fifth cheap after "
+            f"{one['labels_to_a_fifth'] or 'more than all'} labels"
+        )
 
 
 def _routers(console: Console, title: str, found: Mapping[str, Any]) -> None:
@@ -59,6 +67,11 @@ def _routers(console: Console, title: str, found: Mapping[str, Any]) -> None:
         share = f"{one['sent_to_reference']:.0%} to the reference"
         drawn.add_row(f"{name}, as served", share, *[""] * 4, f"{one['most_points_under']:.2f}")
     console.print(drawn)
+
+
+def _three(one: Sequence[float]) -> str:
+    value, low, high = one
+    return f"{value:.3f} ({low:.3f}-{high:.3f})"
 
 
 def _number(one: Mapping[str, float]) -> str:

@@ -29,6 +29,7 @@ class Questions:
 
     texts: tuple[str, ...]
     tasks: NDArray[np.str_]
+    sources: NDArray[np.str_]
     models: tuple[str, ...]
     quality: Floats
     cost: Floats
@@ -40,7 +41,9 @@ class Questions:
         """Some of them."""
         at = np.flatnonzero(chosen) if chosen.dtype == np.bool_ else chosen
         texts = tuple(self.texts[one] for one in at)
-        return Questions(texts, self.tasks[at], self.models, self.quality[at], self.cost[at])
+        return Questions(
+            texts, self.tasks[at], self.sources[at], self.models, self.quality[at], self.cost[at]
+        )
 
     def pair(self, weak: str, strong: str) -> Pair:
         """Two of the models."""
@@ -77,6 +80,7 @@ def questions(
     return Questions(
         tuple(row.prompt for row in rows),
         np.array([row.task or row.source for row in rows]),
+        np.array([row.source for row in rows]),
         models,
         np.array([[row.labels[model].quality for model in models] for row in rows]),
         np.array([[_usd(row, model, prices) for model in models] for row in rows]),

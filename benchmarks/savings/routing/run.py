@@ -111,9 +111,7 @@ def sides(args: argparse.Namespace, plan: Plan) -> tuple[Side, Side]:
     return train.picked(np.sort(order[cut:])), train.picked(np.sort(order[:cut]))
 
 
-def scores(
-    train: Side, test: Side, plan: Plan, predictor: Predictor, *, told: bool = True
-) -> dict[str, Scored]:
+def scores(train: Side, test: Side, plan: Plan, predictor: Predictor) -> dict[str, Scored]:
     """Of every contender."""
     known = train.asked.pair(plan.weak, plan.strong)
     pair = test.asked.pair(plan.weak, plan.strong)
@@ -132,9 +130,10 @@ def scores(
         "matrix factorisation": Scored(contenders.factorised(split, plan.seed)),
     }
     columns = [plan.models.index(plan.weak), plan.models.index(plan.strong)]
-    for name, knows in (("scrimp", False), ("scrimp, task told", True))[: 1 + told]:
+    several = len(np.unique(train.asked.tasks)) > 1
+    for name, knows in (("scrimp", False), ("scrimp, task told", True))[: 1 + several]:
         said = ours.said(predictor, test.asked, test.rows, told=knows)
-        found[name] = gained(pair, said.good[:, columns])
+        found[name] = gained(pair, said.good[:, columns], said.novelty)
     return found
 
 
@@ -152,13 +151,28 @@ def measured(train: Side, test: Side, plan: Plan) -> tuple[dict[str, Any], Predi
             **facts_of(pair),
             "routers": judged(pair, scores(train, here, plan, predictor), plan.rounds, plan.seed),
         }
-        found["few_labels"] = few(train, here, plan)
+        if len(sources := np.unique(here.asked.sources)) > 1:
+            found["by_source"] = {
+                str(name): of_source(train, here, plan, predictor, str(name)) for name in sources
+            }
+        if len(train.asked) > GOLD:
+            found["few_labels"] = few(train, here, plan)
         if len(plan.models) > 2:
             said = ours.said(predictor, here.asked, here.rows, told=False)
             found["many_models"] = many(here.asked.table(), said.good)
     if (~seen).any():
         found["new_tasks"] = strangers(train, test.picked(~seen), plan, predictor)
     return found, predictor
+
+
+def of_source(
+    train: Side, test: Side, plan: Plan, predictor: Predictor, name: str
+) -> dict[str, Any]:
+    """Of several files, the questions of one; learned from all of them."""
+    here = test.picked(test.asked.sources == name)
+    pair = here.asked.pair(plan.weak, plan.strong)
+    scored = scores(train, here, plan, predictor)
+    return {**facts_of(pair), "routers": judged(pair, scored, plan.rounds, plan.seed)}
 
 
 def few(train: Side, test: Side, plan: Plan) -> dict[str, Any]:
@@ -208,8 +222,8 @@ def left_out(every: Side, plan: Plan) -> dict[str, Any] | None:
         "routers": judged(
             pair,
             {
-                "scrimp": gained(pair, text.good[:, columns]),
-                "scrimp, task told": gained(pair, told.good[:, columns]),
+                "scrimp": gained(pair, text.good[:, columns], text.novelty),
+                "scrimp, task told": gained(pair, told.good[:, columns], told.novelty),
             },
             plan.rounds,
             plan.seed,
@@ -244,7 +258,8 @@ def sections(args: argparse.Namespace, plan: Plan) -> dict[str, Any]:
     name = "benchmarks.savings.routing.cascades"
     if answered and importlib.util.find_spec(name):
         cascades = importlib.import_module(name)
-        found["cascade"] = cascades.study(answered, plan.weak, plan.strong, plan.seed)
+        beside = [row for row in train if row.labels[plan.weak].response] if test else []
+        found["cascade"] = cascades.study(answered, plan.weak, plan.strong, plan.seed, beside)
     name = "benchmarks.savings.routing.certificates"
     if plan.replays and importlib.util.find_spec(name):
         certificates = importlib.import_module(name)
@@ -292,6 +307,7 @@ def _both(one: Side, other: Side) -> Side:
     asked = Questions(
         one.asked.texts + other.asked.texts,
         np.concatenate([one.asked.tasks, other.asked.tasks]),
+        np.concatenate([one.asked.sources, other.asked.sources]),
         one.asked.models,
         np.concatenate([one.asked.quality, other.asked.quality]),
         np.concatenate([one.asked.cost, other.asked.cost]),
