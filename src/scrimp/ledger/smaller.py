@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from scrimp.calls import Attempt, Trace, TraceLine, Usage
 from scrimp.errors import PriceUnknown
 from scrimp.ledger.steps import served_of
-from scrimp.ports import Pricer
+from scrimp.ports import Count, Pricer
 
 SMALLER = "saving_estimated"
 """Verdict of a call that was sent with less in it."""
@@ -48,9 +48,7 @@ def taken_out(lines: Iterable[TraceLine], usage: Usage) -> dict[str, int]:
     Characters weigh what those that were sent weighed on average.
     """
     found: dict[str, int] = {}
-    for line in lines:
-        if not line.numbers or line.numbers[0][0] not in _LESS:
-            continue
+    for line in _last_of_each(lines):
         numbers = dict(line.numbers)
         if isinstance(tokens := numbers.get(_TOKENS), int):
             found[line.lever] = tokens
@@ -59,6 +57,35 @@ def taken_out(lines: Iterable[TraceLine], usage: Usage) -> dict[str, int]:
             sent = sum(getattr(usage, name) for name in _INPUTS)
             found[line.lever] = sent * gone // size if isinstance(size, int) and size else 0
     return {lever: tokens for lever, tokens in found.items() if tokens > 0}
+
+
+def as_sent(count: Count, lines: Iterable[TraceLine]) -> Count:
+    """The tokens of a call as it was sent, from those of the call as it was asked.
+
+    Tokens went in shares of the whole, which holds for any ratio of a tokenizer. Nobody counted
+    those of characters: a quarter each is likely, none and one for each are the bounds.
+    """
+    tokens, characters = 0, 0
+    for line in _last_of_each(lines):
+        numbers = dict(line.numbers)
+        gone = numbers.get(_TOKENS), numbers.get(_CHARACTERS)
+        tokens += gone[0] if isinstance(gone[0], int) else 0
+        characters += gone[1] if isinstance(gone[1], int) else 0
+    if not count.tokens or not (tokens or characters):
+        return count
+    left = max(0, count.tokens - tokens)
+    return Count(
+        max(0, left - characters // 4),
+        max(0, count.low * left // count.tokens - characters),
+        -(-count.high * left // count.tokens),
+        count.method,
+    )
+
+
+def _last_of_each(lines: Iterable[TraceLine]) -> list[TraceLine]:
+    """The last line of each lever that took something out."""
+    found = {line.lever: line for line in lines if line.numbers and line.numbers[0][0] in _LESS}
+    return list(found.values())
 
 
 def larger(usage: Usage, tokens: int) -> Usage:

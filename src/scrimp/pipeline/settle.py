@@ -15,6 +15,7 @@ from scrimp.calls import Attempt, Call, Cost
 from scrimp.dialects.base import Dialect
 from scrimp.errors import PriceUnknown
 from scrimp.ledger.booking import booked, needs_estimate
+from scrimp.ledger.smaller import as_sent
 from scrimp.ports import Count, Encoder, Entry, Ledger, Settlement
 from scrimp.prices.book import PriceBook
 from scrimp.prices.bound import Ask, Limits, ask_of, upper_bound
@@ -68,9 +69,8 @@ class Settler:
                 service_tier=_told(attempt),
             )
             request = respoken(call.request, call.target.dialect, attempt.target)
-            inputs = await self._encoder.count_request(
-                model, request.fields, attempt.target.dialect
-            )
+            whole = await self._encoder.count_request(model, request.fields, attempt.target.dialect)
+            inputs = as_sent(whole, call.trace.lines)
             seen = await self._encoder.count(model, dialect.reply_texts(attempt.partial))
             ask = ask_of(request, attempt.target.dialect, inputs)
             place = ask.place or self._places.get(provider, "")

@@ -6,6 +6,7 @@ from scrimp.calls import FREE_COST, Trace, TraceLine, Usage
 from scrimp.ledger.booking import booked
 from scrimp.ledger.smaller import (
     SMALLER,
+    as_sent,
     larger,
     less_text,
     less_tokens,
@@ -14,6 +15,7 @@ from scrimp.ledger.smaller import (
     taken_out,
 )
 from scrimp.ledger.steps import unserved
+from scrimp.ports import Count
 from tests.support.core import attempt_of, flat_price
 
 
@@ -33,6 +35,15 @@ def test_tokens_and_characters_are_taken_out() -> None:
     ]
     usage = Usage(input_tokens=100, cache_read_tokens=400, output_tokens=9)
     assert taken_out(lines, usage) == {"trim": 300, "compact": 100}
+
+
+def test_a_broken_call_is_counted_as_it_was_sent() -> None:
+    """Bounds hold whatever the characters weighed; without a smaller call nothing changes."""
+    whole = Count(1000, 900, 1100, "words")
+    assert as_sent(whole, [line("retry", {"attempt": 1})]) is whole
+    lines = [line("trim", less_tokens(100)), line("compact", less_text(200, 5000))]
+    assert as_sent(whole, lines) == Count(850, 610, 990, "words")
+    assert as_sent(whole, [line("trim", less_tokens(5000))]) == Count(0, 0, 0, "words")
 
 
 def test_what_is_gone_had_the_shares_of_what_was_sent() -> None:
