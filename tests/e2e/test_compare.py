@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 
 from scrimp.cli.main import cli
 from scrimp.ports import Entry
+from scrimp.routing.rows import read_rows
 from scrimp.simulator import Simulator
 from scrimp.stores.sqlite_ledger_read import LedgerReader
 from tests.support.grading_provider import GradingProvider, grading_provider
@@ -109,6 +110,10 @@ def test_two_vendors_are_compared_and_every_cent_is_booked(desk: Desk) -> None:
     assert desk.out.stat().st_mode & 0o777 == 0o600
     lines = [json.loads(line) for line in desk.out.read_text().splitlines()]
     assert [line["prompt"] for line in lines] == PROMPTS
+    rows = read_rows(desk.out.read_bytes(), "out")  # as `scrimp route train` does
+    assert {len(row.labels) for row in rows} == {2}
+    labelled = sum(label.cost_nanousd or 0 for row in rows for label in row.labels.values())
+    assert labelled == desk.sim.bill.total_nanousd
 
 
 def test_the_same_command_again_pays_for_nothing(desk: Desk) -> None:
