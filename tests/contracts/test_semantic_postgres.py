@@ -16,7 +16,7 @@ from scrimp.errors import ConfigError, StoreError
 from scrimp.meanings import Chosen, Known
 from scrimp.ports import CacheScope
 from scrimp.stores.postgres_link import LinkOptions
-from scrimp.stores.postgres_semantic import PostgresSemantic, SemanticOptions
+from scrimp.stores.postgres_semantic import NEAR, PostgresSemantic, SemanticOptions
 from scrimp.stores.semantic_open import forget, look, open_semantic
 from scrimp.stores.semantic_plan import IndexOptions, SemanticPlan
 from tests.support.core import FakeClock
@@ -51,7 +51,7 @@ class Stage:
         """One value, past the store."""
         link = await asyncpg.connect(self.server.url)
         try:
-            await link.execute(f"SET search_path = {self.schema}")
+            await link.execute(f"SET search_path = {self.schema}, public")
             value: object = await link.fetchval(query)
         finally:
             await link.close()
@@ -111,6 +111,16 @@ async def test_a_large_scope_gets_a_graph(stage: Stage) -> None:
         assert (found[0].group == groups[number]) == bool(number % 3)
     assert (await store.nearest(S, scattered(9000), 1))[0].group == late
     assert [one.group for one in await store.nearest(T, scattered(3), 9)] == [other]
+
+
+async def test_a_vector_is_read_once_and_not_for_each_row(stage: Stage) -> None:
+    """The server's plan has it as a value of its own: twelve thousand rows took seconds else."""
+    store = stage.store()
+    await store.add_root(S, known(0), answered(stage.clock))
+    query = NEAR.format(scope=1, dims=8).replace("$1", "0").replace("$3", "9")
+    text = "[1,0,0,0,0,0,0,0]"
+    plan = await stage.ask(f"EXPLAIN (FORMAT JSON) {query.replace('$2', repr(text))}")
+    assert "InitPlan" in str(plan)
 
 
 async def test_a_graph_finds_what_is_alive_behind_the_dead(stage: Stage) -> None:

@@ -52,10 +52,11 @@ _MOST_DIMS = 4000
 """Numbers of a vector that pgvector can put into a graph of 16-bit floats."""
 
 _FIND = "SELECT id, dims, questions, graph FROM scopes WHERE scope = $1"
-# the scope is written out: only so does the planner know that its graph holds all of it
-_NEAR = """
+# The scope is written out: only so does the planner know that its graph holds all of it. The vector
+# is a SELECT: else its text would be read again for each row.
+NEAR = """
 SELECT id, grp, vector, sketch FROM questions WHERE scope = {scope:d} AND expires_us > $1
-ORDER BY near::HALFVEC({dims:d}) <#> $2::TEXT::HALFVEC({dims:d}) LIMIT $3
+ORDER BY near::HALFVEC({dims:d}) <#> (SELECT $2::TEXT::HALFVEC({dims:d})) LIMIT $3
 """
 _FACTS = """
 SELECT id, questions, equal, different, quarantined FROM groups
@@ -120,7 +121,7 @@ class PostgresSemantic:
             dims = found["dims"]
             if dims != len(row):
                 raise other_size(len(row), dims)
-            query = _NEAR.format(scope=found["id"], dims=dims)
+            query = NEAR.format(scope=found["id"], dims=dims)
             near = await connection.fetch(query, self._now_us(), _text(row), count + _SPARE)
         self._crowded |= not found["graph"] and found["questions"] > self._options.index.exact_up_to
         return ranked(row, [tuple(one) for one in near])[:count]
