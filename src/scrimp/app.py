@@ -18,10 +18,11 @@ import uuid_utils
 
 from scrimp.alerts.tables import give_up_s, is_on, rules_of
 from scrimp.billing import book_of, places_of, price_names, pricer, trusts_of
-from scrimp.by_choice import ByChoice, Known, lever_of, open_by_choice
+from scrimp.by_choice import ByChoice, Known, judging_of, lever_of, open_by_choice
 from scrimp.by_meaning import ByMeaning, Engine, JudgeFunction, join, open_by_meaning
 from scrimp.cached_replies import cache_plan
 from scrimp.calls import Call, Reply
+from scrimp.cascading import UNAIDED, Judging
 from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.learning import Learner, Remembered
@@ -40,6 +41,7 @@ from scrimp.pipeline.alerting import Alerting, AlertMeans
 from scrimp.pipeline.attempt import AttemptSettings, UpstreamAttempt
 from scrimp.pipeline.background import Background, Closing, Helper
 from scrimp.pipeline.chain import chain
+from scrimp.pipeline.checking import CheckFunction
 from scrimp.pipeline.delivering import Deliveries
 from scrimp.pipeline.holds import Holds
 from scrimp.pipeline.open_holds import settle_open_holds
@@ -94,6 +96,7 @@ class Parts:
     around: Callable[[Next], Next] = lambda end: end
     meanings: ByMeaning | None = None
     choice: ByChoice | None = None
+    judging: Judging = UNAIDED
 
 
 class App:
@@ -139,7 +142,7 @@ class App:
         self.rules = current_rules(settings, parts.control)
         means = Means(
             *(parts, self.outbox, book, names, priced, self.background),
-            *(self.rules, self.targets, holds, self.again, translator),
+            *(self.rules, self.targets, holds, self.again, translator, parts.judging),
         )
         levers = levers_of(settings, means)
         self.choice = parts.choice
@@ -204,11 +207,12 @@ async def open_app(
     watch: Callable[[Entry], None] | None = None,
     on_alert: OnAlert | None = None,
     judge: JudgeFunction | None = None,
+    checks: Mapping[str, CheckFunction] | None = None,
 ) -> AsyncIterator[App]:
     """An engine over the real adapters; drained and closed at the end. Raises ConfigError.
 
     `watch` is shown every entry on its way to the ledger, `on_alert` is called with alerts, `judge`
-    compares answers for the semantic cache.
+    compares answers for the semantic cache, `checks` are a program's own for cascades.
     """
     loaded = loaded if on_alert is None else with_alerts(loaded)
     settings, clock = loaded.settings, SystemClock()
@@ -243,7 +247,9 @@ async def open_app(
     try:
         meanings = open_by_meaning(loaded, clock, judge)
         choice = await open_by_choice(settings, clock)
-        app = App(settings, replace(parts, meanings=meanings, choice=choice), book)
+        judging = judging_of(choice, checks or {})
+        parts = replace(parts, meanings=meanings, choice=choice, judging=judging)
+        app = App(settings, parts, book)
         helpers: list[Helper] = [app.outbox, learner, *([alerting] if alerting else ())]
         helpers += [one for one in (meanings, choice) if one is not None]
         async with _running(app, helpers):

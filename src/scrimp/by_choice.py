@@ -12,10 +12,12 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from scrimp.calls import Target
-from scrimp.choosing import RouteStore
+from scrimp.cascading import Judging
+from scrimp.choosing import Lesson, RouteStore
 from scrimp.dialects import DIALECTS
 from scrimp.errors import ConfigError, InvalidRequest, UnknownModel
 from scrimp.judges.better import Better
@@ -23,6 +25,7 @@ from scrimp.judges.panel import Panel
 from scrimp.judges.plain import COMPARED, Plain
 from scrimp.judges.preference import Preference, Words
 from scrimp.levers.route import Route
+from scrimp.pipeline.checking import CheckFunction, Scores
 from scrimp.pipeline.chooser import Depths, Learned
 from scrimp.pipeline.comparing import ShadowRules, Shadows
 from scrimp.pipeline.later import Later
@@ -64,6 +67,7 @@ class ByChoice:
     ranking: Ranking
     later: Later
     feedback: RouteFeedback
+    scores: Scores | None = None
 
     async def run(self) -> None:
         """Beside the calls, until `stop`."""
@@ -85,9 +89,9 @@ def open_route_store(settings: Settings) -> RouteStore:
 
 async def open_by_choice(settings: Settings, clock: Clock) -> ByChoice | None:
     """None where nothing is to be learned. Raises ConfigError for an extra that is missing."""
-    section = settings.route
-    if not section.enabled or not _learns(section):
+    if not _learns(settings):
         return None
+    section = settings.route
     try:
         from scrimp.pipeline.proofs import Proofs  # noqa: PLC0415 - an optional extra
         from scrimp.pipeline.route_feedback import RouteFeedback  # noqa: PLC0415 - the same
@@ -101,7 +105,24 @@ async def open_by_choice(settings: Settings, clock: Clock) -> ByChoice | None:
     saved, lessons = await memory.begin()
     ranking = ranking_of(saved)
     ranking.recall(lessons)
-    return ByChoice(memory, ranking, Later(), RouteFeedback(ranking, memory.keep, clock))
+    feedback = RouteFeedback(ranking, memory.keep, clock)
+    return ByChoice(memory, ranking, Later(), feedback, _scores(lessons))
+
+
+def judging_of(opened: ByChoice | None, functions: Mapping[str, CheckFunction]) -> Judging:
+    """What a cascade judges by, and who keeps its lessons."""
+    if opened is None:
+        return Judging(functions)
+    return Judging(functions, opened.scores, opened.memory)
+
+
+def _scores(lessons: list[Lesson]) -> Scores | None:
+    """What earlier drafts teach of new ones; None where nobody has judged any."""
+    from scrimp.pipeline.acceptance_scores import LearnedScores  # noqa: PLC0415 - an extra
+    from scrimp.routing.acceptance import learned  # noqa: PLC0415 - the same
+
+    models = learned(lessons)
+    return LearnedScores(models, {}) if models else None
 
 
 def reader_of() -> Reader:
@@ -131,14 +152,24 @@ def lever_of(settings: Settings, known: Known, opened: ByChoice | None) -> Route
     """The lever. Raises ConfigError for a judge that nobody serves, or that serves a candidate."""
     section = settings.route
     router = Router(
-        RouterMeans(section, known.targets, known.book, known.names, known.priced, DIALECTS)
+        RouterMeans(
+            *(section, known.targets, known.book, known.names, known.priced, DIALECTS),
+            refuses_unpriced=settings.unpriced.policy == "refuse",
+        )
     )
-    learned = None if opened is None else _learned(section, known, opened)
+    learned = None
+    if opened is not None and section.depth != "rules":
+        learned = _learned(section, known, opened)
     return Route(router, Depths(section, learned))
 
 
-def _learns(section: RouteSection) -> bool:
-    return section.depth != "rules"
+def _learns(settings: Settings) -> bool:
+    """Whether routes learn, or a cascade's steps are kept for what may learn of them."""
+    if settings.route.enabled and settings.route.depth != "rules":
+        return True
+    cascade = settings.cascade
+    ladders = (cascade.models, *(table.models for table in cascade.tasks.values()))
+    return cascade.enabled and any(ladders) and find_spec("numpy") is not None
 
 
 def _learned(section: RouteSection, known: Known, opened: ByChoice) -> Learned:

@@ -51,6 +51,7 @@ from scrimp.client.wrapping import (
 from scrimp.errors import InvalidRequest
 from scrimp.ledger.report import By, ReportRow
 from scrimp.notices import OnAlert
+from scrimp.pipeline.checking import CheckFunction
 from scrimp.ports import Count
 from scrimp.prices.quote import Estimate
 from scrimp.settings import Loaded, Settings, complete, load, read
@@ -73,8 +74,9 @@ class Scrimp:
     window (`{"day": 5, "month": 100}`, kept beside the settings' budgets), a `scrimp.budget`, or
     several of these. `on_alert` is called with each alert: a plain function in a thread, a
     coroutine function on the engine's own event loop. `judge` gets a question and two answers and
-    says whether they do the same (None: it cannot tell), for the semantic cache. Raises
-    ConfigError.
+    says whether they do the same (None: it cannot tell), for the semantic cache. `checks` are a
+    cascade's by name (`function=NAME`): each gets a question and an answer, and says True where the
+    answer will do (None: it cannot tell). Raises ConfigError.
     """
 
     def __init__(
@@ -85,10 +87,11 @@ class Scrimp:
         budget: GivenBudget | Sequence[GivenBudget] | None = None,
         on_alert: OnAlert | None = None,
         judge: JudgeFunction | None = None,
+        checks: Mapping[str, CheckFunction] | None = None,
     ) -> None:
         self._loaded = loaded_of(settings)
         self._default_model = model
-        opened = partial(_open, self._loaded, OwnBudgets(budget), on_alert, judge)
+        opened = partial(_open, self._loaded, OwnBudgets(budget), on_alert, (judge, checks))
         self._engine: Engine[Desk] = Engine(opened)
 
     def __repr__(self) -> str:
@@ -326,11 +329,12 @@ async def _open(
     loaded: Loaded,
     budgets: OwnBudgets,
     on_alert: OnAlert | None,
-    judge: JudgeFunction | None,
+    judges: tuple[JudgeFunction | None, Mapping[str, CheckFunction] | None],
 ) -> AsyncIterator[Desk]:
     """What the engine's loop works with."""
+    judge, checks = judges
     secret = tenant_secret(loaded.settings.state_path)
-    async with open_app(loaded, on_alert=on_alert, judge=judge) as app:
+    async with open_app(loaded, on_alert=on_alert, judge=judge, checks=checks) as app:
         yield Desk(app, tenant_secret=secret, budgets=budgets)
 
 
