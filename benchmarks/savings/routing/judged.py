@@ -84,7 +84,7 @@ def gained(pair: Pair, good: Floats, novelty: Floats) -> Scored:
     Novel questions share one score by cost, that of their mean gain and mean extra: to send short
     ones first would be a bet that length says nothing of what a task gains, and it lost.
     """
-    gain = good[:, 1] - good[:, 0]
+    gain = np.round(good[:, 1] - good[:, 0], 9)  # what is equal is a tie, whatever it was summed of
     by_cost = per_extra(gain, pair.extra)
     novel = novelty >= NOVEL
     if novel.any():

@@ -14,6 +14,8 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]  # ships no types
 
 WARM = 300
+PASSES = 5
+"""The least of so many counts for each question: what others on the core add is left out."""
 
 
 def measured(state: Path, texts: Path) -> dict[str, Any]:
@@ -34,17 +36,24 @@ def measured(state: Path, texts: Path) -> dict[str, Any]:
     models = tuple(predictor.fitted.heads) if predictor.fitted else ()
     candidates = [Candidate(name, 10 ** (at + 4)) for at, name in enumerate(models)]
     place, dial = Place(), Dial(max_loss=0.02)
-    spent = []
-    for text in [*asked[:WARM], *asked]:
+
+    def decided(text: str) -> int:
         begin = time.thread_time_ns()
         choose(candidates, predictor.chances(made.read(text), models, place), dial)
-        spent.append(time.thread_time_ns() - begin)
-    spent = sorted(spent[WARM:])
+        return time.thread_time_ns() - begin
+
+    for text in asked[:WARM]:
+        decided(text)
+    passes = [[decided(text) for text in asked] for _ in range(PASSES)]
+    once, least = sorted(passes[0]), sorted(map(min, zip(*passes, strict=True)))
     after = process.memory_info().rss
     return {
-        "decisions": len(spent),
-        "p50_ms": spent[len(spent) // 2] / 1e6,
-        "p99_ms": spent[int(len(spent) * 0.99)] / 1e6,
+        "decisions": len(asked),
+        "p50_ms": least[len(least) // 2] / 1e6,
+        "p99_ms": least[int(len(least) * 0.99)] / 1e6,
+        "passes": PASSES,
+        "first_pass_p50_ms": once[len(once) // 2] / 1e6,
+        "first_pass_p99_ms": once[int(len(once) * 0.99)] / 1e6,
         "extra_rss_mb": (after - imported) / 1e6,
         "extra_rss_with_numpy_mb": (after - with_texts) / 1e6,
         "bare_rss_mb": bare / 1e6,

@@ -21,8 +21,8 @@ Floats = NDArray[np.float32]
 EMBEDDING: Final = 256
 WORDS: Final = 1024
 """Places of words: a word adds or takes one from its own, which it may share."""
-HEAD_CHARS: Final = 1800
-TAIL_CHARS: Final = 1200
+HEAD_CHARS: Final = 1200
+TAIL_CHARS: Final = 800
 """A long text is read at both ends only: what is asked stands there."""
 
 
