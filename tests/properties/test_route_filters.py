@@ -72,10 +72,8 @@ def passes(need: Needs, one: Offer) -> bool:
         and one.facts.speed is not None
         and 1000 + 1000 * need.output_tokens / one.facts.speed > need.deadline_ms
     )
-    dear = (
-        need.budget_nanousd is not None
-        and one.cost_nanousd is not None
-        and one.cost_nanousd > need.budget_nanousd
+    dear = need.budget_nanousd is not None and (
+        one.cost_nanousd is None or one.cost_nanousd > need.budget_nanousd
     )
     return (
         (not need.required or need.required in called)

@@ -39,8 +39,12 @@ class Served:
         return "openai"
 
 
-def router(section: RouteSection = SECTION) -> Router:
-    """Over the real price book."""
+def router(
+    section: RouteSection = SECTION, *, more: tuple[str, ...] = (), refuses_unpriced: bool = False
+) -> Router:
+    """Over the real price book; `more` are models that are served, too."""
     made = book()
     names = {"openai": "openai", "anthropic": "anthropic"}
-    return Router(RouterMeans(section, Served(), made, names, pricer(made, names, {}), DIALECTS))
+    served = Served((*Served().models, *more))
+    means = (section, served, made, names, pricer(made, names, {}), DIALECTS)
+    return Router(RouterMeans(*means, refuses_unpriced=refuses_unpriced))

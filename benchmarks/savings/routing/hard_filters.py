@@ -117,7 +117,7 @@ def _passes(needs: Needs, one: Offer) -> bool:
         and not (needs.tools and facts.tools is False)
         and not (needs.structured and facts.structured is False)
         and (deadline_ms is None or seconds * 1000 <= deadline_ms)
-        and (most is None or cost is None or cost <= most)
+        and (most is None or (cost is not None and cost <= most))
         and not one.unable
     )
 

@@ -2,24 +2,28 @@
 
 It starts at the model that was asked for (for `scrimp/auto`: the reference) and moves only as far
 as rules, or evidence, allow. Hard filters come first. When the chosen model fails before anything
-was sent, the call goes where it was headed: routing makes no call fail that would have succeeded.
+was sent, the call goes where it was headed, unless a filter forbids that: routing makes no call
+fail that would have succeeded.
 """
 
 from __future__ import annotations
 
 from typing import ClassVar
+from urllib.parse import quote
 
 from msgspec.structs import replace
 
-from scrimp.calls import Call, Reply, Target
+from scrimp.calls import Call, Reply
 from scrimp.errors import InvalidRequest, UpstreamError
-from scrimp.ledger.steps import same_place, sent_to, unserved
+from scrimp.ledger.steps import same_place, sent_to, served_of, unserved
 from scrimp.pipeline.chooser import Chooser, Chosen
 from scrimp.pipeline.router import Plan, Router
 from scrimp.ports import Next
 
 ROUTE = "x-scrimp-route"
 """Names the model that was chosen, and why."""
+_PLAIN = "/:@+=, "
+"""What stands in names of models as it is. A header has no other letters than Latin ones."""
 
 
 class Route:
@@ -42,32 +46,34 @@ class Route:
         if chosen.proven and call.wish.cascade is None:  # drafts would be another policy
             call = replace(call, wish=replace(call.wish, cascade=False))
         try:
-            target, reply = await self._ask(call, next, chosen)
+            reply = await self._ask(call, next, plan, chosen)
         except BaseException:
             self._chooser.unanswered(chosen)
             raise
-        if (usage := reply.facts.usage) is not None and reply.facts.complete:
+        served = served_of(call.trace.attempts, call.trace.lines)
+        usage = reply.facts.usage
+        if served is not None and usage is not None and reply.facts.complete:
             conversation, task = plan.asked.conversation, call.task.name
-            self._router.seen.answered(conversation, target, task, usage.total_output_tokens)
+            self._router.seen.answered(conversation, served.target, task, usage.total_output_tokens)
         self._chooser.answered(call, chosen, reply)
         return reply
 
-    async def _ask(self, call: Call, next: Next, chosen: Chosen) -> tuple[Target, Reply]:
-        """Who answered, and what."""
+    async def _ask(self, call: Call, next: Next, plan: Plan, chosen: Chosen) -> Reply:
+        """Of the chosen one, else of the one that the call was headed for where it may go there."""
         target, trace = chosen.offer.target, call.trace
         if same_place(target, call.target):
-            return target, await next(call)
+            return await next(call)
         first = len(trace.attempts)
         try:
-            return target, await next(replace(call, target=target))
+            return await next(replace(call, target=target))
         except (UpstreamError, InvalidRequest) as error:  # that model's, or in no words of its own
-            if call.sink.begun or call.wish.required:
+            if call.sink.begun or call.wish.required or not _may_go_back(call, plan):
                 raise
             tried = unserved(first, len(trace.attempts))
             status = error.status if isinstance(error, UpstreamError) else 400
             trace.note(self.name, "went_back", {**tried, "status": status})
-            trace.headers[ROUTE] = f"{call.target.model}; {chosen.offer.name} failed"
-        return call.target, await next(call)
+            trace.headers[ROUTE] = f"{_said(call.target.model)}; {_said(chosen.offer.name)} failed"
+        return await next(call)
 
     def _tell(self, call: Call, plan: Plan, chosen: Chosen) -> None:
         """In the trace and, before anything is sent, in the headers."""
@@ -82,7 +88,17 @@ class Route:
         if plan.removed:
             numbers["removed"] = ",".join(f"{name}:{why}" for name, why in plan.removed)
         call.trace.note(self.name, chosen.why, numbers)
-        call.trace.headers[ROUTE] = f"{chosen.offer.name}; {chosen.why}"
+        call.trace.headers[ROUTE] = f"{_said(chosen.offer.name)}; {chosen.why}"
+
+
+def _may_go_back(call: Call, plan: Plan) -> bool:
+    """False where a filter has removed what the call was headed for: its word is absolute."""
+    return any(same_place(offer.target, call.target) for offer in plan.offers)
+
+
+def _said(name: str) -> str:
+    """A name for a header: aliases may be written in any letters."""
+    return quote(name, safe=_PLAIN)
 
 
 def _listed(plan: Plan) -> str:

@@ -28,7 +28,7 @@ from scrimp.routing.filters import Admitted, Needs, Offer, admitted, none_left
 from scrimp.routing.question import Asked, asked_of
 from scrimp.routing.tables import ModelFacts, RouteSection, reference_of
 from scrimp.routing.wanted import Wanted, wanted
-from scrimp.routing.wishes import is_choice
+from scrimp.routing.wishes import chooses, demands, is_choice
 from scrimp.translation.translator import why_unsaid
 from scrimp.values import Value
 
@@ -50,14 +50,13 @@ class Places(Protocol):
         """The dialect in which a provider is asked what a client says in this one."""
         ...
 
-    def default_provider(self, dialect: str) -> str:
-        """Whose a key is that a client brings. Raises InvalidRequest when there is nobody."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class RouterMeans:
-    """What a router works with. `names` are those of providers in the price book."""
+    """What a router works with. `names` are those of providers in the price book.
+
+    With `refuses_unpriced` a model without a price is none to choose, as settings have it.
+    """
 
     section: RouteSection
     targets: Places
@@ -65,6 +64,7 @@ class RouterMeans:
     names: Mapping[str, str]
     priced: Pricer
     dialects: Mapping[str, Dialect]
+    refuses_unpriced: bool = False
 
 
 class Plan(Value, frozen=True):
@@ -112,7 +112,7 @@ class Router:
             return None
         section = self._means.section
         own = not is_choice(call.request.model)
-        if own and call.wish.mode == "default" and section.calls == "auto" and not call.wish.models:
+        if own and section.calls == "auto" and not (chooses(call.wish) or demands(call.wish)):
             return None
         asked = asked_of(call, self._means.dialects[call.target.dialect])
         subject = _subject(call, asked)
@@ -129,6 +129,8 @@ class Router:
     def _offers(self, call: Call, asked: Asked, held: Wanted, reference: Offer) -> list[Offer]:
         """The candidates; of a call that names a model, only those that cost less."""
         found = [replace(reference, unable="") if held.own else reference]
+        if held.stays:
+            return found
         for name in held.wish.models or self._means.section.models:
             try:
                 target = self._means.targets.resolve(name, call.target.dialect)
@@ -161,6 +163,8 @@ class Router:
         last = self.seen.models.get(asked.conversation) if stay else None
         stays = last is not None and same_place(last, target)
         cost = self._cost(call, asked, target, stays=stays)
+        if cost is None and not unable and self._means.refuses_unpriced:
+            unable = "unpriced"
         return Offer(name, target, facts, cost, unable, stays)
 
     def _known(self, target: Target, facts: ModelFacts) -> ModelPrice | None:
@@ -200,14 +204,12 @@ class Router:
 
     def _needs(self, call: Call, asked: Asked, held: Wanted) -> Needs:
         wish, caller = held.wish, call.caller
-        provider = ""
-        if caller.credential is not None:
-            provider = self._means.targets.default_provider(call.target.dialect)
         return Needs(
             required=wish.required,
             models=wish.models,
             allowed=caller.models,
-            provider=provider,
+            # whoever let the call in has seen to it that the key goes there, and nowhere else
+            provider="" if caller.credential is None else call.target.provider,
             region=wish.region,
             deadline_ms=wish.deadline_ms,
             output_tokens=self._output_tokens(call),

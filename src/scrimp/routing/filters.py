@@ -96,9 +96,12 @@ def _way_out(why: str, needs: Needs) -> str:
         "required": f"'{needs.required}' is required and cannot take this call",
         "models": "allow another model, or leave the list out",
         "key": "the key's list has none of the others",
-        "budget": f"each would cost more than ${most} (raise usd, or shorten the call)",
+        "budget": f"each would cost more than ${most}, or nobody knows what (raise usd, shorten "
+        "the call, or give the model a price)",
         "region": f"none of them runs in '{needs.region}' ([route.facts] says where models run)",
         "deadline": f"none answers within {needs.deadline_ms} ms (raise deadline_ms)",
+        "unpriced": "[unpriced] refuses models without a price (give it one: scrimp.toml)",
+        "provider_key": f"the key that is passed on is for '{needs.provider}' (name a model of it)",
         "context": "the call is too large for it (shorten it, or add a model of a larger window)",
     }.get(why, "name a model that can take the call ([route] models in scrimp.toml)")
 
@@ -114,8 +117,9 @@ def _is_slow(needs: Needs, offer: Offer) -> bool:
 
 
 def _is_dear(needs: Needs, offer: Offer) -> bool:
+    """What nobody knows the price of may cost anything."""
     most, cost = needs.budget_nanousd, offer.cost_nanousd
-    return most is not None and cost is not None and cost > most
+    return most is not None and (cost is None or cost > most)
 
 
 _FILTERS: tuple[tuple[str, Callable[[Needs, Offer], bool]], ...] = (

@@ -7,27 +7,30 @@ from msgspec.structs import replace
 from scrimp.choosing import Depth, Wish
 from scrimp.routing.by_rules import Subject, first_rule
 from scrimp.routing.tables import RouteSection, usual_wish
+from scrimp.routing.wishes import chooses, demands
 from scrimp.values import Value
 
 
 class Wanted(Value, frozen=True):
-    """`own` is True where the call names a model of its own, from which it only moves down."""
+    """`own` is True where the call names a model of its own, from which it only moves down.
+
+    With `stays` it does not move at all: filters say whether its own model may answer it.
+    """
 
     wish: Wish
     depth: Depth
     own: bool
+    stays: bool = False
 
 
 def wanted(wish: Wish, section: RouteSection, subject: Subject, *, own: bool) -> Wanted | None:
     """None where the choice of the model is none of Scrimp's business."""
-    if wish.mode == "off":
-        return None
-    asks = wish.mode != "default" or bool(wish.required or wish.models)
-    if not asks and (section.calls == "auto" or not section.enabled):
-        return None
+    stays, asks = Wanted(wish, "rules", own, stays=True) if demands(wish) else None, chooses(wish)
+    if wish.mode == "off" or (not asks and (section.calls == "auto" or not section.enabled)):
+        return stays
     found = first_rule(subject, section.rules)
     if found is not None and found[1].off and not asks:
-        return None
+        return stays
     if wish.mode == "default":
         wish = replace(wish, mode="auto")
     if wish.max_loss is None and wish.floor is None and wish.budget_nanousd is None:

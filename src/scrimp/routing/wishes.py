@@ -67,6 +67,34 @@ def header_checks(text: str, base: Wish) -> Wish:
     return replace(base, checks=tuple(found))
 
 
+def chooses(wish: Wish) -> bool:
+    """Whether a call asks for a choice: one that names its own model, and asks for none, keeps it.
+
+    Where it runs and how quickly it answers are demands on whichever model it is.
+    """
+    return (
+        wish.mode in ("auto", "cheap")
+        or bool(wish.required or wish.models or wish.depth or wish.rung)
+        or wish.constrained
+        or wish.low_latency
+        or any(getattr(wish, name) is not None for name in _DIALS)
+    )
+
+
+def demands(wish: Wish) -> bool:
+    """Whether filters have something to keep for a call, though it keeps its model."""
+    return bool(wish.region) or wish.deadline_ms is not None
+
+
+def kept_by_filters_only(wish: Wish, model: str) -> str:
+    """What of a wish only a filter can keep, for a call that names this model; empty: nothing."""
+    if wish.models and not wish.required and model not in wish.models:
+        return "models"
+    if wish.budget_nanousd is not None:
+        return "usd"
+    return "region" if wish.region else ""
+
+
 def _read(wish: Wish, text: str, where: str) -> Wish:
     seen: set[str] = set()
     for part in _parts(text, where):
@@ -121,7 +149,8 @@ def _checked(wish: Wish, where: str) -> Wish:
             f"{where} requires '{wish.required}', which is not among its models "
             f"({', '.join(wish.models)})"
         )
-    if wish.mode == "off" and (dials or wish.models or wish.rung or wish.constrained):
+    how = (wish.models, wish.rung, wish.depth, wish.constrained, wish.low_latency)
+    if wish.mode == "off" and (dials or any(how)):
         raise InvalidRequest(f"{where} switches routing off and says how to route")
     return wish
 

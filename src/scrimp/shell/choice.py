@@ -7,13 +7,21 @@ first of the candidates that the caller may use, so that a choice that fails cha
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Protocol
 
 from scrimp.calls import Target
 from scrimp.choosing import NO_WISH, Wish
 from scrimp.errors import InvalidRequest, Rejected, UnknownModel
 from scrimp.routing.tables import RouteSection, reference_of
-from scrimp.routing.wishes import NAMES, header_checks, header_wish, is_choice, named_wish
+from scrimp.routing.wishes import (
+    NAMES,
+    header_checks,
+    header_wish,
+    is_choice,
+    kept_by_filters_only,
+    named_wish,
+)
 from scrimp.shell.wire import label
 
 _MOST_CHARS = 1024
@@ -46,8 +54,11 @@ def headed_for(
     There is one at least, and one only where the call names a model. A model that is required is
     absolute: no other is ever the call's, whatever fails. Raises UnknownModel, InvalidRequest.
     """
+    for name in wish.models:
+        _resolved(name, targets, dialect)
     named = wish.required or ("" if is_choice(model) else model)
     if named:
+        _check_kept(named, wish, section, dialect)
         return ((named, targets.resolve(named, dialect)),)
     if dialect not in _ROUTED:
         raise InvalidRequest(f"'{model}' is for chats: {dialect} needs a model by its name")
@@ -58,7 +69,7 @@ def headed_for(
         )
     found: list[tuple[str, Target]] = []
     failure: Rejected | None = None
-    for name in dict.fromkeys((*wish.models, reference_of(section), *section.models)):
+    for name in _best_first(wish, section):
         try:
             found.append((name, targets.resolve(name, dialect)))
         except Rejected as error:
@@ -66,6 +77,33 @@ def headed_for(
     if failure is not None and not found:
         raise failure
     return tuple(found)
+
+
+def _best_first(wish: Wish, section: RouteSection) -> tuple[str, ...]:
+    """What a choice may be headed for. Of a call's own list the reference, else its last."""
+    reference = reference_of(section)
+    if not wish.models:
+        return tuple(dict.fromkeys((reference, *section.models)))
+    best = (reference,) if reference in wish.models else ()
+    return tuple(dict.fromkeys((*best, *reversed(wish.models))))
+
+
+def _resolved(name: str, targets: Served, dialect: str) -> None:
+    """Raises UnknownModel for a name that nobody knows: a list with an error in it is no list."""
+    with suppress(InvalidRequest):  # served, and not in this dialect: it is no candidate here
+        targets.resolve(name, dialect)
+
+
+def _check_kept(model: str, wish: Wish, section: RouteSection, dialect: str) -> None:
+    """Raises InvalidRequest for a demand on a named model that nothing here would keep."""
+    if section.enabled and dialect in _ROUTED:
+        return
+    if said := kept_by_filters_only(wish, model):
+        why = f"{dialect} is not routed" if section.enabled else "routing is switched off"
+        raise InvalidRequest(
+            f"x-scrimp-route says '{said}', which nothing keeps for a call that names "
+            f"'{model[:80]}': {why} (leave it out, or [route] enabled = true for chats)"
+        )
 
 
 def shown(section: RouteSection) -> tuple[tuple[str, str], ...]:

@@ -183,7 +183,8 @@ class Intake:
         failure: Rejected | None = None
         for name, target in headed_for(model, wish, app.settings.route, app.targets, dialect):
             try:
-                self._check_credential(identity, name, target)
+                said = name in (model, wish.required, *wish.models)
+                self._check_credential(identity, name, target, said=said)
                 _check_allowed(identity.key, name, target)
             except Rejected as error:
                 failure = failure or error
@@ -260,20 +261,20 @@ class Intake:
             except UnknownModel:
                 pass
             else:
-                self._check_credential(asked.identity, model, target)
+                self._check_credential(asked.identity, model, target, said=True)
                 return target
         return Target(targets.default_provider(spoken), model, spoken)
 
-    def _check_credential(self, identity: Identity, model: str, target: Target) -> None:
-        """A provider's key goes to another provider only where somebody named that one.
+    def _check_credential(self, who: Identity, model: str, to: Target, *, said: bool) -> None:
+        """A provider's key goes to another provider only where the call named that one's model.
 
-        Raises InvalidRequest when nothing but a price list says who serves the model.
+        Raises InvalidRequest where a price list, or a choice that is not `said`, would send it.
         """
-        if identity.credential is None:
+        if who.credential is None:
             return
-        targets, provider = self._app.targets, target.provider
-        own = targets.default_provider(nearest(target.dialect, targets.speaks))
-        if provider == own or targets.named(model, provider):
+        targets, provider = self._app.targets, to.provider
+        own = targets.default_provider(nearest(to.dialect, targets.speaks))
+        if provider == own or (said and targets.named(model, provider)):
             return
         raise InvalidRequest(
             f"model '{model}' is served by provider '{provider}', and a key that is passed on goes "

@@ -344,3 +344,32 @@ async def test_a_credential_of_its_own_names_nobody() -> None:
     door = intake(mode="passthrough")
     who = (await called(door, authorization="Bearer sk-own", x_scrimp_user="ceo")).caller
     assert (who.user, who.end_user, who.reported_user) == ("", "", "ceo")
+
+
+CHOICE = """
+[providers.openai]
+base_url = "https://o.example/v1"
+dialects = ["openai.chat"]
+[providers.other]
+base_url = "https://p.example/v1"
+dialects = ["openai.chat"]
+[models."elsewhere"]
+provider = "other"
+[route]
+enabled = true
+depth = "rules"
+models = ["elsewhere", "gpt-4o-mini"]
+reference = "elsewhere"
+"""
+
+
+async def test_a_choice_sends_no_key_to_a_provider_that_its_owner_did_not_name() -> None:
+    """The settings' reference is elsewhere: who says its name means it, who leaves it open not."""
+    door = intake(mode="passthrough", more=CHOICE)
+    bearer = {"authorization": "Bearer sk-theirs"}
+    left_open = await called(door, encode(chat_fields(model="scrimp/auto")), **bearer)
+    assert left_open.target.provider == "openai"
+    named = await called(
+        door, encode(chat_fields(model="scrimp/auto:required=elsewhere")), **bearer
+    )
+    assert named.target.provider == "other"
