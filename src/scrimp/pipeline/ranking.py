@@ -16,6 +16,7 @@ import numpy as np
 from scrimp.calls import Call
 from scrimp.choosing import Lesson, Place, Wish
 from scrimp.pipeline.router import Plan
+from scrimp.routing.decide import Candidate, Dial, choose
 from scrimp.routing.filters import Offer
 from scrimp.routing.predictor import Chances, Predictor
 from scrimp.routing.text_features import Floats, Meta, Reader, pack, unpack
@@ -70,23 +71,16 @@ class Ranked:
         return offer, score
 
     def by_dial(self, wish: Wish, reference: Offer | None) -> tuple[Offer, str]:
-        """The choice by estimate alone, by whichever dial is set.
-
-        `floor`: the cheapest whose chance is so high, else the best. `budget`: the best that it
-        buys (dearer ones were filtered out). `max_loss`: the cheapest so little below the
-        reference, else the reference.
-        """
-        priced = [one for one in self.offers if one.cost_nanousd is not None] or list(self.offers)
-        best = max(priced, key=lambda one: (self.good[one.name], -(one.cost_nanousd or 0)))
-        if wish.budget_nanousd is not None:
-            return best, "best_within_usd"
-        if wish.floor is not None:
-            will_do = [one for one in priced if self.good[one.name] >= wish.floor]
-            return (_cheapest(will_do), "cheapest_above_floor") if will_do else (best, "best")
-        mark = reference or best
-        least = self.good[mark.name] - (wish.max_loss or 0.0)
-        will_do = [one for one in priced if one is mark or self.good[one.name] >= least]
-        return _cheapest(will_do), "cheapest_within_loss"
+        """The choice by estimate alone, by whichever dial is set, and why."""
+        candidates = [Candidate(one.name, one.cost_nanousd) for one in self.offers]
+        dial = Dial(
+            wish.max_loss,
+            wish.floor,
+            wish.budget_nanousd,
+            reference="" if reference is None else reference.name,
+        )
+        found = choose(candidates, Chances(dict(self.good), {}, self.novelty), dial)
+        return next(one for one in self.offers if one.name == found.model), found.why
 
 
 class Ranking:
@@ -159,10 +153,6 @@ def _chance(offer: Offer, chances: Chances) -> float:
         return chances.good[offer.name]
     share = sure / COLD
     return share * chances.good.get(offer.name, prior) + (1 - share) * prior
-
-
-def _cheapest(offers: Sequence[Offer]) -> Offer:
-    return min(offers, key=lambda one: (one.cost_nanousd is None, one.cost_nanousd or 0))
 
 
 def _meta(call: Call, plan: Plan) -> Meta:

@@ -62,12 +62,12 @@ def test_nobody_challenges_the_cheapest_or_an_unknown_price() -> None:
 @pytest.mark.parametrize(
     ("wish", "chosen", "why"),
     [
-        (Wish("auto", max_loss=0.0), "large", "cheapest_within_loss"),
-        (Wish("auto", max_loss=0.06), "middle", "cheapest_within_loss"),
-        (Wish("auto", max_loss=0.3), "small", "cheapest_within_loss"),
-        (Wish("auto", floor=0.8), "middle", "cheapest_above_floor"),
+        (Wish("auto", max_loss=0.0), "large", "within_loss"),
+        (Wish("auto", max_loss=0.06), "middle", "within_loss"),
+        (Wish("auto", max_loss=0.3), "small", "within_loss"),
+        (Wish("auto", floor=0.8), "middle", "above_floor"),
         (Wish("auto", floor=0.99), "large", "best"),
-        (Wish("auto", budget_nanousd=1000), "large", "best_within_usd"),
+        (Wish("auto", budget_nanousd=1000), "large", "within_budget"),
     ],
 )
 def test_each_dial_chooses(wish: Wish, chosen: str, why: str) -> None:
