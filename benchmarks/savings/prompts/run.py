@@ -1,8 +1,10 @@
 """Input dollars that compact and the provider's prefix cache save on recorded conversations.
 
 Usage: run.py --trace FILE [--format messages] [--provider openai|anthropic] [--model NAME]
-[--tools all] --json OUT. A table for each file: tokens of tools' results before and after, what
-each of the two saves alone and together, whether all reads back equal, and prefixes broken.
+[--tools all] --json OUT. With --format mooncake: what marks in the right places save (providers:
+anthropic-5m, anthropic-1h, anthropic, gpt-5.6). A table for each file: tokens of tools' results
+before and after, what each of the two saves alone and together, whether all reads back equal, and
+prefixes broken.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from benchmarks.savings.prompts.compacting import (  # noqa: E402
     to_all,
 )
 from benchmarks.savings.prompts.conversations import runs_of  # noqa: E402
+from benchmarks.savings.prompts.mooncake import PROVIDERS, run_mooncake  # noqa: E402
 from benchmarks.traces.rules import Vendor  # noqa: E402
 from scrimp.client.functions import now_encoder  # noqa: E402
 from scrimp.money import format_usd  # noqa: E402
@@ -84,12 +87,16 @@ def main() -> int:
     """Measure, print, write; 1 when something was lost or a prefix broke."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trace", type=Path, action="append", required=True)
-    parser.add_argument("--format", choices=["messages"], default="messages")
-    parser.add_argument("--provider", choices=[*MODELS], action="append")
+    parser.add_argument("--format", choices=["messages", "mooncake"], default="messages")
+    parser.add_argument("--provider", choices=[*MODELS, *PROVIDERS], action="append")
     parser.add_argument("--model", action="append", help="of the one provider that is named")
     parser.add_argument("--tools", choices=["rule", "all"], default="rule")
     parser.add_argument("--json", type=Path, default=HERE / "results" / "latest.json")
     options = parser.parse_args()
+    if options.format == "mooncake":
+        return run_mooncake(options.trace, options.provider or list(PROVIDERS), options.json)
+    if wrong_names := sorted({*(options.provider or ())} - {*MODELS}):
+        parser.error(f"--format messages knows openai and anthropic, not {wrong_names[0]}")
     chosen: list[Vendor] = options.provider or list(MODELS)
     if options.model and len(chosen) != 1:
         parser.error("--model needs one --provider")

@@ -1,0 +1,1 @@
+"""Beginnings of prompts that a provider's prefix cache keeps: rules, memory, plans. Pure."""

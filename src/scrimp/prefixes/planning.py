@@ -1,0 +1,108 @@
+"""Which beginnings of a prompt are worth writing to the provider's prefix cache. Pure.
+
+What is written costs more than fresh input, what is read costs less. A place is marked where the
+reads that are expected of all up to it pay for the write; what is written already is read again.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scrimp.prefixes.rules import Rules
+from scrimp.prefixes.seen import Kind, Known, Piece, Scope
+from scrimp.values import Value
+
+_MOST_TIMES, _MOST_TURN = 3, 4
+_STEP_TOKENS = 512
+
+
+class Prices(Value, frozen=True):
+    """Pico-dollars for a token of input: fresh, read, and written for each life of the rules."""
+
+    fresh: int
+    read: int
+    writes: tuple[int, ...]
+
+
+class Plan(NamedTuple):
+    """What to mark. `reads` is the piece that the provider has already (-1: none of them).
+
+    `marks` are pieces in their order, the one that is read included; `life` is a number of the
+    rules' lives. `worth_picousd` is what the writes are expected to bring in the end.
+    """
+
+    reads: int
+    marks: tuple[int, ...]
+    life: int
+    worth_picousd: int
+    digests: tuple[bytes, ...]
+
+
+def plan(scope: Scope, pieces: list[Piece], prices: Prices, rules: Rules, now_s: float) -> Plan:
+    """What to mark in a prompt that is sent now; the prompt is learned from."""
+    found = scope.find(pieces)
+    kinds = _kinds(pieces, found)
+    read = max((at for at, one in enumerate(found) if one.until_s >= now_s), default=-1)
+    worths = [_worths(scope, prices, life, kinds) for life in range(len(scope.habits))]
+    options = [
+        (*_deepest(pieces, kinds, read, worths[life], least=rules.least_tokens), life)
+        for life in range(len(scope.habits))
+    ]
+    worth, deepest, life = max(options, key=lambda option: (option[0], -option[2]))
+    marks = _marks(found, read, deepest, rules.most_marks)
+    scope.learn(pieces, kinds, found, now_s)
+    digests = tuple([pieces[at].digest for at in marks])
+    return Plan(read, marks, life, int(worth), digests)
+
+
+def _kinds(pieces: list[Piece], found: list[Known]) -> list[Kind]:
+    turn = min(_MOST_TURN, 1 + max((one.turn for one in found), default=0))
+    known, kinds = len(found), []
+    for at, piece in enumerate(pieces):
+        times = min(_MOST_TIMES, found[at].times) if at < known else 0
+        kinds.append((times, turn, (piece.tokens // _STEP_TOKENS).bit_length()))
+    return kinds
+
+
+def _worths(scope: Scope, prices: Prices, life: int, kinds: list[Kind]) -> dict[Kind, float]:
+    """What a token that is written is expected to bring, by its kind, in pico-dollars."""
+    habits, gain = scope.habits[life], prices.fresh - prices.read
+    premium = prices.writes[life] - prices.fresh
+    return {kind: habits.expected(kind) * gain - premium for kind in set(kinds)}
+
+
+def _deepest(
+    pieces: list[Piece], kinds: list[Kind], read: int, worths: dict[Kind, float], *, least: int
+) -> tuple[float, int]:
+    """The best place for the last mark and what it is worth; (0, read) for none."""
+    best, at_best, worth = 0.0, read, 0.0
+    before = pieces[read].tokens if read >= 0 else 0
+    for at in range(read + 1, len(pieces)):
+        tokens = pieces[at].tokens
+        worth += (tokens - before) * worths[kinds[at]]
+        before = tokens
+        if worth > best and tokens >= least:
+            best, at_best = worth, at
+    return best, at_best
+
+
+def _marks(found: list[Known], read: int, deepest: int, most: int) -> tuple[int, ...]:
+    """The last one, the one that is read, and between them where prompts parted before.
+
+    What stands there is written anyway: a mark costs nothing and serves those that part there.
+    """
+    if deepest < 0:
+        return ()
+    chosen = {deepest} | ({read} if read >= 0 else set())
+    parted = sorted(
+        (
+            (found[at].times - (found[at + 1].times if at + 1 < len(found) else 0), at)
+            for at in range(read + 1, min(deepest, len(found)))
+        ),
+        reverse=True,
+    )
+    for less, at in parted:
+        if len(chosen) >= most or less <= 0:
+            break
+        chosen.add(at)
+    return tuple(sorted(chosen))

@@ -1,0 +1,161 @@
+"""Which beginnings of prompts were seen, and how often such come back. Digests only, bounded.
+
+Every scope has its own memory: what one sends teaches nothing about what another sends.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import NamedTuple
+
+Kind = tuple[int, int, int]
+"""How often a piece was seen, in which turn of a conversation, how far from the beginning."""
+
+_PRIOR_TOKENS = 65_536
+_PRIOR_NEW, _PRIOR_KNOWN = 0.2, 0.6  # new is not worth a write until something tells so
+_MOST_FOLLOWING = 3.0
+_RIPE_S = 45.0
+_MOST_RIPENING = 20_000
+
+
+class Piece(NamedTuple):
+    """A prompt up to a place where it may be marked: a digest of all of it, tokens of all of it."""
+
+    digest: bytes
+    tokens: int
+
+
+class Known:
+    """A beginning that was seen. `turn` counts prompts that it ended, each within the next."""
+
+    __slots__ = ("at_s", "kind", "life_s", "times", "turn", "until_s")
+
+    def __init__(self, at_s: float, kind: Kind) -> None:
+        self.at_s = at_s
+        self.kind = kind
+        self.times = 1
+        self.turn = 0
+        self.until_s = float("-inf")  # of what was written
+        self.life_s = 0.0
+
+
+class Habits:
+    """How many reads a written token can expect while its prefix lives, by kind.
+
+    What is read once may be read again: a piece that comes back brings the expectation of the kind
+    that it is then (Sutton, "Learning to predict by the methods of temporal differences", 1988).
+    What was sent just now says nothing yet, so it counts after a while only.
+    """
+
+    __slots__ = ("_read", "_sent")
+
+    def __init__(self) -> None:
+        self._sent: dict[Kind, float] = {}
+        self._read: dict[Kind, float] = {}
+
+    def expected(self, kind: Kind) -> float:
+        """Reads per token."""
+        prior = _PRIOR_KNOWN if kind[0] else _PRIOR_NEW
+        read = self._read.get(kind, 0.0)
+        return (_PRIOR_TOKENS * prior + read) / (_PRIOR_TOKENS + self._sent.get(kind, 0.0))
+
+    def sent(self, kind: Kind, tokens: int) -> None:
+        """So much of a kind was sent a while ago."""
+        self._sent[kind] = self._sent.get(kind, 0.0) + tokens
+
+    def came_back(self, kind: Kind, tokens: int, now: Kind) -> None:
+        """So much of what had been of a kind was sent again in time."""
+        more = 1.0 + min(_MOST_FOLLOWING, self.expected(now))
+        self._read[kind] = self._read.get(kind, 0.0) + tokens * more
+
+
+class Scope:
+    """The memory of one scope, for one model of one provider. `lives_s` are those of its rules."""
+
+    __slots__ = ("_known", "_most", "_ripening", "habits", "lives_s")
+
+    def __init__(self, lives_s: tuple[float, ...], most: int) -> None:
+        self._known: OrderedDict[bytes, Known] = OrderedDict()
+        self._most = most
+        self._ripening: deque[tuple[float, Kind, int]] = deque(maxlen=_MOST_RIPENING)
+        self.lives_s = lives_s
+        self.habits = tuple([Habits() for _ in lives_s])
+
+    def __len__(self) -> int:
+        """Beginnings that are kept."""
+        return len(self._known)
+
+    def find(self, pieces: list[Piece]) -> list[Known]:
+        """What is known of the first pieces, up to the first that is new."""
+        known, found = self._known, []
+        for piece in pieces:
+            one = known.get(piece.digest)
+            if one is None:
+                break
+            found.append(one)
+        return found
+
+    def learn(
+        self, pieces: list[Piece], kinds: list[Kind], found: list[Known], now_s: float
+    ) -> None:
+        """These were sent now; `found` is what was known of them."""
+        self._ripen(now_s)
+        sizes: dict[Kind, int] = {}
+        before = 0
+        turn = 1 + max((one.turn for one in found), default=0)
+        for number, (piece, kind) in enumerate(zip(pieces, kinds, strict=True)):
+            size, before = piece.tokens - before, piece.tokens
+            sizes[kind] = sizes.get(kind, 0) + size
+            if number < len(found):
+                self._again(found[number], kind, size, now_s)
+                self._known.move_to_end(piece.digest)
+            else:
+                self._known[piece.digest] = Known(now_s, kind)
+        if pieces:
+            last = self._known[pieces[-1].digest]
+            last.turn = max(last.turn, turn)
+        self._ripening.extend((now_s, kind, size) for kind, size in sizes.items())
+        while len(self._known) > self._most:
+            self._known.popitem(last=False)
+
+    def written(self, digests: tuple[bytes, ...], life_s: float, now_s: float) -> None:
+        """The provider has these now, or has read them, and keeps them for so long."""
+        for digest in digests:
+            if (one := self._known.get(digest)) is None:
+                continue
+            if one.until_s < now_s:
+                one.life_s = life_s
+            one.until_s = max(one.until_s, now_s + one.life_s)
+
+    def _again(self, one: Known, kind: Kind, size: int, now_s: float) -> None:
+        gap_s = now_s - one.at_s
+        for life_s, habits in zip(self.lives_s, self.habits, strict=True):
+            if gap_s <= life_s:
+                habits.came_back(one.kind, size, kind)
+        one.at_s, one.kind = now_s, kind
+        one.times += 1
+
+    def _ripen(self, now_s: float) -> None:
+        while self._ripening and self._ripening[0][0] + _RIPE_S <= now_s:
+            _, kind, size = self._ripening.popleft()
+            for habits in self.habits:
+                habits.sent(kind, size)
+
+
+class Seen:
+    """All scopes, the least used of which are forgotten first."""
+
+    def __init__(self, most_scopes: int = 64, most_prefixes: int = 4096) -> None:
+        self._scopes: OrderedDict[tuple[str, ...], Scope] = OrderedDict()
+        self._most_scopes = most_scopes
+        self._most_prefixes = most_prefixes
+
+    def of(self, name: tuple[str, ...], lives_s: tuple[float, ...]) -> Scope:
+        """The memory of a scope; an empty one where there is none."""
+        found = self._scopes.get(name)
+        if found is None or found.lives_s != lives_s:
+            found = self._scopes[name] = Scope(lives_s, self._most_prefixes)
+            while len(self._scopes) > self._most_scopes:
+                self._scopes.popitem(last=False)
+        self._scopes.move_to_end(name)
+        return found
