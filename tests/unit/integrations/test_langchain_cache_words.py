@@ -113,11 +113,11 @@ def test_prompt_model_and_tenant_are_one_key() -> None:
     """Words that move from one to the other make another key."""
     one, other = ScrimpCache(), ScrimpCache(tenant="other")
     keys = {
-        one._key("ab", "c"),
-        one._key("a", "bc"),
-        one._key("abc", ""),
-        other._key("ab", "c"),
-        one._key("\ud800", "c"),
+        one._exact.key("ab", "c"),
+        one._exact.key("a", "bc"),
+        one._exact.key("abc", ""),
+        other._exact.key("ab", "c"),
+        one._exact.key("\ud800", "c"),
     }
     assert len(keys) == 5
-    assert one._key("ab", "c") == ScrimpCache()._key("ab", "c")
+    assert one._exact.key("ab", "c") == ScrimpCache()._exact.key("ab", "c")
