@@ -7,6 +7,7 @@ imported where rules are all that is wanted.
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import secrets
 from collections.abc import Callable, Mapping
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from scrimp.pipeline.route_feedback import RouteFeedback
     from scrimp.pipeline.route_memory import RouteMemory, SavedRanking
     from scrimp.routing.text_features import Reader
+
+log = logging.getLogger(__name__)
 
 _JUDGED_IN = ("openai.chat", "anthropic.messages")
 
@@ -142,10 +145,11 @@ def ranking_of(saved: SavedRanking | None) -> Ranking:
 
     reader = reader_of()
     if saved is not None and saved.live and saved.features == reader.version:
-        live = Predictor.load(saved.predictor)
-    else:
-        live = Predictor(reader.width)
-    return Ranking(reader, live, Predictor.load(live.save()))
+        try:
+            return Ranking(reader, Predictor.load(saved.predictor), Predictor.load(saved.predictor))
+        except ValueError as error:
+            log.warning("the ranking of models cannot be read, so it begins anew: %s", error)
+    return Ranking(reader, Predictor(reader.width), Predictor(reader.width))
 
 
 def lever_of(settings: Settings, known: Known, opened: ByChoice | None) -> Route:
@@ -157,9 +161,10 @@ def lever_of(settings: Settings, known: Known, opened: ByChoice | None) -> Route
             refuses_unpriced=settings.unpriced.policy == "refuse",
         )
     )
+    workers = max(1, settings.server.workers)  # each proves, and pays, for its share
     learned = None
     if opened is not None and section.depth != "rules":
-        learned = _learned(section, known, opened)
+        learned = _learned(section, known, opened, workers)
     return Route(router, Depths(section, learned))
 
 
@@ -172,10 +177,11 @@ def _learns(settings: Settings) -> bool:
     return cascade.enabled and any(ladders) and find_spec("numpy") is not None
 
 
-def _learned(section: RouteSection, known: Known, opened: ByChoice) -> Learned:
+def _learned(section: RouteSection, known: Known, opened: ByChoice, workers: int) -> Learned:
     from scrimp.pipeline.learned import LearnedChoice, LearnedMeans  # noqa: PLC0415 - an extra
 
-    rules = ShadowRules(known.clock, known.new_id, shadows_nanousd(section))
+    most = shadows_nanousd(section) // workers
+    rules = ShadowRules(known.clock, known.new_id, most, on_their_account=section.callers_pay)
     shadows = Shadows(known.handle, comparer_of(section, known), rules)
     return LearnedChoice(
         LearnedMeans(
@@ -190,6 +196,7 @@ def _learned(section: RouteSection, known: Known, opened: ByChoice) -> Learned:
             train=partial(_trained, section, opened, known.clock),
             clock=known.clock,
             chance=random.random,
+            versions=opened.memory.versions,
         )
     )
 

@@ -111,7 +111,7 @@ class RouteStore(Protocol):
         ...
 
     async def save(self, name: str, state: bytes) -> None:
-        """Keep a state in place of the one before."""
+        """In place of the one before. Of names with `:` the oldest make room beyond a limit."""
         ...
 
     async def names(self) -> tuple[str, ...]:

@@ -45,5 +45,5 @@ class Better:
         graded = await self._preference(call, duel)
         cost = graded.cost.high_nanousd or 0
         if graded.winner is None:
-            return Comparison(None, cost)
+            return Comparison(None, cost, unmade=graded.why == "down")
         return Comparison(_LOSS[graded.winner], cost)

@@ -17,6 +17,7 @@ from scrimp.dialects.base import Dialect
 from scrimp.errors import ConfigError, ScrimpError
 from scrimp.judges.asking import Asking, Paper
 from scrimp.ledger.booking import total_cost
+from scrimp.pipeline.comparing import MOST_CHARS, says_nothing
 from scrimp.ports import Clock, Next
 from scrimp.prices.match import spellings
 from scrimp.semantics.answers import text_of
@@ -24,10 +25,10 @@ from scrimp.values import Value
 
 Winner = Literal["one", "two", "tie"]
 NoVerdict = Literal[
-    "no_text", "too_long", "unparseable", "truncated", "refused", "own_arm", "failed"
+    "no_text", "too_long", "unparseable", "truncated", "refused", "own_arm", "failed", "down"
 ]
-MAX_CHARS = 16_000
-"""Of the question and each answer; longer ones cost too much to compare, and are left unjudged."""
+"""`failed` may be of what was to be judged, `down` is not."""
+MAX_CHARS = MOST_CHARS
 MOST_TOKENS = 2048
 """Two grades; a model that thinks needs some before them."""
 TOP_GRADE = 10
@@ -111,7 +112,7 @@ class Preference:
             try:
                 look = await self._look(who, duel, answers, costs)
             except ScrimpError as error:  # the look before it was paid for all the same
-                return _none("failed", costs, str(error))
+                return _none("down" if says_nothing(error) else "failed", costs, str(error))
             if isinstance(look, str):
                 return _none(look, costs)
             seen.append(look)

@@ -1,11 +1,14 @@
 """A call's twin: what the other model answers, and which of the two answers is better.
 
 Nobody waits for it. The twin is a call of its own with a purpose of its own: it passes the money
-guards and no cache, stands under no budget of the client's, and is never served.
+guards and no cache, stands under no budget of the client's, and is never served. What is too long
+to be judged is not compared, nor what is kept at the provider; callers who would have to pay for a
+twin are asked first.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -23,15 +26,23 @@ from scrimp.values import Value
 
 TAG = "scrimp-shadow"
 """Of all twins: budgets and reports may name it."""
-_PASSING = (408, 409, 425, 429)
+MOST_CHARS = 16_000
+"""Of a question, and of an answer: longer ones cost too much to compare, and cannot be judged."""
+_MOST_BYTES = 256 * 1024
+"""Of a request: hundreds may wait to be compared."""
+_PASSING = (401, 402, 404, 408, 409, 425, 429)
 _WHOLE = ("complete", "tool_calls")
 
 
 class Comparison(Value, frozen=True):
-    """How much better the reference's answer is, in [-1, 1]; None where nobody can tell."""
+    """How much better the reference's answer is, in [-1, 1]; None where nobody can tell.
+
+    `unmade`: for a reason that has nothing to do with the answers (the judge is down).
+    """
 
     loss: float | None
     cost_nanousd: int = 0
+    unmade: bool = False
 
 
 class Comparer(Protocol):
@@ -62,11 +73,17 @@ class Outcome(Value, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class ShadowRules:
-    """`most_nanousd` is what twins and judges may cost a day; None: no limit."""
+    """`most_nanousd` is what twins and judges may cost a day; None: no limit.
+
+    `on_their_account`: callers with a provider's key of their own pay for twins and judges, too.
+    A twin and a judge may take `limit_s` each.
+    """
 
     clock: Clock
     new_id: Callable[[], str]
     most_nanousd: int | None
+    on_their_account: bool = False
+    limit_s: float = 50.0
 
 
 class Shadows:
@@ -93,7 +110,9 @@ class Shadows:
         self, call: Call, reply: Reply, other: Target, *, cheap_served: bool
     ) -> Outcome:
         """The served reply against that of the other model."""
-        if not self.may_spend:
+        if not self.may_spend or not (
+            call.caller.credential is None or self._rules.on_their_account
+        ):
             return Outcome("unmade")
         if not _is_whole(reply):
             return Outcome("lost")
@@ -105,22 +124,25 @@ class Shadows:
         reference, cheap = (answered, reply) if cheap_served else (reply, answered)
         models = (reference.facts.model, cheap.facts.model)
         try:
-            found = await self._comparer(call, reference, cheap, models)
-        except ScrimpError:
+            async with asyncio.timeout(self._rules.limit_s):
+                found = await self._comparer(call, reference, cheap, models)
+        except (ScrimpError, TimeoutError):
             return Outcome("unmade", cost, answered.facts.model)
         self._book(found.cost_nanousd)
+        if found.unmade:
+            return Outcome("unmade", cost + found.cost_nanousd, answered.facts.model)
         label: Label = "lost" if found.loss is None else found.loss
         return Outcome(label, cost + found.cost_nanousd, answered.facts.model)
 
     async def _answer(self, twin: Call) -> Reply | Literal["lost", "unmade"]:
         """The twin's reply, or why there is none. A failing provider says nothing of answers."""
         try:
-            answered = await self._ask(twin)
-        except UpstreamError as error:
-            refused = 400 <= error.status < 500 and error.status not in _PASSING
-            return "lost" if refused else "unmade"
-        except ScrimpError:
-            return "unmade"
+            async with asyncio.timeout(self._rules.limit_s):
+                answered = await self._ask(twin)
+        except TimeoutError:
+            return "lost"  # long answers take long: that is of the answer
+        except ScrimpError as error:
+            return "unmade" if says_nothing(error) else "lost"
         served = served_of(twin.trace.attempts, twin.trace.lines)
         if served is None or not same_place(served.target, twin.target):
             return "unmade"  # another model stood in for it
@@ -151,6 +173,25 @@ class Shadows:
     def _book(self, nanousd: int) -> None:
         self._spent_nanousd += nanousd
         self.spent_ever_nanousd += nanousd
+
+
+def says_nothing(error: ScrimpError) -> bool:
+    """Whether an error has nothing to do with what was asked: who refuses it, may mean it."""
+    if not isinstance(error, UpstreamError):
+        return True
+    return not 400 <= error.status < 500 or error.status in _PASSING
+
+
+def why_not_compared(call: Call, text: str) -> str:
+    """Why a call must not have a twin, by what is known before it is answered; empty when it may.
+
+    It then goes to the reference: what is never compared is never served by a model that a proof
+    says nothing of.
+    """
+    if call.request.stateful:  # a twin would add to what is kept at the provider
+        return "stateful"
+    too_long = len(text) > MOST_CHARS or len(call.request.body) > _MOST_BYTES
+    return "too_long_to_compare" if too_long else ""
 
 
 def _is_whole(reply: Reply) -> bool:

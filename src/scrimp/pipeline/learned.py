@@ -7,6 +7,7 @@ its proofs begin anew.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ from scrimp.calls import Call, HeldSink, Reply, Trace
 from scrimp.choosing import Lesson, Place
 from scrimp.ledger.steps import same_place, served_of
 from scrimp.pipeline.chooser import Chosen
-from scrimp.pipeline.comparing import Outcome, Shadows
+from scrimp.pipeline.comparing import Outcome, Shadows, why_not_compared
 from scrimp.pipeline.later import Later
 from scrimp.pipeline.proofs import Proof, Proofs, Subjects
 from scrimp.pipeline.ranking import Ranked, Ranking
@@ -49,7 +50,10 @@ class Ground(Value, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class LearnedMeans:
-    """What it works with. `chance` is uniform in [0, 1)."""
+    """What it works with. `chance` is uniform in [0, 1).
+
+    `versions` is as what each name was last known to its provider: it outlives the process.
+    """
 
     section: RouteSection
     ranking: Ranking
@@ -62,6 +66,7 @@ class LearnedMeans:
     train: Callable[[], Awaitable[SavedRanking | None]]
     clock: Clock
     chance: Callable[[], float]
+    versions: dict[str, str]
 
 
 class LearnedChoice:
@@ -69,7 +74,6 @@ class LearnedChoice:
 
     def __init__(self, means: LearnedMeans) -> None:
         self._means = means
-        self._versions: dict[str, str] = {}
         self._refitting = False
 
     def cold(self, plan: Plan) -> bool:
@@ -84,7 +88,7 @@ class LearnedChoice:
         if plan.wanted.depth == "learned" or loss is None:
             offer, why = ranked.by_dial(plan.wanted.wish, _reference(plan))
             return Chosen(offer, why, ranked.numbers, Estimated(ranked, plan.asked.place))
-        return self._certified(plan, ranked, loss)
+        return self._certified(call, plan, ranked, loss)
 
     def answered(self, call: Call, chosen: Chosen, reply: Reply) -> None:
         """Have it compared where the certificate asked for that."""
@@ -111,7 +115,7 @@ class LearnedChoice:
         if isinstance(chosen.ground, Ground) and chosen.ground.verdict.shadow:
             self._withdraw(chosen.ground)
 
-    def _certified(self, plan: Plan, ranked: Ranked, loss: float) -> Chosen:
+    def _certified(self, call: Call, plan: Plan, ranked: Ranked, loss: float) -> Chosen:
         reference = _reference(plan)
         if reference is None:
             offer, why = ranked.by_dial(plan.wanted.wish, None)
@@ -129,8 +133,10 @@ class LearnedChoice:
             self._means.ranking.id,
         )
         proof = self._means.proofs.of(subjects)
-        novel = self._means.ranking.fitted and ranked.novelty > section.novelty
-        verdict = proof.decide(score, self._means.chance(), barred=novel)
+        barred = why_not_compared(call, plan.asked.text)
+        if not barred and self._means.ranking.fitted and ranked.novelty > section.novelty:
+            barred = "novel"
+        verdict = proof.decide(score, self._means.chance(), barred=bool(barred))
         numbers = {**ranked.numbers, "score": round(score, 4), "max_loss": loss}
         if verdict is None:
             known = Estimated(ranked, plan.asked.place)
@@ -139,17 +145,17 @@ class LearnedChoice:
         numbers |= {"rung": verdict.rung, "live": live, "propensity": round(verdict.propensity, 4)}
         ground = Ground(ranked, reference, challenger, score, proof, verdict)
         offer = challenger if verdict.serve_cheap else reference
-        why = "novel" if novel else verdict.why.replace(" ", "_")
+        why = barred or verdict.why.replace(" ", "_")
         return Chosen(offer, why, numbers, ground, proven=True)
 
     def _version(self, name: str, told: str) -> None:
         """Another version behind a name is another model: what was proven of it holds no more."""
         if not told:
             return
-        before = self._versions.setdefault(name, told)
+        before = self._means.versions.setdefault(name, told)
         if before == told:
             return
-        self._versions[name] = told
+        self._means.versions[name] = told
         for proof in self._means.proofs:
             if name in (proof.subjects.reference, *proof.subjects.others):
                 proof.restart(f"'{name}' is {told} now, it was {before}")
@@ -157,9 +163,16 @@ class LearnedChoice:
     async def _compare(self, call: Call, ground: Ground, reply: Reply) -> None:
         served_cheap = ground.verdict.serve_cheap
         other = ground.reference if served_cheap else ground.challenger
-        outcome = await self._means.shadows.compare(
-            call, reply, other.target, cheap_served=served_cheap
-        )
+        try:
+            outcome = await self._means.shadows.compare(
+                call, reply, other.target, cheap_served=served_cheap
+            )
+        except asyncio.CancelledError:  # it is over: that says nothing of answers
+            self._withdraw(ground)
+            raise
+        except BaseException:  # whatever broke may have broken on them; the bet must not wait on
+            self._learn(call, ground, Outcome("lost"))
+            raise
         self._version(other.name, outcome.model)
         self._learn(call, ground, outcome)
 
@@ -186,8 +199,8 @@ class LearnedChoice:
     def _certified_anywhere(self) -> bool:
         """A new ranking would void what is proven of the old one."""
         now = self._means.ranking.id
-        mine = [proof.standing() for proof in self._means.proofs if proof.subjects.ranking == now]
-        return any(one is not None and one.live is not None for one in mine)
+        proofs = self._means.proofs
+        return any(proof.serves for proof in proofs if proof.subjects.ranking == now)
 
     async def _refit(self) -> None:
         """A new ranking serves only where it beats what needs none on labels held back."""

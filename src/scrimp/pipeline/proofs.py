@@ -7,7 +7,7 @@ of the scores of the first calls, which all go to the reference.
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterator
 from typing import Final
 
@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from scrimp.choosing import Place
+from scrimp.errors import ConfigError
 from scrimp.routing.certificate import Certificate
 from scrimp.routing.certificate_state import read
 from scrimp.routing.standing import LossPromise, Standing, Verdict
@@ -24,6 +25,7 @@ FIRST: Final = 64
 """So many scores make the rungs."""
 _SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
 _MOST: Final = 512
+_WORTH: Final = 8
 _PREFIX: Final = "certificate:"
 
 
@@ -72,6 +74,16 @@ class Proof:
             self._begin()
         return None
 
+    @property
+    def worth_keeping(self) -> bool:
+        """Not of what was asked once or twice: a prompt with the date in it is new every day."""
+        return self.certificate is not None or len(self.scores) >= _WORTH
+
+    @property
+    def serves(self) -> bool:
+        """Whether anything goes to a cheaper model by it."""
+        return self.certificate is not None and self.certificate.ladder.live >= 0
+
     def standing(self) -> Standing | None:
         """How it stands; None before there are rungs."""
         return None if self.certificate is None else self.certificate.standing()
@@ -96,30 +108,44 @@ class Proof:
 
 
 class Proofs:
-    """All of them, bounded: the one that was asked for least recently goes."""
+    """All of them, bounded: those with rungs and, apart from them, those that gather scores.
+
+    So that thousands of prompts that were seen once push out none that is being proven. Where there
+    are too many, the tenant with the most gives up the one that was asked for least recently.
+    """
 
     def __init__(self) -> None:
-        self._proofs: OrderedDict[Subjects, Proof] = OrderedDict()
+        self._begun: OrderedDict[Subjects, Proof] = OrderedDict()
+        self._gathering: OrderedDict[Subjects, Proof] = OrderedDict()
 
     def __iter__(self) -> Iterator[Proof]:
         """Every proof."""
-        return iter(tuple(self._proofs.values()))
+        return iter((*self._begun.values(), *self._gathering.values()))
 
     def of(self, subjects: Subjects) -> Proof:
         """The proof, begun where there is none yet."""
-        proof = self._proofs.get(subjects)
-        if proof is None:
-            proof = self._proofs[subjects] = Proof(subjects)
-            if len(self._proofs) > _MOST:
-                self._proofs.popitem(last=False)
-        self._proofs.move_to_end(subjects)
+        proof = self._begun.get(subjects)
+        if proof is not None:
+            self._begun.move_to_end(subjects)
+            return proof
+        proof = self._gathering.pop(subjects, None) or Proof(subjects)
+        self._put(proof)
         return proof
 
     def take(self, state: bytes) -> None:
         """Take up a saved one; what cannot be read is begun anew."""
         proof = revived(state)
-        if proof is not None:
-            self._proofs.setdefault(proof.subjects, proof)
+        if proof is not None and proof.subjects not in self._begun:
+            self._put(proof)
+
+    def _put(self, proof: Proof) -> None:
+        """As the newest of its kind."""
+        kind = self._gathering if proof.certificate is None else self._begun
+        kind[proof.subjects] = proof
+        if len(kind) > _MOST:
+            counts = Counter(one.place.tenant for one in kind)
+            most = max(counts.values())
+            del kind[next(one for one in kind if counts[one.place.tenant] == most)]
 
 
 def revived(state: bytes) -> Proof | None:
@@ -132,7 +158,10 @@ def revived(state: bytes) -> Proof | None:
     proof.scores = list(kept.scores)
     inner = read(kept.certificate) if kept.certificate else None
     if inner is not None:
-        certificate = Certificate(inner.promise, inner.rungs)
+        try:
+            certificate = Certificate(inner.promise, inner.rungs)
+        except ConfigError:  # damaged
+            return None
         if certificate.load(kept.certificate):
             proof.certificate = certificate
     return proof

@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 RANKING: Final = "ranking"
 """The name of the trained ranking's state."""
+VERSIONS: Final = "versions"
+"""The name of what each model was last called by its provider."""
 EVERY_S: Final = 15.0
 _MOST_WAITING: Final = 4096
 _RECALLED: Final = 4000
@@ -45,6 +47,8 @@ class RouteMemory:
     def __init__(self, store: RouteStore, proofs: Proofs) -> None:
         self.store = store
         self.proofs = proofs
+        self.versions: dict[str, str] = {}
+        self._known: dict[str, str] = {}
         self._waiting: deque[Lesson] = deque(maxlen=_MOST_WAITING)
         self._ranking: SavedRanking | None = None
         self._stopped = asyncio.Event()
@@ -67,6 +71,9 @@ class RouteMemory:
             for name in await self.store.names():
                 if is_proof(name) and (state := await self.store.load(name)) is not None:
                     self.proofs.take(state)
+            state = await self.store.load(VERSIONS)
+            self.versions |= {} if state is None else _read_versions(state)
+            self._known = dict(self.versions)
             state = await self.store.load(RANKING)
             ranking = None if state is None else read_ranking(state)
             lessons = await self.store.lessons(most=_RECALLED)
@@ -97,16 +104,37 @@ class RouteMemory:
         try:
             if lessons:
                 await self.store.add(lessons)
-            if (ranking := self._ranking) is not None:
-                await self.store.save(RANKING, write_ranking(ranking))
-                self._ranking = None
-            for proof in self.proofs:
-                if proof.changed:
-                    proof.changed = False
-                    await self.store.save(proof.subjects.name, proof.save())
+            lessons = ()
+            await self._save()
         except StoreError as error:
             log.warning("what routes learn cannot be written: %s", kind_and_place(error))
-            self._waiting.extendleft(reversed(lessons))
+            self._waiting = deque((*lessons, *self._waiting), maxlen=_MOST_WAITING)
+
+    async def _save(self) -> None:
+        """States that are new. Versions last: until then a proof of an older one begins anew."""
+        if (ranking := self._ranking) is not None:
+            await self.store.save(RANKING, write_ranking(ranking))
+            self._ranking = None if self._ranking is ranking else self._ranking
+        for proof in self.proofs:
+            if proof.changed and proof.worth_keeping:
+                state, proof.changed = proof.save(), False
+                try:
+                    await self.store.save(proof.subjects.name, state)
+                except StoreError:
+                    proof.changed = True
+                    raise
+        if self.versions != self._known:
+            now = dict(self.versions)
+            await self.store.save(VERSIONS, msgspec.msgpack.encode(now))
+            self._known = now
+
+
+def _read_versions(state: bytes) -> dict[str, str]:
+    """Nothing where it is damaged."""
+    try:
+        return msgspec.msgpack.decode(state, type=dict[str, str])
+    except msgspec.DecodeError:
+        return {}
 
 
 def read_ranking(state: bytes) -> SavedRanking | None:

@@ -73,7 +73,8 @@ class RouteSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     alone that name a model of their own, `all` routes them too, down from that model. One dial:
     `max_loss`, `floor` or `usd_per_call`. `shadows_usd_per_day` is what comparing may cost,
     `judge_model` who compares. `explore` is the least share of calls that is compared. With `stay`
-    the prompt cache that a conversation would lose elsewhere is counted.
+    the prompt cache that a conversation would lose elsewhere is counted. With `callers_pay` calls
+    that bring a provider's key of their own are compared on their own account; else not at all.
     """
 
     enabled: bool = False
@@ -88,6 +89,7 @@ class RouteSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     explore: Annotated[float, Meta(ge=0, le=0.5)] = 0.02
     judge_model: str = ""
     shadows_usd_per_day: str = "1.00"
+    callers_pay: bool = False
     novelty: _Share = 0.9
     stay: bool = True
     path: str = ""

@@ -7,6 +7,7 @@ from collections import deque
 from scrimp.choosing import Lesson, Place
 
 MOST_OF_A_PLACE = 20_000
+MOST_STATES = 2048
 
 
 class MemoryRoutes:
@@ -31,7 +32,10 @@ class MemoryRoutes:
 
     async def save(self, name: str, state: bytes) -> None:
         """In place of the one before."""
+        self._states.pop(name, None)
         self._states[name] = state
+        if len(self._states) > MOST_STATES:
+            del self._states[next(one for one in self._states if ":" in one)]
 
     async def names(self) -> tuple[str, ...]:
         """All names, sorted."""

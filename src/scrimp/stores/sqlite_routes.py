@@ -29,6 +29,8 @@ APPLICATION_ID = 0x53435243
 SCHEMA = Schema("file of what routes have learned", "routes_", APPLICATION_ID)
 MOST_OF_A_PLACE = 20_000
 MOST = 200_000
+MOST_STATES = 2048
+"""Of those with a colon in their names, such as certificates."""
 _BUSY_S = 2.0
 _INSERT = "INSERT INTO lessons (tenant, task, prompt, lesson) VALUES (?, ?, ?, ?)"
 _OF_ALL = "SELECT lesson FROM lessons ORDER BY number DESC LIMIT ?"
@@ -45,10 +47,15 @@ _TRIM = """
 DELETE FROM lessons WHERE number <= (SELECT number FROM lessons ORDER BY number DESC
   LIMIT 1 OFFSET ?)
 """
-_SAVE = (
-    "INSERT INTO states (name, state) VALUES (?, ?) "
-    "ON CONFLICT (name) DO UPDATE SET state = excluded.state"
-)
+_SAVE = """
+INSERT INTO states (name, state, saved)
+  VALUES (?, ?, (SELECT coalesce(max(saved), 0) + 1 FROM states))
+  ON CONFLICT (name) DO UPDATE SET state = excluded.state, saved = excluded.saved
+"""
+_MAKE_ROOM = """
+DELETE FROM states WHERE name LIKE '%:%' AND saved <= (SELECT saved FROM states
+  ORDER BY saved DESC LIMIT 1 OFFSET ?)
+"""
 
 
 class SqliteRoutes:
@@ -86,7 +93,7 @@ class SqliteRoutes:
 
     async def save(self, name: str, state: bytes) -> None:
         """In place of the one before."""
-        await self._write(lambda connection: connection.execute(_SAVE, (name, state)))
+        await self._write(lambda connection: _save(connection, name, state))
 
     async def names(self) -> tuple[str, ...]:
         """All names, sorted."""
@@ -102,8 +109,11 @@ class SqliteRoutes:
 
     async def _look(self, read: Callable[[sqlite3.Connection], T], nothing: T) -> T:
         def work() -> T:
-            if not self._path.is_file():
-                return nothing
+            try:
+                if not self._path.is_file():
+                    return nothing
+            except OSError as error:  # its folder is closed to us
+                raise StoreError(f"{self._path} cannot be read: {error}") from error
             with self._opened("ro") as connection:
                 return read(connection) if SCHEMA.recognise(connection, self._path) else nothing
 
@@ -145,6 +155,11 @@ def _add(connection: sqlite3.Connection, lessons: Sequence[Lesson]) -> None:
         of = {"tenant": tenant, "task": task, "prompt": prompt, "most": MOST_OF_A_PLACE}
         connection.execute(_TRIM_PLACE, of)
     connection.execute(_TRIM, (MOST,))
+
+
+def _save(connection: sqlite3.Connection, name: str, state: bytes) -> None:
+    connection.execute(_SAVE, (name, state))
+    connection.execute(_MAKE_ROOM, (MOST_STATES,))
 
 
 def _where(place: Place) -> tuple[str, str, str]:

@@ -165,7 +165,7 @@ class Comparing:
             return record
         graded = await grade(question, one, two)
         self._pay(upper, graded.cost.nanousd, judging=True)
-        if graded.why == "failed":
+        if graded.why in ("failed", "down"):
             self.tally.fail(f"{judge}, the judge: {graded.error}")
             self._end("failed")
             return record

@@ -109,9 +109,16 @@ async def test_an_answer_that_gives_orders_stays_between_its_marks() -> None:
 
 
 async def test_what_was_asked_before_a_failure_is_counted() -> None:
-    """The second look fails, for whatever reason: no verdict, and the first one's cost."""
-    errors = [UpstreamError("overloaded", status=503), BudgetExceeded("budget 'x' has $0 left")]
-    for error in errors:
+    """The second look fails, for whatever reason: no verdict, and the first one's cost.
+
+    Only what is refused may be of the answers; who is overloaded is `down`.
+    """
+    errors = {
+        UpstreamError("overloaded", status=503): "down",
+        BudgetExceeded("budget 'x' has $0 left"): "down",
+        UpstreamError("this is not for me", status=400): "failed",
+    }
+    for error, why in errors.items():
         grader = Grader(by_text(good=9, poor=4))
 
         async def once(call: Call, grader: Grader = grader, error: Exception = error) -> Reply:
@@ -120,7 +127,7 @@ async def test_what_was_asked_before_a_failure_is_counted() -> None:
             return await grader(call)
 
         found = await judge_of(once)(call_of(), DUEL)
-        assert (found.why, found.error) == ("failed", str(error))
+        assert (found.why, found.error) == (why, str(error))
         assert found.cost.nanousd is None  # what the failed one cost, nobody knows
 
 
