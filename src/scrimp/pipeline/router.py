@@ -119,7 +119,7 @@ class Router:
         held = wanted(call.wish, section, subject, own=own)
         if held is None:
             return None
-        name = call.wish.required or (call.request.model if own else self._name_of(call.target))
+        name = call.wish.required or self._name_of(call, own=own)
         reference = self._offer(call, asked, name, call.target)
         found = admitted(self._needs(call, asked, held), self._offers(call, asked, held, reference))
         if not found.kept:
@@ -143,14 +143,15 @@ class Router:
                 found.append(offer)
         return found
 
-    def _name_of(self, target: Target) -> str:
-        """How the settings call a model that a call is headed for without naming it."""
-        section = self._means.section
-        for name in (reference_of(section), *section.models):
+    def _name_of(self, call: Call, *, own: bool) -> str:
+        """How a call's own list, the call or the settings call the model that it is headed for."""
+        section, target = self._means.section, call.target
+        known = () if own else (reference_of(section), *section.models)
+        for name in (*call.wish.models, *known):
             with suppress(Rejected):
                 if same_place(self._means.targets.resolve(name, target.dialect), target):
                     return name
-        return target.model
+        return call.request.model if own else target.model
 
     def _offer(self, call: Call, asked: Asked, name: str, target: Target) -> Offer:
         facts = self._means.section.facts.get(name, _NO_FACTS)
