@@ -31,6 +31,7 @@ from scrimp.pipeline.background import Spawn
 from scrimp.pipeline.holds import Holds
 from scrimp.pipeline.turns import Turns
 from scrimp.ports import Claims, Clock, Encoder, Ledger, Lever, Outbox, Pricer, ReplyStore
+from scrimp.prefixing import prefix_cache
 from scrimp.prices.book import PriceBook
 from scrimp.settings import Settings, ttl_seconds
 from scrimp.shrinking_levers import shrinking
@@ -107,6 +108,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
             judging=means.judging,
         ),
         other.lever,
+        prefix_cache(settings, means.book, means.names, means.targets.spoken, means.parts.clock),
         Retry(
             means.parts.clock,
             random.random,

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from scrimp.alerts.tables import AlertsSection
 from scrimp.budgets.tables import BudgetSection, BudgetTable, DegradeSection, TierTable
+from scrimp.prefixes.tables import PrefixCacheSection
 from scrimp.prices.own import PriceTables, UnpricedSection
 from scrimp.providers import SpokenDialect
 from scrimp.routing.cascade_tables import CascadeSection
@@ -197,6 +198,7 @@ class Settings(Section, frozen=True):
     coalesce: CoalesceSection = CoalesceSection()
     trim: TrimSection = TrimSection()
     compact: CompactSection = CompactSection()
+    prefix_cache: PrefixCacheSection = PrefixCacheSection()
     route: RouteSection = RouteSection()
     cascade: CascadeSection = CascadeSection()
     fallback: FallbackSection = FallbackSection()

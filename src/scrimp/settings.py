@@ -20,6 +20,7 @@ from scrimp.alerts import tables as alerts
 from scrimp.budgets.tables import SECTIONS, BudgetTable, TierTable, check_tables
 from scrimp.errors import ConfigError
 from scrimp.notices import AlertKind
+from scrimp.prefixes.tables import PREFIX_TABLES
 from scrimp.prices.own import PriceSettings, PriceTables, UnpricedSection
 from scrimp.providers import DEFAULT_PROVIDERS, SpokenDialect
 from scrimp.routing.cascade_tables import CASCADE_TABLES, CascadeTable, check_cascade
@@ -269,8 +270,9 @@ _FIELDS = {
         EventsSection,
         *(AdminSection, MetricsSection, KeySettings, UnpricedSection, *SECTIONS),
         *(*alerts.SECTIONS, SemanticCacheSection, *ROUTE_TABLES, *FALLBACK_TABLES),
-        *SHRINKING_TABLES,
         *CASCADE_TABLES,
+        *SHRINKING_TABLES,
+        *PREFIX_TABLES,
     )
     for field in msgspec.structs.fields(section)
 }

@@ -29,6 +29,14 @@ CHOICE = """\
 #phrases = false
 #examples = 0
 
+# Marks what comes back for Anthropic's prefix cache, where reads pay for the write.
+#[prefix_cache]
+#enabled = false
+# Who knows the fields that mark.
+#providers = ["anthropic"]
+# What comes back too late for five minutes may be written for an hour.
+#hour = true
+
 # The cheapest model that will do, for calls to scrimp/auto and scrimp/cheap.
 #[route]
 #enabled = true

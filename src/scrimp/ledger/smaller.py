@@ -18,6 +18,8 @@ from scrimp.ports import Count, Pricer
 
 SMALLER = "saving_estimated"
 """Verdict of a call that was sent with less in it."""
+KNOWN = "saving_known"
+"""Verdict of a call whose saving follows from the usage that the provider told."""
 
 _TOKENS, _CHARACTERS, _OF_BYTES = "less_tokens", "less_characters", "of_bytes"
 _LESS = (_TOKENS, _CHARACTERS)
@@ -114,11 +116,16 @@ def savings_of(trace: Trace, pricer: Pricer) -> list[Numbers]:
         for lever, tokens in taken_out(trace.lines, usage).items():
             usage = larger(usage, tokens)
             after = _nanousd(pricer, usage, served)
-            found.append({_LEVER: lever, "tokens": tokens, _SAVED: after - before})
+            found.append(saved_line(lever, tokens, after - before))
             before = after
     except PriceUnknown:
         return []
     return found
+
+
+def saved_line(lever: str, tokens: int, nanousd: int) -> Numbers:
+    """Numbers of a line `SMALLER` or `KNOWN`: what a lever saved with so many tokens."""
+    return {_LEVER: lever, "tokens": tokens, _SAVED: nanousd}
 
 
 def _nanousd(pricer: Pricer, usage: Usage, served: Attempt) -> int:
@@ -127,10 +134,10 @@ def _nanousd(pricer: Pricer, usage: Usage, served: Attempt) -> int:
 
 
 def saved_by_less(lines: Iterable[TraceLine]) -> tuple[tuple[str, int], ...]:
-    """What each lever saved that sent less, as it was noted."""
+    """What each lever saved that sent less, or marks, as it was noted."""
     found = []
     for line in lines:
-        if line.verdict == SMALLER:
+        if line.verdict in (SMALLER, KNOWN):
             numbers = dict(line.numbers)
             if isinstance(saved := numbers.get(_SAVED), int):
                 found.append((str(numbers.get(_LEVER)), saved))

@@ -30,6 +30,7 @@ ORDER: tuple[Place, ...] = (
     Place("route", "the cheapest model that will do, of those that the budget still bears"),
     Place("cascade", "cheap first, then checks: each step may still fall back"),
     Place("fallback", "another target after an error that retries did not mend", guard=True),
+    Place("prefix_cache", "provider prompt caching; must see the shape of what is sent"),
     Place("retry", "same target again, above the budget, so that each try is held", guard=True),
     Place("budget", "innermost: every paid attempt holds its worst case, then settles", guard=True),
 )

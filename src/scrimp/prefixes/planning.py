@@ -56,12 +56,18 @@ def plan(scope: Scope, pieces: list[Piece], prices: Prices, rules: Rules, now_s:
 
 
 def _kinds(pieces: list[Piece], found: list[Known]) -> list[Kind]:
-    turn = min(_MOST_TURN, 1 + max((one.turn for one in found), default=0))
-    known, kinds = len(found), []
-    for at, piece in enumerate(pieces):
-        times = min(_MOST_TIMES, found[at].times) if at < known else 0
-        kinds.append((times, turn, (piece.tokens // _STEP_TOKENS).bit_length()))
-    return kinds
+    turn = min(_MOST_TURN, 1 + max([one.turn for one in found], default=0))
+    last = len(pieces) - 1
+    times = [one.times for one in found] + [0] * (len(pieces) - len(found))
+    return [
+        (
+            min(_MOST_TIMES, seen),
+            turn,
+            (piece.tokens // _STEP_TOKENS).bit_length(),
+            at == last,
+        )
+        for at, (piece, seen) in enumerate(zip(pieces, times, strict=True))
+    ]
 
 
 def _worths(scope: Scope, prices: Prices, life: int, kinds: list[Kind]) -> dict[Kind, float]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections import OrderedDict, deque
 from typing import NamedTuple
 
-Kind = tuple[int, int, int]
-"""How often a piece was seen, in which turn of a conversation, how far from the beginning."""
+Kind = tuple[int, int, int, bool]
+"""How often a piece was seen, in which turn, how far from the beginning, whether at the end."""
 
 _PRIOR_TOKENS = 65_536
 _PRIOR_NEW, _PRIOR_KNOWN = 0.2, 0.6  # new is not worth a write until something tells so
@@ -101,22 +101,33 @@ class Scope:
         """These were sent now; `found` is what was known of them."""
         self._ripen(now_s)
         sizes: dict[Kind, int] = {}
+        again: dict[tuple[Kind, Kind, float], int] = {}
+        known = self._known
+        turn = 1 + max([one.turn for one in found], default=0)
         before = 0
-        turn = 1 + max((one.turn for one in found), default=0)
-        for number, (piece, kind) in enumerate(zip(pieces, kinds, strict=True)):
+        for piece, kind, one in zip(pieces, kinds, found, strict=False):
             size, before = piece.tokens - before, piece.tokens
             sizes[kind] = sizes.get(kind, 0) + size
-            if number < len(found):
-                self._again(found[number], kind, size, now_s)
-                self._known.move_to_end(piece.digest)
-            else:
-                self._known[piece.digest] = Known(now_s, kind)
+            change = (one.kind, kind, now_s - one.at_s)
+            again[change] = again.get(change, 0) + size
+            one.at_s, one.kind = now_s, kind
+            one.times += 1
+            known.move_to_end(piece.digest)
+        for at in range(len(found), len(pieces)):
+            piece, kind = pieces[at], kinds[at]
+            size, before = piece.tokens - before, piece.tokens
+            sizes[kind] = sizes.get(kind, 0) + size
+            known[piece.digest] = Known(now_s, kind)
         if pieces:
-            last = self._known[pieces[-1].digest]
+            last = known[pieces[-1].digest]
             last.turn = max(last.turn, turn)
-        self._ripening.extend((now_s, kind, size) for kind, size in sizes.items())
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)
+        for (was, kind, gap_s), size in again.items():
+            for life_s, habits in zip(self.lives_s, self.habits, strict=True):
+                if gap_s <= life_s:
+                    habits.came_back(was, size, kind)
+        self._ripening.extend([(now_s, kind, size) for kind, size in sizes.items()])
+        while len(known) > self._most:
+            known.popitem(last=False)
 
     def written(self, digests: tuple[bytes, ...], life_s: float, now_s: float) -> None:
         """The provider has these now, or has read them, and keeps them for so long."""
@@ -126,14 +137,6 @@ class Scope:
             if one.until_s < now_s:
                 one.life_s = life_s
             one.until_s = max(one.until_s, now_s + one.life_s)
-
-    def _again(self, one: Known, kind: Kind, size: int, now_s: float) -> None:
-        gap_s = now_s - one.at_s
-        for life_s, habits in zip(self.lives_s, self.habits, strict=True):
-            if gap_s <= life_s:
-                habits.came_back(one.kind, size, kind)
-        one.at_s, one.kind = now_s, kind
-        one.times += 1
 
     def _ripen(self, now_s: float) -> None:
         while self._ripening and self._ripening[0][0] + _RIPE_S <= now_s:

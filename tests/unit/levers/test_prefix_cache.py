@@ -1,0 +1,130 @@
+"""The prefix cache lever: what it marks, what it leaves alone, what a refusal teaches it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from scrimp.calls import Call, Reply, ReplyFacts, Usage
+from scrimp.errors import UpstreamError
+from scrimp.levers.prefix_cache import PrefixCache
+from scrimp.prefixes.planning import Prices
+from scrimp.prefixes.rules import ANTHROPIC, Rules
+from scrimp.prefixes.seen import Seen
+from tests.support.core import FakeClock, call_of, reply_of, verdicts
+
+SYSTEM = "You answer for a shop. " * 400
+READ = Usage(input_tokens=5, cache_read_tokens=2000, output_tokens=1)
+
+
+class Below:
+    """What the lever passes on; with `refuses`, a provider that does not know marks."""
+
+    def __init__(self, *, refuses: bool = False) -> None:
+        self.calls: list[Call] = []
+        self._refuses = refuses
+
+    async def __call__(self, call: Call) -> Reply:
+        """Remember and answer."""
+        self.calls.append(call)
+        if self._refuses and b"cache_control" in call.request.body:
+            raise UpstreamError(
+                "refused", status=400, body=b'{"error": "cache_control: unknown field"}'
+            )
+        return replace(reply_of(), facts=ReplyFacts(usage=READ, complete=True))
+
+
+def terms(_: Call) -> tuple[Rules, Prices]:
+    """Those of a Claude model."""
+    return ANTHROPIC, Prices(2_000_000, 200_000, (2_500_000, 4_000_000))
+
+
+def asked(question: str, **more: Any) -> Call:
+    """A call with a long system prompt."""
+    fields = {
+        "model": "claude-sonnet-5",
+        "max_tokens": 10,
+        "system": SYSTEM,
+        "messages": [{"role": "user", "content": question}],
+        **more,
+    }
+    return call_of(fields, dialect="anthropic.messages")
+
+
+def lever() -> PrefixCache:
+    """One with an empty memory."""
+    return PrefixCache(terms, FakeClock(), Seen())
+
+
+async def test_the_first_goes_on_as_it_came_the_second_is_marked() -> None:
+    """Nothing is changed before something has come back; then its end carries the mark."""
+    below, marking = Below(), lever()
+    calls = [asked("one"), asked("two")]
+    for call in calls:
+        await marking(call, below)
+    assert below.calls[0] is calls[0]
+    sent = json.loads(below.calls[1].request.body)
+    assert sent["system"] == [
+        {"type": "text", "text": SYSTEM, "cache_control": {"type": "ephemeral"}}
+    ]
+    assert sent["messages"] == [{"role": "user", "content": "two"}]
+    assert calls[1].request.fields["system"] == SYSTEM, "the client's own is untouched"
+    assert verdicts(calls[1], "prefix_cache") == ["marked"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"cache_control": {"type": "ephemeral"}},
+        {"system": [{"type": "text", "text": SYSTEM, "cache_control": {"type": "ephemeral"}}]},
+        {"container": "c"},
+    ],
+)
+async def test_calls_with_marks_or_state_of_their_own_are_never_touched(
+    more: dict[str, Any],
+) -> None:
+    """However often they come back."""
+    below, marking = Below(), lever()
+    calls = [asked(f"q{n}", **more) for n in range(5)]
+    for call in calls:
+        await marking(call, below)
+    assert all(sent is call for sent, call in zip(below.calls, calls, strict=True))
+    assert all(not call.trace.lines for call in calls)
+
+
+async def test_a_refused_mark_is_withdrawn_and_the_call_sent_once_without() -> None:
+    """The client gets its answer, and that model is never marked again."""
+    below, marking = Below(refuses=True), lever()
+    calls = [asked(f"q{n}") for n in range(4)]
+    for call in calls:
+        await marking(call, below)
+    marked = [b"cache_control" in one.request.body for one in below.calls]
+    assert marked == [False, True, False, False, False]
+    assert verdicts(calls[1], "prefix_cache") == ["marked", "withdrawn"]
+
+
+async def test_other_errors_are_passed_on_and_asked_once() -> None:
+    """What has nothing to do with marks is not the lever's to repair."""
+    marking, asked_for = lever(), 0
+
+    async def failing(_: Call) -> Reply:
+        nonlocal asked_for
+        asked_for += 1
+        raise UpstreamError("no", status=400, body=b'{"error": "max_tokens"}')
+
+    await marking(asked("one"), Below())
+    with pytest.raises(UpstreamError):
+        await marking(asked("two"), failing)
+    assert asked_for == 1
+
+
+async def test_tenants_share_no_memory() -> None:
+    """What one sends is new when another sends it."""
+    below, marking = Below(), lever()
+    for tenant in ("a", "b", "c"):
+        call = asked("same")
+        await marking(replace(call, caller=replace(call.caller, tenant=tenant)), below)
+    assert not any(b"cache_control" in one.request.body for one in below.calls)
