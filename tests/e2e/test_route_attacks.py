@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
+from scrimp.stores.sqlite_routes import APPLICATION_ID
 from tests.support.stage import Stage, staged
 
 _SECRET = "sk-scrimp-of-ci"
@@ -143,6 +147,37 @@ def test_names_with_any_sign_are_told_or_refused() -> None:
         assert post(stage, "modèle, un=deux:trois").status_code == 200
         refused = post(stage, "scrimp/auto:required=modèle, un=deux:trois")
         assert refused.status_code in (400, 404)
+
+
+@pytest.mark.parametrize("bad", ["damaged", "foreign", "folder", "no_folder", "newer", "locked"])
+def test_a_file_of_lessons_that_cannot_be_used_costs_no_call(bad: str, tmp_path: Path) -> None:
+    """The gateway starts, routes begin anew, and nothing of the file is overwritten."""
+    path = tmp_path / "routes.sqlite"
+    if bad == "damaged":
+        path.write_bytes(b"no database" * 999)
+    elif bad == "folder":
+        path.mkdir()
+    elif bad == "no_folder":
+        (tmp_path / "file").write_bytes(b"")
+        path = tmp_path / "file" / "routes.sqlite"
+    else:
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("CREATE TABLE other (x)")
+            if bad == "newer":
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute("PRAGMA user_version = 99")
+    before = path.read_bytes() if path.is_file() else b""
+    certified = _ROUTE.replace('"rules"', f'"certified"\npath = "{path}"')
+    with closing(
+        sqlite3.connect(":memory:" if path.is_dir() or bad == "no_folder" else path)
+    ) as db:
+        if bad == "locked":
+            db.execute("BEGIN EXCLUSIVE")
+        with staged(more=_OFF + certified) as stage:
+            answers = [post(stage, "scrimp/auto", f"Say {number}") for number in range(3)]
+            assert [one.status_code for one in answers] == [200] * 3
+            assert answers[0].headers["x-scrimp-route"] == "gpt-4o; gathering"
+    assert (path.read_bytes() if path.is_file() else b"") == before
 
 
 def test_what_is_no_chat_takes_no_choice() -> None:

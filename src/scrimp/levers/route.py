@@ -43,7 +43,7 @@ class Route:
             return await next(call)
         chosen = self._chooser.choose(call, plan)
         self._tell(call, plan, chosen)
-        if chosen.proven and call.wish.cascade is None:  # drafts would be another policy
+        if _undrafted(call, chosen):
             call = replace(call, wish=replace(call.wish, cascade=False))
         try:
             reply = await self._ask(call, next, plan, chosen)
@@ -89,6 +89,11 @@ class Route:
             numbers["removed"] = ",".join(f"{name}:{why}" for name, why in plan.removed)
         call.trace.note(self.name, chosen.why, numbers)
         call.trace.headers[ROUTE] = f"{_said(chosen.offer.name)}; {chosen.why}"
+
+
+def _undrafted(call: Call, chosen: Chosen) -> bool:
+    """Drafts would be another policy than a proven one, and nobody asks where their models run."""
+    return bool(call.wish.region) or (chosen.proven and call.wish.cascade is None)
 
 
 def _may_go_back(call: Call, plan: Plan) -> bool:

@@ -51,6 +51,23 @@ async def test_after_a_failure_no_call_goes_back_to_a_model_that_a_filter_remove
     assert asked == ["gpt-4o-mini"]
 
 
+@pytest.mark.parametrize("cascade", [None, True])
+async def test_a_call_for_a_region_is_not_drafted_by_models_that_may_run_elsewhere(
+    cascade: bool | None,  # noqa: FBT001 (a case)
+) -> None:
+    """A cascade knows prices, and no places."""
+    wishes: list[bool | None] = []
+
+    async def answers(call: Call) -> Reply:
+        wishes.append(call.wish.cascade)
+        call.trace.attempts.append(attempt_of(target=call.target))
+        return reply_of()
+
+    call = auto(Wish("auto", region="eu", cascade=cascade))
+    await Route(router(EUROPE), Depths(EUROPE, None))(call, answers)
+    assert wishes == [False]
+
+
 async def test_a_conversation_belongs_to_who_answered_it() -> None:
     """Where another one stood in, its prompt cache holds the turns."""
 
