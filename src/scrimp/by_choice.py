@@ -16,6 +16,8 @@ from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from scrimp.calls import Target
 from scrimp.cascading import Judging
 from scrimp.choosing import Lesson, RouteStore
@@ -106,7 +108,7 @@ async def open_by_choice(settings: Settings, clock: Clock) -> ByChoice | None:
         ) from error
     memory = RouteMemory(open_route_store(settings), Proofs())
     saved, lessons = await memory.begin()
-    ranking = ranking_of(saved)
+    ranking = ranking_of(saved, msgspec.json.encode(section.facts, order="sorted"))
     ranking.recall(lessons)
     feedback = RouteFeedback(ranking, memory.keep, clock)
     return ByChoice(memory, ranking, Later(), feedback, _scores(lessons))
@@ -138,7 +140,7 @@ def reader_of() -> Reader:
     return Reader(static_words.load(), static_words.ID)
 
 
-def ranking_of(saved: SavedRanking | None) -> Ranking:
+def ranking_of(saved: SavedRanking | None, believed: bytes = b"") -> Ranking:
     """What was trained for these features, where it may serve; else one that knows nothing."""
     from scrimp.pipeline.ranking import Ranking  # noqa: PLC0415 - an optional extra
     from scrimp.routing.predictor import Predictor  # noqa: PLC0415 - the same
@@ -146,10 +148,12 @@ def ranking_of(saved: SavedRanking | None) -> Ranking:
     reader = reader_of()
     if saved is not None and saved.live and saved.features == reader.version:
         try:
-            return Ranking(reader, Predictor.load(saved.predictor), Predictor.load(saved.predictor))
+            live, following = (Predictor.load(saved.predictor) for _ in range(2))
+            return Ranking(reader, live, following, believed=believed)
         except ValueError as error:
             log.warning("the ranking of models cannot be read, so it begins anew: %s", error)
-    return Ranking(reader, Predictor(reader.width), Predictor(reader.width))
+    empty = Predictor(reader.width)
+    return Ranking(reader, empty, Predictor(reader.width), believed=believed)
 
 
 def lever_of(settings: Settings, known: Known, opened: ByChoice | None) -> Route:

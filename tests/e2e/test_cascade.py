@@ -58,7 +58,8 @@ class Stage:
         self, vendor: Vendor, *, stream: bool = False, headers: dict[str, str] | None = None
     ) -> Said:
         """The dear model, with a ladder of one: the cheap one of the same vendor."""
-        only = {"x-scrimp-route": f"models={CHEAP[vendor]}", **(headers or {})}
+        ladder = f"models={CHEAP[vendor]}+{DEAR[vendor]}"
+        only = {"x-scrimp-route": ladder, **(headers or {})}
         return self.clients.ask(vendor, ASK, stream=stream, headers=only, model=DEAR[vendor])
 
     def call(

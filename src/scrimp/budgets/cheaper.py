@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from scrimp.budgets.admissible import will_do
@@ -38,9 +39,22 @@ class Cheaper:
         self._clock = clock
 
     def __call__(self, call: Call) -> Target | None:
-        """The cheapest by what the call may cost there at most."""
-        found = self.all_of(call, self._models)
+        """The cheapest by what the call may cost there at most, of those that it allows."""
+        wish = call.wish
+        if wish.required or wish.region:
+            return None  # a demand of its own is kept whatever budgets say
+        found = self.all_of(call, [name for name in self._models if self._wished(name, call)])
         return found[0] if found else None
+
+    def _wished(self, name: str, call: Call) -> bool:
+        """Whether a call's own list of models, if it has one, holds this one."""
+        models = call.wish.models
+        if not models or name in models:
+            return True
+        with suppress(Rejected):
+            target = self._places.resolve(name, call.target.dialect, native_only=True)
+            return target.model in models
+        return False
 
     def all_of(self, call: Call, models: Sequence[str]) -> tuple[Target, ...]:
         """All of these that are cheaper than the call's own and may answer it, cheapest first."""

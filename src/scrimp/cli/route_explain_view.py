@@ -16,9 +16,9 @@ WHY: Final = {
     "gathering": "the first calls of a route all go to the reference, and make its rungs",
     "novel": "the question is unlike those that were learned from, so it goes to the reference",
     "none_cheaper": "no candidate costs less than the reference",
-    "cheapest_within_loss": "the cheapest whose chance is near enough to the reference's",
-    "cheapest_above_floor": "the cheapest whose chance is high enough",
-    "best_within_usd": "the best that the budget buys",
+    "within_loss": "the cheapest whose chance is near enough to the reference's",
+    "above_floor": "the cheapest whose chance is high enough",
+    "within_budget": "the best that the budget buys",
     "best": "no chance is high enough: the best",
 }
 

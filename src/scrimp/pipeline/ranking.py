@@ -86,7 +86,11 @@ class Ranked:
 class Ranking:
     """One per engine. Not for several threads."""
 
-    def __init__(self, reader: Reader, live: Predictor, following: Predictor) -> None:
+    def __init__(
+        self, reader: Reader, live: Predictor, following: Predictor, *, believed: bytes = b""
+    ) -> None:
+        """`believed` is what the settings say of models: with other beliefs scores are others."""
+        self._believed = believed
         self._reader = reader
         self._live = live
         self._next = following
@@ -96,7 +100,8 @@ class Ranking:
     def _settle(self) -> None:
         self._made_of = len(self._live.rows) if self.fitted else 0
         state = self._live.save() if self.fitted else b""
-        self.id = hashlib.blake2b(self.version.encode() + state, digest_size=8).hexdigest()
+        made_of = (self.version.encode(), self._believed, state)
+        self.id = hashlib.blake2b(b"|".join(made_of), digest_size=8).hexdigest()
 
     def rank(self, call: Call, plan: Plan) -> Ranked:
         """By the ranking that stands still."""

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from scrimp.budgets.cheaper import Cheaper
 from scrimp.budgets.worst import WorstCase
 from scrimp.calls import Call, Caller, Target
+from scrimp.choosing import Wish
 from scrimp.errors import InvalidRequest
 from tests.support.budgets import book
 from tests.support.core import FakeClock, call_of, chat_fields
@@ -50,6 +51,16 @@ def test_the_cheapest_of_those_that_speak_the_dialect_is_taken() -> None:
     models = ("gpt-4o-mini", "gpt-4.1-nano", "claude-haiku-4-5", "gpt-4")
     assert chosen(big(), *models) == "gpt-4.1-nano"
     assert chosen(big(), "gpt-4") == ""
+
+
+def test_what_a_call_demands_of_its_model_holds_over_a_soft_budget() -> None:
+    """A required model, a region, a list of its own: no rung of a ladder breaks them."""
+    models = ("gpt-4o-mini", "gpt-4.1-nano")
+    assert chosen(replace(big(), wish=Wish(required="gpt-4o")), *models) == ""
+    assert chosen(replace(big(), wish=Wish(region="eu")), *models) == ""
+    assert chosen(replace(big(), wish=Wish(models=("gpt-4o",))), *models) == ""
+    listed = Wish(models=("gpt-4o", "gpt-4o-mini"))
+    assert chosen(replace(big(), wish=listed), *models) == "gpt-4o-mini"
 
 
 def test_a_keys_own_list_must_have_it() -> None:

@@ -119,7 +119,7 @@ def test_what_is_learned_decides_where_a_call_would_go(desk: Desk) -> None:
     easy = desk.told("explain", "What of the river and the animal, number 7?")
     hard = desk.told("explain", "What of the tensor and the manifold, number 7?")
     assert (easy["choice"], hard["choice"]) == ("weak", "strong")
-    assert easy["why"] == hard["why"] == "cheapest_within_loss"
+    assert easy["why"] == hard["why"] == "within_loss"
     assert easy["candidates"]["weak"]["chance"] > hard["candidates"]["weak"]["chance"] + 0.2
     assert easy["candidates"]["weak"]["expected_nanousd"] > 0
     shown = desk.route("explain", "What of the river and the animal, number 7?").stdout
