@@ -16,6 +16,8 @@ from scrimp.values import Value
 
 _MOST_CHARS = 64 * 1024
 _MOST_SUMS = 200
+_MOST_LOOKED_AT = 2_000
+"""Signs of equality in all: a text of nothing else holds tens of thousands."""
 _MOST_TOKENS = 64
 _MOST_SIDE = 256
 _MOST_DEPTH = 12
@@ -82,10 +84,13 @@ def sums(text: str) -> list[Sum]:
 
 def _sums(text: str) -> Iterator[Sum]:
     """A note that says what the line says, too, is one sum with it."""
-    found = 0
+    found = looked = 0
     for line in _plain(text[:_MOST_CHARS]).split("\n"):
-        if "=" not in line:
+        if not (signs := line.count("=")):
             continue
+        looked += signs
+        if looked > _MOST_LOOKED_AT:
+            return
         seen: set[Sum] = set()
         for part in (_NOTE.sub("", line), *_NOTE.findall(line)):
             for one in _of_line(part):
