@@ -208,7 +208,10 @@ class SemanticKitchen:
         )
         scope = settings.pop("scope", ScopeRules(secret=b"s" * 32, embedder="words/1"))
         self.lever = SemanticCache(
-            self.parts, self.clock, DIALECTS, SemanticCacheSettings(scope=scope, **settings)
+            self.parts,
+            self.clock,
+            DIALECTS,
+            SemanticCacheSettings(scope=scope, **{"limit_s": 30.0, **settings}),
         )
         self.way: Next = chain([self.lever], self.provider)
 
