@@ -7,14 +7,18 @@ import errno
 import os
 import sqlite3
 import stat
+import threading
+import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack, closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from scrimp.errors import StoreError
 from scrimp.limits import BudgetStore, Limit
-from scrimp.stores import memory_budgets_journal, sqlite_budgets_spill
+from scrimp.stores import memory_budgets_journal, sqlite_budgets_spill, sqlite_budgets_writer
 from scrimp.stores.memory_budgets import MemoryBudgets
 from scrimp.stores.sqlite_budgets import BudgetsOptions, SqliteBudgets
 from tests.support.budget_stores import (
@@ -227,6 +231,30 @@ async def test_a_cancelled_hold_holds_nothing(tmp_path: Path) -> None:
     answered = sum(not one.cancelled() for one in asked)
     assert answered < 200
     assert await stand(store, many) == (0, answered)
+    await store.close()
+
+
+async def test_an_answer_that_is_here_counts_though_the_process_slept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that stood still for longer than an answer may take refuses nobody for that."""
+    woken, answer = threading.Event(), sqlite_budgets_writer._answer
+
+    def told(answers: Sequence[sqlite_budgets_writer.Answer]) -> None:
+        answer(answers)
+        if answers:
+            woken.set()
+
+    monkeypatch.setattr(sqlite_budgets_writer, "_answer", told)
+    options = replace(QUICK, answer_s=0.05)
+    store = SqliteBudgets.open(tmp_path / "budgets.db", FakeClock(), options=options)
+    async with asyncio.TaskGroup() as group:
+        verdict = group.create_task(store.hold("a", (DAY,), usd(30), lease_s=LEASE_S))
+        await asyncio.sleep(0)
+        assert woken.wait(10)
+        time.sleep(0.1)  # noqa: ASYNC251 - the machine stands still
+    assert verdict.result().denied_by is None
+    assert await stand(store, DAY) == (0, 30)
     await store.close()
 
 

@@ -13,13 +13,14 @@ from tests.support.stage import Stage, staged
 
 USERS = 250
 EACH = 4
+UNTOLD = 503  # the budgets cannot be asked now
 
 
 async def _all_at_once(stage: Stage, key: str) -> Counter[tuple[str, int]]:
     """Every user's calls at the same time; how often each user got which status."""
     body = OPENAI.body()
     told: Counter[tuple[str, int]] = Counter()
-    connector = aiohttp.TCPConnector(limit=64)
+    connector, url = aiohttp.TCPConnector(limit=64), stage.url + OPENAI.path
     async with aiohttp.ClientSession(connector=connector) as session, asyncio.TaskGroup() as group:
 
         async def ask(user: str) -> None:
@@ -29,9 +30,12 @@ async def _all_at_once(stage: Stage, key: str) -> Counter[tuple[str, int]]:
                 "x-scrimp-user": user,
                 "x-scrimp-cache": "no-store",
             }
-            async with session.post(stage.url + OPENAI.path, data=body, headers=headers) as answer:
-                await answer.read()
-                told[user, answer.status] += 1
+            status = UNTOLD
+            while status == UNTOLD:  # a disk that stands still: ask again, as every SDK does
+                async with session.post(url, data=body, headers=headers) as answer:
+                    await answer.read()
+                    status = answer.status
+            told[user, status] += 1
 
         for _ in range(EACH):
             for number in range(USERS):
@@ -49,6 +53,7 @@ def test_a_thousand_first_calls_of_new_users_are_each_held_to_a_budget() -> None
         assert len(stage.sim.requests) == USERS
         for number in range(USERS):
             user = f"new-{number}"
-            assert (told[user, 200], told[user, 429]) == (1, EACH - 1), user
+            heard = {status: n for (whose, status), n in told.items() if whose == user}
+            assert heard == {200: 1, 429: EACH - 1}, user
         standing = admin.get("/budgets/each/standing?scope=new-7")["items"]
         assert [one["used"] for one in standing] == ["1"]
