@@ -7,21 +7,17 @@ same ones. The file is opened for each piece of work and closed again: alerts ar
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 import msgspec
 
 from scrimp.budgets.windows import ENDLESS_US, micros, moment
-from scrimp.errors import StoreError
 from scrimp.notices import Alert, Delivery, Due, Sent, Told
 from scrimp.ports import Clock
-from scrimp.stores.private_file import identity, make_folder, open_private
-from scrimp.stores.sqlite_rest import Gate
+from scrimp.stores.sqlite_brief import Brief
 from scrimp.stores.sqlite_schema import Schema
 
 APPLICATION_ID = 0x53435241
@@ -77,15 +73,14 @@ class SqliteAlerts:
     """Implements `notices.AlertBox`. Of one kind at most `most_per_hour` are sent in an hour."""
 
     def __init__(self, path: Path, clock: Clock, *, most_per_hour: int = 60) -> None:
-        self._path = path
         self._now = clock.now
         self._most_per_hour = most_per_hour
-        self._gate = Gate(lambda: None)  # nothing stays open that a fork could inherit
+        self._file = Brief(path, SCHEMA, "the outbox of alerts", busy_s=_BUSY_S)
 
     def offer(self, alerts: Sequence[Alert], notifiers: Sequence[str]) -> int:
         """Keep those that are new; how many those are. Raises StoreError."""
         now_us = micros(self._now())
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             taken = 0
             for alert in alerts:
                 if whom := _new_to(connection, alert, notifiers or (_NOBODY,), now_us):
@@ -97,12 +92,12 @@ class SqliteAlerts:
 
     def claim(self, notifier: str, owner: str, *, lease_s: float) -> Due | None:
         """The delivery that is due longest. Raises StoreError."""
-        if not self._path.is_file():
+        if not self._file.exists:
             return None
         now_us = micros(self._now())
         until_us = now_us + round(lease_s * 1_000_000)
         query = "SELECT body FROM alerts WHERE id = ?"
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             while True:
                 row = connection.execute(_CLAIM, (owner, until_us, notifier, now_us)).fetchone()
                 if row is None:
@@ -120,7 +115,7 @@ class SqliteAlerts:
         A failure counts only while the delivery is still its owner's; that it arrived always does.
         """
         now_us, where = micros(self._now()), (due.alert.id, due.notifier)
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             if sent.ok:
                 connection.execute(_DELIVERED, (now_us, *where))
                 return
@@ -131,25 +126,25 @@ class SqliteAlerts:
 
     def next_due(self, notifier: str) -> datetime | None:
         """When there is something to deliver again. Raises StoreError."""
-        if not self._path.is_file():
-            return None
         query = "SELECT min(next_us) FROM deliveries WHERE notifier = ? AND state = 'waiting'"
-        with self._reading() as connection:
+        with self._file.reading() as connection:
+            if connection is None:
+                return None
             (next_us,) = connection.execute(query, (notifier,)).fetchone()
         return None if next_us is None else moment(next_us)
 
     def turn(self, topic: str, *, every_s: float) -> bool:
         """True for one of all who ask, each `every_s`. Raises StoreError."""
         now_us = micros(self._now())
-        with self._writing() as connection:
+        with self._file.writing() as connection:
             row = (f"turn|{topic}", now_us + round(every_s * 1_000_000), now_us)
             return bool(connection.execute(_TAKE, row).rowcount)
 
     def recent(self, limit: int) -> tuple[Told, ...]:
         """The newest first. Raises StoreError."""
-        if not self._path.is_file():
-            return ()
-        with self._reading() as connection:
+        with self._file.reading() as connection:
+            if connection is None:
+                return ()
             query = "SELECT id, body FROM alerts ORDER BY at_us DESC, id LIMIT ?"
             rows = connection.execute(query, (limit,)).fetchall()
             return tuple(
@@ -171,41 +166,6 @@ class SqliteAlerts:
             "INSERT INTO deliveries (alert_id, notifier, state, next_us) VALUES (?, ?, ?, ?)",
             [(alert.id, name, state, now_us) for name in notifiers if name != _NOBODY],
         )
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        """One transaction that writes, in a file that is made where there is none."""
-        try:
-            make_folder(self._path)
-            if identity(self._path) is None:
-                os.close(open_private(self._path, os.O_RDWR))
-        except OSError as error:
-            raise StoreError(f"{self._path} cannot be made: {error}") from error
-        with self._opened("rw") as connection:
-            SCHEMA.migrate(connection, self._path)
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._opened("ro") as connection:
-            if not SCHEMA.recognise(connection, self._path):
-                raise StoreError(f"{self._path}, the outbox of alerts, is being made")
-            yield connection
-
-    @contextmanager
-    def _opened(self, mode: str) -> Iterator[sqlite3.Connection]:
-        """A connection for one piece of work; what is not committed is undone."""
-        uri = f"{self._path.resolve().as_uri()}?mode={mode}"
-        with self._gate:
-            try:
-                connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
-                with closing(connection):
-                    yield connection
-            except sqlite3.Error as error:
-                raise StoreError(f"{self._path}, the outbox of alerts: {error}") from error
 
 
 def _new_to(

@@ -8,11 +8,9 @@ again: that is once a second at most, unless something fails.
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -20,8 +18,7 @@ import msgspec
 
 from scrimp.errors import StoreError
 from scrimp.health import Health, Healths
-from scrimp.stores.private_file import Identity, identity, make_folder, open_private
-from scrimp.stores.sqlite_rest import Gate
+from scrimp.stores.sqlite_brief import Brief
 from scrimp.stores.sqlite_schema import Schema
 
 APPLICATION_ID = 0x53435248
@@ -47,9 +44,8 @@ class SqliteHealth:
         self._path = path
         self._limit_s = limit_s
         self._turn = threading.Lock()
-        self._recognised: Identity | None = None
-        self._migrated: Identity | None = None
-        self._gate = Gate(lambda: None)  # nothing stays open that a fork could inherit
+        says = "what is known of upstreams (it may be deleted)"
+        self._file = Brief(path, SCHEMA, says, busy_s=limit_s * _BUSY_SHARE)
 
     async def look(self) -> Healths:
         """All that is known; nothing while there is no such file. Raises StoreError."""
@@ -77,52 +73,15 @@ class SqliteHealth:
             self._turn.release()
 
     def _look(self) -> Healths:
-        try:
-            if identity(self._path) is None:
-                self._recognised = None
-                return {}
-        except OSError as error:
-            raise StoreError(f"{self._path} cannot be read: {error.strerror}") from error
-        with self._opened("ro") as connection:
-            if self._recognised != (found := identity(self._path)):
-                if not SCHEMA.recognise(connection, self._path):
-                    return {}
-                self._recognised = found
-            return _known(connection)
+        with self._file.reading() as connection:
+            return {} if connection is None else _known(connection)
 
     def _change(self, change: Callable[[Healths], Healths]) -> Healths:
-        try:
-            make_folder(self._path)
-            if identity(self._path) is None:  # a new file may have the place of the old one
-                self._recognised = self._migrated = None
-                os.close(open_private(self._path, os.O_RDWR))
-        except OSError as error:
-            raise StoreError(f"{self._path} cannot be made: {error.strerror}") from error
-        with self._opened("rw") as connection:
-            if self._migrated != (found := identity(self._path)):
-                SCHEMA.migrate(connection, self._path)
-                self._migrated = found
-            connection.execute("BEGIN IMMEDIATE")
+        with self._file.writing() as connection:
             old = _known(connection)
             new = change(old)
             _write(connection, old, new)
-            connection.execute("COMMIT")
             return new
-
-    @contextmanager
-    def _opened(self, mode: str) -> Iterator[sqlite3.Connection]:
-        """A connection for one piece of work; what is not committed is undone."""
-        uri = f"{self._path.resolve().as_uri()}?mode={mode}"
-        with self._gate:
-            try:
-                busy_s = self._limit_s * _BUSY_SHARE
-                connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=busy_s)
-                with closing(connection):
-                    yield connection
-            except (sqlite3.Error, OSError) as error:
-                self._recognised = self._migrated = None
-                msg = f"{self._path}, what is known of upstreams: {error} (it may be deleted)"
-                raise StoreError(msg) from error
 
 
 def _known(connection: sqlite3.Connection) -> Healths:

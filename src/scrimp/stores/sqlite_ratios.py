@@ -6,15 +6,11 @@ has learned. The file is opened for each and closed again: it is written every f
 
 from __future__ import annotations
 
-import os
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from scrimp.errors import StoreError
-from scrimp.stores.sqlite_ledger_file import identity, make_folder, open_private
-from scrimp.stores.sqlite_rest import Gate
+from scrimp.stores.sqlite_brief import Brief
 from scrimp.stores.sqlite_schema import Schema
 from scrimp.tokens.ratios import Learned, Observation, learn
 
@@ -23,6 +19,7 @@ APPLICATION_ID = 0x53435254
 
 SCHEMA = Schema("file of learned token ratios", "ratios_", APPLICATION_ID)
 MOST_MODELS = 256
+_SAYS = "the learned token ratios (it may be deleted)"
 _BUSY_S = 2.0
 _SELECT = "SELECT model, observations, centre, variance, streak FROM ratios"
 _UPSERT = """
@@ -40,29 +37,16 @@ class SqliteRatios:
     """Implements `tokens.ratios.RatioStore`. Blocks: call it in a thread."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._gate = Gate(lambda: None)  # nothing stays open that a fork could inherit
+        self._file = Brief(path, SCHEMA, _SAYS, busy_s=_BUSY_S)
 
     def load(self) -> Mapping[str, Learned]:
         """What is known; nothing when there is no such file yet. Raises StoreError."""
-        if not self._path.is_file():
-            return {}
-        with self._opened(f"{self._path.resolve().as_uri()}?mode=ro") as connection:
-            if not SCHEMA.recognise(connection, self._path):
-                return {}
-            return _known(connection)
+        with self._file.reading() as connection:
+            return {} if connection is None else _known(connection)
 
     def add(self, observations: Sequence[Observation]) -> Mapping[str, Learned]:
         """Learn from these, on top of what others have learned. Raises StoreError."""
-        try:
-            make_folder(self._path)
-            if identity(self._path) is None:
-                os.close(open_private(self._path, os.O_RDWR))
-        except OSError as error:
-            raise StoreError(f"{self._path} cannot be made: {error}") from error
-        with self._opened(f"{self._path.resolve().as_uri()}?mode=rw") as connection:
-            SCHEMA.migrate(connection, self._path)
-            connection.execute("BEGIN IMMEDIATE")
+        with self._file.writing() as connection:
             known = dict(_known(connection))
             for one in observations:
                 known[one.model] = learn(known.get(one.model), one.ratio)
@@ -71,21 +55,7 @@ class SqliteRatios:
                 row = (model, new.count, new.centre, new.variance, new.streak)
                 connection.execute(_UPSERT, row)
             connection.execute(_TRIM, (MOST_MODELS,))
-            known = dict(_known(connection))
-            connection.execute("COMMIT")
-            return known
-
-    @contextmanager
-    def _opened(self, uri: str) -> Iterator[sqlite3.Connection]:
-        """A connection for one piece of work; what is not committed is undone."""
-        with self._gate:
-            try:
-                connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
-                with closing(connection):
-                    yield connection
-            except sqlite3.Error as error:
-                msg = f"{self._path}, the learned token ratios: {error} (it may be deleted)"
-                raise StoreError(msg) from error
+            return dict(_known(connection))
 
 
 def _known(connection: sqlite3.Connection) -> Mapping[str, Learned]:

@@ -6,19 +6,15 @@ The file is opened for each piece of work and closed again: lessons come in hand
 from __future__ import annotations
 
 import asyncio
-import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from scrimp.choosing import Lesson, Place
-from scrimp.errors import StoreError
-from scrimp.stores.private_file import identity, make_folder, open_private
-from scrimp.stores.sqlite_rest import Gate
+from scrimp.stores.sqlite_brief import Brief
 from scrimp.stores.sqlite_schema import Schema
 
 T = TypeVar("T")
@@ -62,8 +58,7 @@ class SqliteRoutes:
     """Implements `RouteStore`."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
-        self._gate = Gate(lambda: None)  # nothing stays open that a fork could inherit
+        self._file = Brief(path, SCHEMA, "what routes have learned", busy_s=_BUSY_S)
 
     async def add(self, lessons: tuple[Lesson, ...]) -> None:
         """All of them or none."""
@@ -109,43 +104,17 @@ class SqliteRoutes:
 
     async def _look(self, read: Callable[[sqlite3.Connection], T], nothing: T) -> T:
         def work() -> T:
-            try:
-                if not self._path.is_file():
-                    return nothing
-            except OSError as error:  # its folder is closed to us
-                raise StoreError(f"{self._path} cannot be read: {error}") from error
-            with self._opened("ro") as connection:
-                return read(connection) if SCHEMA.recognise(connection, self._path) else nothing
+            with self._file.reading() as connection:
+                return nothing if connection is None else read(connection)
 
         return await asyncio.to_thread(work)
 
     async def _write(self, write: Callable[[sqlite3.Connection], object]) -> None:
         def work() -> None:
-            try:
-                make_folder(self._path)
-                if identity(self._path) is None:
-                    os.close(open_private(self._path, os.O_RDWR))
-            except OSError as error:
-                raise StoreError(f"{self._path} cannot be made: {error}") from error
-            with self._opened("rw") as connection:
-                SCHEMA.migrate(connection, self._path)
-                connection.execute("BEGIN IMMEDIATE")
+            with self._file.writing() as connection:
                 write(connection)
-                connection.execute("COMMIT")
 
         await asyncio.to_thread(work)
-
-    @contextmanager
-    def _opened(self, mode: str) -> Iterator[sqlite3.Connection]:
-        """A connection for one piece of work; what is not committed is undone."""
-        uri = f"{self._path.resolve().as_uri()}?mode={mode}"
-        with self._gate:
-            try:
-                connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=_BUSY_S)
-                with closing(connection):
-                    yield connection
-            except sqlite3.Error as error:
-                raise StoreError(f"{self._path}, what routes have learned: {error}") from error
 
 
 def _add(connection: sqlite3.Connection, lessons: Sequence[Lesson]) -> None:
