@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from scrimp.calls import Target
 from scrimp.cascading import Judging
 from scrimp.choosing import Lesson, RouteStore
 from scrimp.dialects import DIALECTS
-from scrimp.errors import ConfigError, InvalidRequest, UnknownModel
+from scrimp.errors import ConfigError, StoreError
 from scrimp.judges.better import Better
 from scrimp.judges.panel import Panel
 from scrimp.judges.plain import COMPARED, Plain
@@ -39,6 +38,7 @@ from scrimp.routing.tables import RouteSection, reference_of, shadows_nanousd
 from scrimp.semantics.tables import FREE_JUDGES
 from scrimp.settings import Settings
 from scrimp.stores.sqlite_routes import SqliteRoutes
+from scrimp.targets import judging_target
 
 if TYPE_CHECKING:
     from scrimp.pipeline.ranking import Ranking
@@ -47,8 +47,6 @@ if TYPE_CHECKING:
     from scrimp.routing.text_features import Reader
 
 log = logging.getLogger(__name__)
-
-_JUDGED_IN = ("openai.chat", "anthropic.messages")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +64,13 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class ByChoice:
-    """What learns, open."""
+    """What learns, open. Without a ranking only a cascade learns."""
 
     memory: RouteMemory
-    ranking: Ranking
     later: Later
-    feedback: RouteFeedback
     scores: Scores | None = None
+    ranking: Ranking | None = None
+    feedback: RouteFeedback | None = None
 
     async def run(self) -> None:
         """Beside the calls, until `stop`."""
@@ -108,10 +106,12 @@ async def open_by_choice(settings: Settings, clock: Clock) -> ByChoice | None:
         ) from error
     memory = RouteMemory(open_route_store(settings), Proofs())
     saved, lessons = await memory.begin()
+    if not _ranks(settings):
+        return ByChoice(memory, Later(), _scores(lessons))
     ranking = ranking_of(saved, msgspec.json.encode(section.facts, order="sorted"))
     ranking.recall(lessons)
     feedback = RouteFeedback(ranking, memory.keep, clock)
-    return ByChoice(memory, ranking, Later(), feedback, _scores(lessons))
+    return ByChoice(memory, Later(), _scores(lessons), ranking, feedback)
 
 
 def judging_of(opened: ByChoice | None, functions: Mapping[str, CheckFunction]) -> Judging:
@@ -137,7 +137,11 @@ def reader_of() -> Reader:
 
     if not static_words.installed():
         return Reader()
-    return Reader(static_words.load(), static_words.ID)
+    try:
+        return Reader(static_words.load(), static_words.ID)
+    except (ConfigError, StoreError) as error:
+        log.warning("questions are read without the static embedding: %s", error)
+        return Reader()
 
 
 def ranking_of(saved: SavedRanking | None, believed: bytes = b"") -> Ranking:
@@ -172,18 +176,25 @@ def lever_of(settings: Settings, known: Known, opened: ByChoice | None) -> Route
     return Route(router, Depths(section, learned))
 
 
+def _ranks(settings: Settings) -> bool:
+    """Whether models are ranked by what was learned of them."""
+    return settings.route.enabled and settings.route.depth != "rules"
+
+
 def _learns(settings: Settings) -> bool:
     """Whether routes learn, or a cascade's steps are kept for what may learn of them."""
-    if settings.route.enabled and settings.route.depth != "rules":
+    if _ranks(settings):
         return True
     cascade = settings.cascade
     ladders = (cascade.models, *(table.models for table in cascade.tasks.values()))
     return cascade.enabled and any(ladders) and find_spec("numpy") is not None
 
 
-def _learned(section: RouteSection, known: Known, opened: ByChoice, workers: int) -> Learned:
+def _learned(section: RouteSection, known: Known, opened: ByChoice, workers: int) -> Learned | None:
     from scrimp.pipeline.learned import LearnedChoice, LearnedMeans  # noqa: PLC0415 - an extra
 
+    if opened.ranking is None or opened.feedback is None:
+        return None
     most = shadows_nanousd(section) // workers
     rules = ShadowRules(known.clock, known.new_id, most, on_their_account=section.callers_pay)
     shadows = Shadows(known.handle, comparer_of(section, known), rules)
@@ -197,7 +208,7 @@ def _learned(section: RouteSection, known: Known, opened: ByChoice, workers: int
             keep=opened.memory.keep,
             feedback=opened.feedback,
             rank=opened.memory.rank,
-            train=partial(_trained, section, opened, known.clock),
+            train=partial(_trained, section, opened.memory, opened.ranking.reader, known.clock),
             clock=known.clock,
             chance=random.random,
             versions=opened.memory.versions,
@@ -205,14 +216,20 @@ def _learned(section: RouteSection, known: Known, opened: ByChoice, workers: int
     )
 
 
-async def _trained(section: RouteSection, opened: ByChoice, clock: Clock) -> SavedRanking | None:
-    """A new ranking of all lessons, made off the event loop. Raises StoreError."""
+async def _trained(
+    section: RouteSection, memory: RouteMemory, reader: Reader, clock: Clock
+) -> SavedRanking | None:
+    """A new ranking of all lessons, made off the event loop. Raises StoreError.
+
+    Lessons have their features: of the reader only its form is asked, so that a thread may share it
+    with the calls.
+    """
     from scrimp.studies.retraining import retrained  # noqa: PLC0415 - an optional extra
 
-    await opened.memory.flush()
-    lessons = await opened.memory.store.lessons()
+    await memory.flush()
+    lessons = await memory.store.lessons()
     reference = reference_of(section)
-    return await asyncio.to_thread(retrained, lessons, reader_of(), reference, clock.now())
+    return await asyncio.to_thread(retrained, lessons, reader, reference, clock.now())
 
 
 def comparer_of(section: RouteSection, known: Known) -> Better:
@@ -221,26 +238,15 @@ def comparer_of(section: RouteSection, known: Known) -> Better:
     if not section.judge_model:
         return Better(plain, None, DIALECTS)
     named = filter(None, (*section.models, section.reference))
-    arms = tuple([served(name, known.targets) for name in named])
+    arms = tuple([judging_target(name, known.targets, "[route]") for name in named])
     preference = Preference(
         known.handle,
-        served(section.judge_model, known.targets),
+        judging_target(section.judge_model, known.targets, "[route]"),
         arms,
         means=(DIALECTS, known.clock, known.new_id),
         words=Words(lambda: secrets.token_hex(8), _labels),
     )
     return Better(plain, preference, DIALECTS)
-
-
-def served(name: str, targets: Places) -> Target:
-    """Where a model of the settings is asked. Raises ConfigError."""
-    failure: Exception | None = None
-    for dialect in _JUDGED_IN:
-        try:
-            return targets.resolve(name, dialect, native_only=True)
-        except (InvalidRequest, UnknownModel) as error:  # another dialect, or nobody at all
-            failure = failure or error
-    raise ConfigError(f"[route]: {failure}") from failure
 
 
 def _labels() -> tuple[str, str]:

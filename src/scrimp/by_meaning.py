@@ -14,11 +14,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from scrimp.budgets.tables import nanousd_of
-from scrimp.calls import Target
 from scrimp.clock import SystemClock
 from scrimp.dialects import DIALECTS
 from scrimp.embedders.opened import EmbedderPlan, OpenEmbedder, open_embedder
-from scrimp.errors import ConfigError, InvalidRequest, StoreError, UnknownModel
+from scrimp.errors import ConfigError, StoreError
 from scrimp.judges.closeness import Closeness
 from scrimp.judges.function import Function, JudgeFunction
 from scrimp.judges.model import ModelJudge, ModelJudgeSettings
@@ -43,11 +42,11 @@ from scrimp.settings import Loaded, Settings, ttl_seconds
 from scrimp.state_secret import state_secret
 from scrimp.stores.semantic_open import Beside, check_semantic, forget, look, open_semantic
 from scrimp.stores.semantic_plan import SemanticLimits, SemanticPlan
-from scrimp.targets import Targets
+from scrimp.targets import Targets, judging_target
 
 __all__ = ["ByMeaning", "Engine", "JudgeFunction", "join", "open_by_meaning"]
 
-_JUDGED_IN = ("openai.chat", "anthropic.messages")
+_JUDGE = "semantic_cache.judge_model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +142,7 @@ def check(loaded: Loaded, targets: Targets, clock: Clock) -> None:
             "no embedder_model is named (name one of [providers], and its model)"
         )
     if "model" in judges_of(section):
-        judge_target(section, targets)
+        judging_target(section.judge_model, targets, _JUDGE)
 
 
 async def semantic_counts(loaded: Loaded, tenant: str | None) -> tuple[SemanticStats, ...]:
@@ -233,17 +232,6 @@ def lever_of(
     return SemanticCache(parts, clock, DIALECTS, lever)
 
 
-def judge_target(section: SemanticCacheSection, targets: Targets) -> Target:
-    """Where the judging model is asked. Raises ConfigError."""
-    failure: Exception | None = None
-    for dialect in _JUDGED_IN:
-        try:
-            return targets.resolve(section.judge_model, dialect, native_only=True)
-        except (InvalidRequest, UnknownModel) as error:  # another dialect, or nobody at all
-            failure = failure or error
-    raise ConfigError(f"semantic_cache.judge_model: {failure}") from failure
-
-
 def policies_of(section: SemanticCacheSection) -> Policies:
     """What decides: a bound that is kept, or a threshold."""
     if section.threshold is not None:
@@ -279,11 +267,12 @@ def panel_of(section: SemanticCacheSection, opened: ByMeaning, model: Judge | No
 
 def _model_judge(section: SemanticCacheSection, engine: Engine) -> ModelJudge:
     most = nanousd_of("semantic_cache.judge_usd_per_day", section.judge_usd_per_day)
+    target = judging_target(section.judge_model, engine.targets, _JUDGE)
     return ModelJudge(
         engine.handle,
         DIALECTS,
         engine.clock,
-        ModelJudgeSettings(judge_target(section, engine.targets), most),
+        ModelJudgeSettings(target, most),
         engine.new_id,
         mark=lambda: secrets.token_hex(8),
     )

@@ -10,6 +10,7 @@ import difflib
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from scrimp.calls import Target
 from scrimp.errors import ConfigError, InvalidRequest, UnknownModel
@@ -23,11 +24,31 @@ COUNTERPARTS: Mapping[str, str] = {
     "anthropic.messages": "openai.chat",
 }
 """Dialects whose calls are translated for a provider that speaks the other."""
+_JUDGED_IN = ("openai.chat", "anthropic.messages")
 
 
 def nearest(dialect: str, speaks: Callable[[str], bool]) -> str:
     """The dialect itself, or its counterpart where nobody speaks it."""
     return dialect if speaks(dialect) else COUNTERPARTS.get(dialect, dialect)
+
+
+class Resolves(Protocol):
+    """Which provider serves which model."""
+
+    def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:
+        """Raises UnknownModel, or InvalidRequest for another dialect."""
+        ...
+
+
+def judging_target(model: str, targets: Resolves, setting: str) -> Target:
+    """Where a model is asked that the settings name for judging. Raises ConfigError."""
+    failure: Exception | None = None
+    for dialect in _JUDGED_IN:
+        try:
+            return targets.resolve(model, dialect, native_only=True)
+        except (InvalidRequest, UnknownModel) as error:  # another dialect, or nobody at all
+            failure = failure or error
+    raise ConfigError(f"{setting}: {failure}") from failure
 
 
 @dataclass(frozen=True, slots=True)

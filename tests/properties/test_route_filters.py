@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from scrimp.calls import Target
 from scrimp.choosing import RUNGS, Wish
-from scrimp.routing.by_rules import Rules, Subject, pick
+from scrimp.routing.by_rules import Subject, first_rule, pick
 from scrimp.routing.filters import Needs, Offer, admitted, none_left
 from scrimp.routing.tables import ModelFacts, RuleTable, RungsTable
 
+Held = tuple[RungsTable, list[RuleTable]]
 NAMES = ("a", "b", "c", "d")
 names = st.sampled_from(NAMES)
 some = st.lists(names, max_size=3).map(tuple)
@@ -47,12 +48,9 @@ needs = st.builds(
     structured=st.booleans(),
     budget_nanousd=st.none() | st.integers(0, 100),
 )
-rules = st.builds(
-    Rules,
-    st.builds(RungsTable, simple=some, medium=some, complex=some, expert=some),
-    st.lists(
-        st.builds(RuleTable, task=st.sampled_from(("", "general")), model=names), max_size=2
-    ).map(tuple),
+rungs = st.builds(RungsTable, simple=some, medium=some, complex=some, expert=some)
+rules = st.lists(
+    st.builds(RuleTable, task=st.sampled_from(("", "general")), model=names), max_size=2
 )
 wishes = st.builds(
     Wish,
@@ -87,9 +85,9 @@ def passes(need: Needs, one: Offer) -> bool:
     )
 
 
-@given(needs, offers, wishes, rules, texts)
+@given(needs, offers, wishes, st.tuples(rungs, rules), texts)
 def test_what_is_chosen_has_passed_every_filter(
-    need: Needs, given_offers: list[Offer], wish: Wish, held: Rules, text: str
+    need: Needs, given_offers: list[Offer], wish: Wish, held: Held, text: str
 ) -> None:
     """And whoever passes is kept, so that nothing is refused without need."""
     found = admitted(need, given_offers)
@@ -98,5 +96,6 @@ def test_what_is_chosen_has_passed_every_filter(
     if not found.kept:
         assert f"'{found.removed[-1][1]}' removed" in str(none_left(need, found))
         return
-    picked = pick(Subject(text, "general"), found.kept, wish, held)
+    subject, (table, own) = Subject(text, "general"), held
+    picked = pick(subject, found.kept, wish, table, first_rule(subject, own))
     assert passes(need, picked.offer)

@@ -109,9 +109,9 @@ def scoring(chance: float) -> Checker:
     return Checker({}, lambda *_: Score(chance, 0.7), limit_s=5.0)
 
 
-def judged_by(function: CheckFunction) -> Checker:
-    """One with a program's own check, which must hurry."""
-    return Checker({"mine": function}, None, limit_s=0.05)
+def judged_by(function: CheckFunction, limit_s: float = 30.0) -> Checker:
+    """One with a program's own check."""
+    return Checker({"mine": function}, None, limit_s=limit_s)
 
 
 class Kitchen:

@@ -15,7 +15,7 @@ from typing import Any
 
 from scrimp.calls import Target
 from scrimp.choosing import RUNGS, Wish
-from scrimp.routing.by_rules import Rules, Subject, pick
+from scrimp.routing.by_rules import Subject, first_rule, pick
 from scrimp.routing.filters import Needs, Offer, admitted
 from scrimp.routing.tables import ModelFacts, RuleTable, RungsTable
 
@@ -37,8 +37,9 @@ def study(calls: int = 1_000_000, seed: int = 0) -> dict[str, Any]:
         if not found.kept:
             refused += 1
             continue
-        text = dice.choice(_TEXTS)
-        picked = pick(Subject(text, "general"), found.kept, _wish(dice), _rules(dice))
+        subject = Subject(dice.choice(_TEXTS), "general")
+        wish, rungs, rules = _wish(dice), _rungs(dice), _rules(dice)
+        picked = pick(subject, found.kept, wish, rungs, first_rule(subject, rules))
         broken += not _passes(needs, picked.offer)
     return {
         "calls": calls,
@@ -96,12 +97,14 @@ def _wish(dice: random.Random) -> Wish:
     )
 
 
-def _rules(dice: random.Random) -> Rules:
-    rungs = RungsTable(
-        simple=_some(dice), medium=_some(dice), complex=_some(dice), expert=_some(dice)
-    )
+def _rungs(dice: random.Random) -> RungsTable:
+    simple, medium, better, expert = (_some(dice) for _ in range(4))
+    return RungsTable(simple=simple, medium=medium, complex=better, expert=expert)
+
+
+def _rules(dice: random.Random) -> tuple[RuleTable, ...]:
     own = RuleTable(task=dice.choice(("", "general")), model=dice.choice(_NAMES))
-    return Rules(rungs, (own,) if dice.random() < 0.5 else ())
+    return (own,) if dice.random() < 0.5 else ()
 
 
 def _passes(needs: Needs, one: Offer) -> bool:

@@ -1,4 +1,4 @@
-"""Whether another model will do for a call: by its size, and by what it has to take. Pure.
+"""Whether another model will do for a call: by its size, by what it takes, and by who asks. Pure.
 
 In doubt it will not: a saving must never turn an answer into an error. What OpenAI's and
 Anthropic's models take is on their model pages (2026-11); of others only text is believed.
@@ -7,9 +7,10 @@ Anthropic's models take is on their model pages (2026-11); of others only text i
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from scrimp.budgets.worst import NOT_TEXT, own_tools, plainly
-from scrimp.calls import Request, Target
+from scrimp.calls import Call, Request, Target
 from scrimp.prices.rates import ModelPrice
 
 _BYTES_PER_TOKEN = 3  # few, so that what fits by them fits
@@ -25,6 +26,16 @@ _NOT_OF_THINKERS = (
     *("top_logprobs", "logit_bias", "max_tokens"),
 )
 _OF_FEW = ("thinking", "speed", "context_management", "container", "prediction", "modalities")
+
+
+def is_listed(models: Sequence[str], name: str, target: Target) -> bool:
+    """Whether a list has a model, by its name or by its id; an empty one has them all."""
+    return not models or name in models or target.model in models
+
+
+def needs_another_key(call: Call, target: Target) -> bool:
+    """Whether a provider's key that the client brought is none for this target."""
+    return call.caller.credential is not None and target.provider != call.target.provider
 
 
 def will_do(request: Request, asked: Target, other: Target, found: ModelPrice | None) -> bool:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Protocol
 
-from scrimp.budgets.admissible import will_do
+from scrimp.budgets.admissible import is_listed, needs_another_key, will_do
 from scrimp.budgets.worst import WorstCase, asked
 from scrimp.calls import Call, Target
 from scrimp.errors import PriceUnknown, Rejected
@@ -26,8 +25,8 @@ class Places(Protocol):
 class Cheaper:
     """Called with a call: the target, or None where none of the list is cheaper and allowed.
 
-    A model must speak the call's dialect and be able to answer the call, and a key's own list must
-    have it. A provider's key that a client brings goes to that provider only.
+    A model must speak the call's dialect and be able to answer the call, and the key's and the
+    call's own list must have it. A provider's key that a client brings goes to that provider only.
     """
 
     def __init__(
@@ -43,18 +42,8 @@ class Cheaper:
         wish = call.wish
         if wish.required or wish.region:
             return None  # a demand of its own is kept whatever budgets say
-        found = self.all_of(call, [name for name in self._models if self._wished(name, call)])
+        found = self.all_of(call, self._models)
         return found[0] if found else None
-
-    def _wished(self, name: str, call: Call) -> bool:
-        """Whether a call's own list of models, if it has one, holds this one."""
-        models = call.wish.models
-        if not models or name in models:
-            return True
-        with suppress(Rejected):
-            target = self._places.resolve(name, call.target.dialect, native_only=True)
-            return target.model in models
-        return False
 
     def all_of(self, call: Call, models: Sequence[str]) -> tuple[Target, ...]:
         """All of these that are cheaper than the call's own and may answer it, cheapest first."""
@@ -69,14 +58,14 @@ class Cheaper:
         return tuple([target for _, target in sorted(found, key=lambda one: one[0])])
 
     def _target(self, name: str, call: Call) -> Target | None:
-        caller = call.caller
         try:
             target = self._places.resolve(name, call.target.dialect, native_only=True)
         except Rejected:
             return None
-        if caller.models and not {name, target.model} & {*caller.models}:
+        lists = (call.caller.models, call.wish.models)
+        if not all(is_listed(one, name, target) for one in lists):
             return None
-        if caller.credential is not None and target.provider != call.target.provider:
+        if needs_another_key(call, target):
             return None
         known = self._worst_case.known(target)
         return target if will_do(call.request, call.target, target, known) else None

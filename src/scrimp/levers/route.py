@@ -2,8 +2,8 @@
 
 It starts at the model that was asked for (for `scrimp/auto`: the reference) and moves only as far
 as rules, or evidence, allow. Hard filters come first. When the chosen model fails before anything
-was sent, the call goes where it was headed, unless a filter forbids that: routing makes no call
-fail that would have succeeded.
+was sent, or choosing itself breaks, the call goes where it was headed, unless a filter forbids
+that: routing makes no call fail that would have succeeded.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from urllib.parse import quote
 from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply
-from scrimp.errors import InvalidRequest, UpstreamError
+from scrimp.errors import InvalidRequest, Rejected, Unavailable, UpstreamError
 from scrimp.ledger.steps import same_place, sent_to, served_of, unserved
-from scrimp.pipeline.chooser import Chooser, Chosen
+from scrimp.pipeline.chooser import Chooser, Chosen, as_asked
 from scrimp.pipeline.router import Plan, Router
 from scrimp.ports import Next
+from scrimp.routing.wishes import is_choice, kept_by_filters_only
 
 ROUTE = "x-scrimp-route"
 """Names the model that was chosen, and why."""
@@ -37,11 +38,11 @@ class Route:
         self._chooser = chooser
 
     async def __call__(self, call: Call, next: Next) -> Reply:
-        """Raises InvalidRequest where the filters leave no model."""
-        plan = self._router.plan(call)
+        """Raises InvalidRequest where the filters leave no model, Unavailable where they break."""
+        plan = self._plan(call)
         if plan is None:
             return await next(call)
-        chosen = self._chooser.choose(call, plan)
+        chosen = self._choose(call, plan)
         self._tell(call, plan, chosen)
         if _undrafted(call, chosen):
             call = replace(call, wish=replace(call.wish, cascade=False))
@@ -57,6 +58,31 @@ class Route:
             self._router.seen.answered(conversation, served.target, task, usage.total_output_tokens)
         self._chooser.answered(call, chosen, reply)
         return reply
+
+    def _plan(self, call: Call) -> Plan | None:
+        """What breaks here costs the choice, never a demand that only a filter keeps."""
+        try:
+            return self._router.plan(call)
+        except Rejected:
+            raise
+        except Exception as error:
+            model, wish = call.request.model, call.wish
+            if is_choice(model):  # it is headed for one of its own list
+                wish = replace(wish, models=())
+            if said := kept_by_filters_only(wish, model):
+                raise Unavailable(
+                    f"what this call says of '{said}' cannot be checked now ({type(error).__name__}"
+                    f" while choosing a model): leave '{said}' out, or name a model that keeps it"
+                ) from error
+            raise  # the guard passes it on to where it is headed
+
+    def _choose(self, call: Call, plan: Plan) -> Chosen:
+        """By the chooser; where that breaks, the one asked for, which no draft stands in for."""
+        try:
+            return self._chooser.choose(call, plan)
+        except Exception as error:  # noqa: BLE001 (else the guard asks whom a filter has removed)
+            broken = as_asked(plan, "broke")
+            return replace(broken, numbers={"error": type(error).__name__}, proven=True)
 
     async def _ask(self, call: Call, next: Next, plan: Plan, chosen: Chosen) -> Reply:
         """Of the chosen one, else of the one that the call was headed for where it may go there."""

@@ -8,7 +8,7 @@ from typing import Protocol
 from scrimp.calls import Call, Reply
 from scrimp.ledger.steps import same_place
 from scrimp.pipeline.router import Plan
-from scrimp.routing.by_rules import Rules, pick
+from scrimp.routing.by_rules import pick
 from scrimp.routing.filters import Offer
 from scrimp.routing.tables import RouteSection
 from scrimp.values import Value
@@ -55,7 +55,7 @@ class Depths:
     """Implements `Chooser`: each call by the depth that it wants, as far as there is one."""
 
     def __init__(self, section: RouteSection, learned: Learned | None) -> None:
-        self._rules = Rules(section.rungs, section.rules)
+        self._rungs = section.rungs
         self._learned = learned
 
     def choose(self, call: Call, plan: Plan) -> Chosen:
@@ -66,7 +66,7 @@ class Depths:
         if wanted.depth == "rules":
             return self._by_rules(plan)
         if learned is None:
-            return _as_asked(plan, "no_evidence")
+            return as_asked(plan, "no_evidence")
         if wanted.depth == "learned" and learned.cold(plan):
             return self._by_rules(plan)
         return learned.choose(call, plan)
@@ -82,7 +82,8 @@ class Depths:
             self._learned.unanswered(chosen)
 
     def _by_rules(self, plan: Plan) -> Chosen:
-        picked = pick(plan.subject, plan.offers, plan.wanted.wish, self._rules)
+        wanted = plan.wanted
+        picked = pick(plan.subject, plan.offers, wanted.wish, self._rungs, wanted.rule)
         numbers: dict[str, int | float | str] = {}
         if picked.rung is not None:
             numbers["rung"] = picked.rung
@@ -91,7 +92,7 @@ class Depths:
         return Chosen(picked.offer, picked.why, numbers)
 
 
-def _as_asked(plan: Plan, why: str) -> Chosen:
+def as_asked(plan: Plan, why: str) -> Chosen:
     """The model that the call was headed for; the dearest that is left where it was removed."""
     for offer in plan.offers:
         if same_place(offer.target, plan.reference.target):

@@ -9,9 +9,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
+from math import isfinite
 from typing import Final
-
-import numpy as np
 
 from scrimp.calls import Call
 from scrimp.choosing import Lesson, Place, Wish
@@ -91,7 +90,7 @@ class Ranking:
     ) -> None:
         """`believed` is what the settings say of models: with other beliefs scores are others."""
         self._believed = believed
-        self._reader = reader
+        self.reader = reader
         self._live = live
         self._next = following
         self.version = reader.version
@@ -105,7 +104,7 @@ class Ranking:
 
     def rank(self, call: Call, plan: Plan) -> Ranked:
         """By the ranking that stands still."""
-        features = self._reader.read(plan.asked.text, _meta(call, plan))
+        features = self.reader.read(plan.asked.text, _meta(call, plan))
         names = [offer.name for offer in plan.offers]
         return Ranked(features, self._live.chances(features, names, plan.asked.place), plan.offers)
 
@@ -124,9 +123,8 @@ class Ranking:
 
     def cold(self, names: Sequence[str], place: Place) -> bool:
         """True where no two of the models were ever judged."""
-        empty = np.zeros(self._reader.width, np.float32)
-        sure = self._live.chances(empty, names, place).sure
-        return sum(known >= COLD for known in sure.values()) < min(2, len(names))
+        sure = self._live.sure(names, place).values()
+        return sum(known >= COLD for known in sure) < min(2, len(names))
 
     def learn(self, ranked: Ranked, name: str, quality: float, place: Place) -> None:
         """One verdict more, for the next ranking."""
@@ -146,7 +144,7 @@ class Ranking:
         for lesson in lessons:
             if lesson.version == self.version:
                 with suppress(ValueError):  # damaged, or of another width
-                    features = unpack(lesson.features, self._reader.width)
+                    features = unpack(lesson.features, self.reader.width)
                     self._next.learn(features, lesson.model, lesson.quality, lesson.place)
 
 
@@ -154,10 +152,13 @@ def _chance(offer: Offer, chances: Chances) -> float:
     """As learned; where too little was, as the settings believe."""
     sure = chances.sure.get(offer.name, 0.0)
     prior = _UNKNOWN if offer.facts.quality is None else offer.facts.quality
+    good = chances.good.get(offer.name, prior)
+    if not isfinite(good):  # a state that was damaged: what is no number ranks nobody
+        return prior
     if sure >= COLD:
-        return chances.good[offer.name]
+        return good
     share = sure / COLD
-    return share * chances.good.get(offer.name, prior) + (1 - share) * prior
+    return share * good + (1 - share) * prior
 
 
 def _meta(call: Call, plan: Plan) -> Meta:

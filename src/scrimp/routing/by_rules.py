@@ -36,14 +36,11 @@ class Picked(Value, frozen=True):
     reasons: tuple[str, ...] = ()
 
 
-class Rules(Value, frozen=True):
-    """The rungs and the user's rules."""
-
-    rungs: RungsTable
-    rules: tuple[RuleTable, ...] = ()
+Rule = tuple[int, RuleTable]
+"""A rule of the user's, and its number from 1."""
 
 
-def first_rule(subject: Subject, rules: Sequence[RuleTable]) -> tuple[int, RuleTable] | None:
+def first_rule(subject: Subject, rules: Sequence[RuleTable]) -> Rule | None:
     """The first of the user's rules that fits, and its number from 1."""
     for number, rule in enumerate(rules, 1):
         if _fits(subject, rule):
@@ -51,9 +48,13 @@ def first_rule(subject: Subject, rules: Sequence[RuleTable]) -> tuple[int, RuleT
     return None
 
 
-def pick(subject: Subject, offers: Sequence[Offer], wish: Wish, rules: Rules) -> Picked:
-    """One of the offers; there is at least one. Offers without a price come last."""
-    found = first_rule(subject, rules.rules)
+def pick(
+    subject: Subject, offers: Sequence[Offer], wish: Wish, rungs: RungsTable, found: Rule | None
+) -> Picked:
+    """One of the offers; there is at least one. Offers without a price come last.
+
+    `found` is the first rule that fits, as `first_rule` has it.
+    """
     if found is not None and found[1].model:
         for offer in offers:
             if found[1].model in (offer.name, offer.target.model):
@@ -62,9 +63,9 @@ def pick(subject: Subject, offers: Sequence[Offer], wish: Wish, rules: Rules) ->
         return Picked(fastest(offers), "fastest")
     if wish.mode == "cheap" and wish.rung is None:
         return Picked(cheapest(offers), "cheapest")
-    known = _rung(subject, wish, found, rules.rungs)
+    known = _rung(subject, wish, found, rungs)
     rung = capped(known.rung, constrained=wish.constrained)
-    return Picked(on_rung(rung, offers, rules.rungs), f"rung_{rung}", rung, known.reasons)
+    return Picked(on_rung(rung, offers, rungs), f"rung_{rung}", rung, known.reasons)
 
 
 def cheapest(offers: Sequence[Offer]) -> Offer:
@@ -94,9 +95,7 @@ def on_rung(rung: Rung, offers: Sequence[Offer], table: RungsTable) -> Offer:
     return max(offers, key=_cost)
 
 
-def _rung(
-    subject: Subject, wish: Wish, found: tuple[int, RuleTable] | None, table: RungsTable
-) -> Complexity:
+def _rung(subject: Subject, wish: Wish, found: Rule | None, table: RungsTable) -> Complexity:
     if wish.rung is not None:
         return Complexity(wish.rung, ("asked",))
     if found is not None and found[1].rung is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Literal
 
-from scrimp.budgets.admissible import will_do
+from scrimp.budgets.admissible import is_listed, needs_another_key, will_do
 from scrimp.budgets.cheaper import Places
 from scrimp.budgets.worst import WorstCase, asked
 from scrimp.calls import Call, Target
@@ -101,10 +101,10 @@ class Instead:
             return "itself"
         same = _bare(call.target.model) == _bare(target.model)
         checks: tuple[tuple[WhyNot, Callable[[], bool]], ...] = (
-            ("key", lambda: _not_in(call.caller.models, name, target)),
-            ("provider_key", lambda: _needs_other_key(call, target)),
+            ("key", lambda: not is_listed(call.caller.models, name, target)),
+            ("provider_key", lambda: needs_another_key(call, target)),
             ("other_model", lambda: not same and _takes_no_other(call)),
-            ("models", lambda: _not_in(call.wish.models, name, target)),
+            ("models", lambda: not is_listed(call.wish.models, name, target)),
             ("region", lambda: self._is_elsewhere(call, target)),
             ("window", lambda: larger and not self._is_larger(call.target, target)),
             ("cannot", lambda: not same and not self._will_do(call, target)),
@@ -157,14 +157,6 @@ class Instead:
 def _bare(model: str) -> str:
     """One model at two providers has one id, but for what a provider puts before it."""
     return model.rpartition("/")[2].lower()
-
-
-def _not_in(models: tuple[str, ...], name: str, target: Target) -> bool:
-    return bool(models) and name not in models and target.model not in models
-
-
-def _needs_other_key(call: Call, target: Target) -> bool:
-    return call.caller.credential is not None and target.provider != call.target.provider
 
 
 def _takes_no_other(call: Call) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from scrimp.choosing import Depth, Wish
-from scrimp.routing.by_rules import Subject, first_rule
+from scrimp.routing.by_rules import Rule, Subject, first_rule
 from scrimp.routing.tables import RouteSection, usual_wish
 from scrimp.routing.wishes import chooses, demands
 from scrimp.values import Value
@@ -14,13 +14,15 @@ from scrimp.values import Value
 class Wanted(Value, frozen=True):
     """`own` is True where the call names a model of its own, from which it only moves down.
 
-    With `stays` it does not move at all: filters say whether its own model may answer it.
+    With `stays` it does not move at all: filters say whether its own model may answer it. `rule` is
+    the first of the user's that fits, and its number from 1.
     """
 
     wish: Wish
     depth: Depth
     own: bool
     stays: bool = False
+    rule: Rule | None = None
 
 
 def wanted(wish: Wish, section: RouteSection, subject: Subject, *, own: bool) -> Wanted | None:
@@ -42,4 +44,4 @@ def wanted(wish: Wish, section: RouteSection, subject: Subject, *, own: bool) ->
     chosen = wish.mode == "cheap" or wish.low_latency or wish.rung is not None or wish.constrained
     ruled = found is not None and bool(found[1].model or found[1].rung)
     depth: Depth = wish.depth or ("rules" if chosen or ruled else section.depth)
-    return Wanted(wish, depth, own)
+    return Wanted(wish, depth, own, rule=found)

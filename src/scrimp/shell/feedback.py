@@ -41,9 +41,10 @@ def read_said(body: bytes) -> Said:
 
 async def take(app: App, tenant: str, said: Said) -> Done:
     """Raises InvalidRequest, UnknownModel (404) for a call that is not the asker's, StoreError."""
-    if app.choice is not None and app.choice.feedback.take(said.id, tenant, said.verdict):
+    routed = None if app.choice is None else app.choice.feedback
+    if routed is not None and routed.take(said.id, tenant, said.verdict):
         return Done(said.id, "learned")
-    if app.meanings is None and app.choice is None:
+    if app.meanings is None and routed is None:
         raise InvalidRequest(
             "nothing here learns from feedback ([semantic_cache] or [route] enabled)"
         )

@@ -61,6 +61,9 @@ def test_what_a_call_demands_of_its_model_holds_over_a_soft_budget() -> None:
     assert chosen(replace(big(), wish=Wish(models=("gpt-4o",))), *models) == ""
     listed = Wish(models=("gpt-4o", "gpt-4o-mini"))
     assert chosen(replace(big(), wish=listed), *models) == "gpt-4o-mini"
+    ladder = Cheaper((), Shop(), WorstCase(book(), {}, {}), FakeClock()).all_of
+    found = ladder(replace(big(), wish=listed), models)
+    assert [one.model for one in found] == ["gpt-4o-mini"]
 
 
 def test_a_keys_own_list_must_have_it() -> None:

@@ -295,7 +295,8 @@ async def test_a_programs_own_check_decides() -> None:
         (waits, "dear", "nothing within 0.05 s"),
     ]
     for function, served, why in cases:
-        kitchen = Kitchen(answers, steps=steps, checker=judged_by(function))
+        limit_s = 0.05 if "within" in why else 30.0
+        kitchen = Kitchen(answers, steps=steps, checker=judged_by(function, limit_s))
         call = asking()
         assert answer_in(await kitchen.ask(call)) == served
         lines = [dict(line.numbers) for line in call.trace.lines if line.verdict == "not_served"]
