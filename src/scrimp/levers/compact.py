@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from cachetools import LRUCache
 from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply, Request
@@ -18,11 +17,14 @@ from scrimp.ledger.smaller import less_text
 from scrimp.ports import Next
 from scrimp.shrinking.blocks import RESULT_SIGNS, list_name, prompts_changed, results_changed
 from scrimp.shrinking.compacting import STEPS, Steps, Wording, compacted, reworded, steps_for
+from scrimp.shrinking.memo import ShortTexts
 
 COMPACTED = "x-scrimp-compacted"
 """The header of a call that was sent in fewer characters: how many are gone."""
 
 MEMO_CHARACTERS = 8 * 1024 * 1024
+"""For results, for those of shells, and for prompts, each."""
+_MOST_TOOLS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,9 @@ class Compact:
 
     def __init__(self, settings: CompactSettings) -> None:
         self._settings = settings
-        self._known: LRUCache[tuple[object, str], str] = LRUCache(MEMO_CHARACTERS, _size)
+        self._results: dict[str, ShortTexts] = {}
+        self._prompts = ShortTexts(MEMO_CHARACTERS)
+        self._steps: dict[str, Steps | None] = {}
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """Pass on a smaller call, or the same one where there is nothing to gain."""
@@ -64,7 +68,7 @@ class Compact:
 
     def _smaller(self, request: Request, dialect: str, made: _Made) -> Request | None:
         def result(tool: str, text: str) -> str:
-            steps = steps_for(tool, self._settings.steps, self._settings.exact)
+            steps = self._steps_for(tool)
             return text if steps is None else made.of(text, self._compacted(text, steps))
 
         fields = request.fields
@@ -83,19 +87,26 @@ class Compact:
             return None
         return replace(request, body=encode(fields), fields=fields)
 
+    def _steps_for(self, tool: str) -> Steps | None:
+        try:
+            return self._steps[tool]
+        except KeyError:
+            if len(self._steps) >= _MOST_TOOLS:
+                self._steps.clear()
+            found = steps_for(tool, self._settings.steps, self._settings.exact)
+            self._steps[tool] = found
+            return found
+
     def _compacted(self, text: str, steps: Steps) -> str:
-        key = (steps.json, text)
-        known = self._known.get(key)
-        return self._keep(key, compacted(text, steps)) if known is None else known
+        if (known := self._results.get(steps.json)) is None:
+            known = self._results[steps.json] = ShortTexts(MEMO_CHARACTERS)
+        if (new := known.get(text)) is None:
+            known.keep(text, new := compacted(text, steps))
+        return new
 
     def _reworded(self, text: str, wording: Wording) -> str:
-        key = (wording, text)
-        known = self._known.get(key)
-        return self._keep(key, reworded(text, wording)) if known is None else known
-
-    def _keep(self, key: tuple[object, str], new: str) -> str:
-        if len(key[1]) < MEMO_CHARACTERS // 16:
-            self._known[key] = new
+        if (new := self._prompts.get(text)) is None:
+            self._prompts.keep(text, new := reworded(text, wording))
         return new
 
 
@@ -115,8 +126,3 @@ class _Made:
         self.texts += 1
         self.prompts += prompt
         return new
-
-
-def _size(text: str) -> int:
-    """An entry with its own weight; the key beside it is about as long."""
-    return 2 * len(text) + 200

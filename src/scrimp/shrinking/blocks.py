@@ -56,8 +56,9 @@ def results_changed(fields: Mapping[str, Any], dialect: str, by_tool: ByTool) ->
         return None
     names: dict[str, str] | None = None
     found: list[Any] | None = None
+    has_results = _HAS_RESULTS.get(dialect, _has_blocks)
     for number, item in enumerate(items):
-        if not isinstance(item, dict) or not _has_results(item, dialect):
+        if not isinstance(item, dict) or not has_results(item):
             continue
         if names is None:
             names = tool_names(items)
@@ -94,14 +95,23 @@ def _prompt_changed(item: Any, change: Change) -> Any:
     return item if new is None else {**item, "content": new}
 
 
-def _has_results(item: Mapping[str, Any], dialect: str) -> bool:
-    match dialect:
-        case "openai.chat":
-            return item.get("role") == "tool"
-        case "openai.responses":
-            return item.get("type") in _OUTPUTS
-        case _:
-            return item.get("role") == "user" and isinstance(item.get("content"), list)
+def _is_tools(item: Mapping[str, Any]) -> bool:
+    return item.get("role") == "tool"
+
+
+def _is_output(item: Mapping[str, Any]) -> bool:
+    return item.get("type") in _OUTPUTS
+
+
+def _has_blocks(item: Mapping[str, Any]) -> bool:
+    return item.get("role") == "user" and isinstance(item.get("content"), list)
+
+
+_HAS_RESULTS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "openai.chat": _is_tools,
+    "openai.responses": _is_output,
+    "anthropic.messages": _has_blocks,
+}
 
 
 def _result_changed(

@@ -35,7 +35,7 @@ def minified(text: str) -> str | None:
 
 def unescaped(text: str) -> str:
     r"""JSON with printable characters themselves in place of `\u00e9` and the like."""
-    return _ESCAPE.sub(_character, text) if "\\u" in text else text
+    return _ESCAPE.sub(_character, text) if "\\" in text and "\\u" in text else text
 
 
 def in_columns(text: str) -> str:
@@ -45,11 +45,12 @@ def in_columns(text: str) -> str:
     """
     if "[{" not in text or _OWN_SIGN in text:
         return text
+    data = text.encode("utf-8", "surrogatepass")
     try:
-        value = _decode(text)
-        if _encode(value).decode() != text:
+        value = _decode(data)
+        if _encode(value) != data:
             return text
-        found = _encode(_shrunk(value)).decode()
+        found = _encode(_shrunk(value, lists=data.count(b"[") > 1)).decode()
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return text
     return found if len(found) < len(text) else text
@@ -77,8 +78,11 @@ def _row_back(columns: Sequence[Any], row: Sequence[Any]) -> dict[str, Any]:
     return found
 
 
-def _shrunk(value: Any) -> Any:
-    """A decoded value with its lists in columns; what is decoded is nobody else's."""
+def _shrunk(value: Any, *, lists: bool = True) -> Any:
+    """A decoded value with its lists in columns; what is decoded is nobody else's.
+
+    Without `lists` there is no list in it but itself.
+    """
     if type(value) is dict:
         for name, one in value.items():
             if type(one) is dict or type(one) is list:
@@ -89,7 +93,7 @@ def _shrunk(value: Any) -> Any:
     if len(value) > 1 and type(value[0]) is dict:
         names = _names(value)
         if names and (len(value) - 1) * (sum(map(len, names)) + 3 * len(names)) > _FRAME:
-            columns, rows = _table(value, names)
+            columns, rows = _table(value, names, lists=lists)
             return {_COLUMNS: columns, _ROWS: rows}
     return value if _HOLDERS.isdisjoint(map(type, value)) else list(map(_shrunk, value))
 
@@ -98,22 +102,28 @@ def _names(rows: Sequence[Any]) -> tuple[str, ...]:
     """The keys that all have, in the order of all; none where they differ."""
     if set(map(type, rows)) != _OBJECTS:
         return ()
-    spellings: set[tuple[str, ...]] = set(map(tuple, rows))
-    return spellings.pop() if len(spellings) == 1 else ()
+    every = len(rows)
+    try:
+        counts = {one.count(one[0]) for one in zip(*rows, strict=True)}
+    except ValueError:  # some have more keys
+        return ()
+    return tuple(rows[0]) if counts == {every} else ()
 
 
-def _table(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> tuple[list[Any], list[Any]]:
+def _table(
+    rows: Sequence[dict[str, Any]], names: Sequence[str], *, lists: bool
+) -> tuple[list[Any], list[Any]]:
     columns: list[Any] = []
     values: list[Sequence[Any]] = []
-    for name, column in zip(names, zip(*map(dict.values, rows), strict=True), strict=True):
+    for name, column in zip(names, zip(*[row.values() for row in rows], strict=True), strict=True):
         inner = _names(column) if type(column[0]) is dict else ()
         if inner:
-            under, nested = _table(column, inner)
+            under, nested = _table(column, inner, lists=lists)
             columns.append({name: under})
             values.append(nested)
         else:
             columns.append(name)
-            plain = _HOLDERS.isdisjoint(map(type, column))
+            plain = not lists or _HOLDERS.isdisjoint(map(type, column))
             values.append(column if plain else list(map(_shrunk, column)))
     return columns, list(zip(*values, strict=True))
 

@@ -27,9 +27,10 @@ _SIGNED = re.compile(
     r"|-----BEGIN "
 )
 _SIGNS = (
-    *('ature"', 'hmac"', 'digest"', 'checksum"', 'hash"', 'sha256"', 'sha512"', 'jws"'),
-    *('encrypted_content"', "-----BEGIN "),
+    *('ignature"', '"hmac"', '"digest"', '"checksum"', '"hash"', '"sha256"', '"sha512"', '"jws"'),
+    *('"encrypted_content"', "-----BEGIN "),
 )
+"""One of them stands in whatever `_SIGNED` finds; long ones are looked for faster."""
 
 _EXACT = frozenset(
     ("read", "view", "cat", "open", "edit", "editor", "replace", "patch", "diff", "file", "files")
@@ -86,9 +87,10 @@ def steps_for(tool: str, steps: Steps, exact: Iterable[str] = ()) -> Steps | Non
 def compacted(text: str, steps: Steps) -> str:
     """A tool's result in fewer characters; the text itself where little or nothing is gained."""
     new = _json(text, steps.json) if steps.json != "off" else None
-    if new is None:
-        new = _lines(text, steps)
-    if len(text) - len(new) < LEAST_SAVED or is_signed(text):
+    looked = new  # all names are in what is left of JSON, and less is to be looked through
+    if new is None or looked is None:
+        new, looked = _lines(text, steps), text
+    if len(text) - len(new) < LEAST_SAVED or (_has_sign(looked) and is_signed(text)):
         return text
     return new
 
@@ -105,7 +107,11 @@ def reworded(text: str, wording: Wording) -> str:
 
 def is_signed(text: str) -> bool:
     """True for what carries a signature or a hash of itself, perhaps over these very characters."""
-    return any(sign in text for sign in _SIGNS) and _SIGNED.search(text) is not None
+    return _has_sign(text) and _SIGNED.search(text) is not None
+
+
+def _has_sign(text: str) -> bool:
+    return any(sign in text for sign in _SIGNS)
 
 
 def is_json(text: str) -> bool:

@@ -95,14 +95,16 @@ def tool_names(items: Sequence[Any]) -> dict[str, str]:
     for item in items:
         if not isinstance(item, dict):
             continue
-        for call in _objects(item.get("tool_calls")):
-            tool = call.get("function") or call.get("custom")
-            _name(found, call.get("id"), tool.get("name") if isinstance(tool, dict) else None)
-        if isinstance(item.get("call_id"), str):
-            _name(found, item["call_id"], item.get("name"))
-        for block in _objects(item.get("content")):
-            if block.get("type") in _USED:
-                _name(found, block.get("id"), block.get("name"))
+        if (called := item.get("tool_calls")) is not None:
+            for call in _objects(called):
+                tool = call.get("function") or call.get("custom")
+                _name(found, call.get("id"), tool.get("name") if isinstance(tool, dict) else None)
+        if type(content := item.get("content")) is not str:
+            if isinstance(item.get("call_id"), str):
+                _name(found, item["call_id"], item.get("name"))
+            for block in _objects(content):
+                if block.get("type") in _USED:
+                    _name(found, block.get("id"), block.get("name"))
     return found
 
 
