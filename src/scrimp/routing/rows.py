@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from scrimp.errors import InvalidRequest
+from scrimp.lines import Record, records, text_in
 from scrimp.money import NANO_PER_USD
-from scrimp.routing.lines import Record, records, text_in
 from scrimp.values import Value
 
 _MOST_USD = 1_000_000

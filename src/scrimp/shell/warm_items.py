@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +10,13 @@ import msgspec
 
 from scrimp.dialects.detect import dialect_of
 from scrimp.dialects.json_body import read_object
+from scrimp.dialects.plain_call import dialect_for, plain_call
 from scrimp.errors import InvalidRequest
+from scrimp.lines import no_column, records
 
 HOLE = "{question}"
 """Where a template says so, the question goes here; else it takes the place of the last one."""
 _FIELDS = ("question", "answer", "model", "system", "task", "tags", "name")
-_MOST_TOKENS = 4096  # Anthropic's API will have a limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +35,10 @@ class Item:
 
 def read_items(data: bytes, source: str) -> list[Item]:
     """Items of a CSV with a header line, or of JSON lines. Raises InvalidRequest with the line."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InvalidRequest(f"{source}: not UTF-8 (byte {error.start:,})") from error
-    rows = _json_lines(text, source) if text.lstrip().startswith("{") else _csv(text, source)
-    return [_item(row, line, source) for line, row in rows]
+    if not data.strip():
+        raise no_column(source, "question")
+    found = records(data, source, column="question")
+    return [_item(row, line, source) for line, row in found]
 
 
 def body_of(item: Item, template: bytes | None, model: str) -> bytes:
@@ -53,7 +50,8 @@ def body_of(item: Item, template: bytes | None, model: str) -> bytes:
     if template is None:
         if not model:
             raise InvalidRequest(f"line {item.line}: no model (a column 'model', or --model NAME)")
-        return msgspec.json.encode(_plain(item, model))
+        fields = plain_call(dialect_for(model), model, item.question, item.system or "")
+        return msgspec.json.encode(fields)
     fields = read_object(template)
     dialect = dialect_of(fields)
     if model:
@@ -64,35 +62,6 @@ def body_of(item: Item, template: bytes | None, model: str) -> bytes:
     if not holes:
         filled = _with_question(fields, dialect, item.question)
     return msgspec.json.encode(filled)
-
-
-def _json_lines(text: str, source: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    for number, line in enumerate(text.splitlines(), 1):
-        if not line.strip():
-            continue
-        try:
-            yield number, msgspec.json.decode(line, type=dict[str, Any])
-        except msgspec.DecodeError as error:
-            raise InvalidRequest(f"{source}, line {number}: no JSON object ({error})") from error
-
-
-def _csv(text: str, source: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
-    try:
-        if "question" not in (reader.fieldnames or ()):
-            raise InvalidRequest(
-                f"{source}: the first line names no column 'question' "
-                f"(columns: {', '.join(_FIELDS)}; or JSON lines with these names)"
-            )
-        for row in reader:
-            if None in row:
-                raise InvalidRequest(
-                    f"{source}, line {reader.line_num}: more fields than columns "
-                    "(a text with commas stands in quotes)"
-                )
-            yield reader.line_num, {name: value for name, value in row.items() if value}
-    except csv.Error as error:
-        raise InvalidRequest(f"{source}, line {reader.line_num}: {error}") from error
 
 
 def _item(row: Mapping[str, Any], line: int, source: str) -> Item:
@@ -121,16 +90,6 @@ def _item(row: Mapping[str, Any], line: int, source: str) -> Item:
         tags=tuple(tags),
         name=texts["name"] or "",
     )
-
-
-def _plain(item: Item, model: str) -> dict[str, Any]:
-    """As the SDKs send the plainest call."""
-    user = {"role": "user", "content": item.question}
-    if "claude" in model.lower() and "/" not in model:
-        system = {"system": item.system} if item.system else {}
-        return {"model": model, "max_tokens": _MOST_TOKENS, **system, "messages": [user]}
-    first = [{"role": "system", "content": item.system}] if item.system else []
-    return {"model": model, "messages": [*first, user]}
 
 
 def _with_system(fields: Mapping[str, Any], dialect: str, system: str) -> dict[str, Any]:

@@ -13,8 +13,9 @@ import msgspec
 from scrimp.dialects import DIALECTS
 from scrimp.dialects.detect import dialect_of
 from scrimp.dialects.json_body import encode
+from scrimp.dialects.plain_call import plain_call
 from scrimp.errors import InvalidRequest
-from scrimp.routing.lines import Record, records, text_in
+from scrimp.lines import Record, records, text_in
 from scrimp.values import Value
 
 Match = Literal["exact", "number", "contains"]
@@ -64,12 +65,9 @@ def body_of(question: Question, model: str, dialect: str, most_tokens: int) -> b
         fields = {**question.body, "model": model}
         needs = dialect == "anthropic.messages" and "max_tokens" not in fields
         return encode({**fields, "max_tokens": most_tokens} if needs else fields)
-    user = {"role": "user", "content": question.prompt}
-    if dialect == "anthropic.messages":
-        system = {"system": question.system} if question.system else {}
-        return encode({"model": model, "max_tokens": most_tokens, **system, "messages": [user]})
-    first = [{"role": "system", "content": question.system}] if question.system else []
-    return encode({"model": model, "messages": [*first, user]})
+    return encode(
+        plain_call(dialect, model, question.prompt, question.system, most_tokens=most_tokens)
+    )
 
 
 def matches(answer: str, expected: str, how: Match) -> bool:

@@ -13,9 +13,9 @@ import msgspec
 
 from scrimp.errors import InvalidRequest
 from scrimp.judges.preference import Winner
+from scrimp.lines import Record as Line
+from scrimp.lines import records
 from scrimp.money import decimal_usd
-from scrimp.routing.lines import Record as Line
-from scrimp.routing.lines import records
 from scrimp.routing.rows import nanousd_of
 from scrimp.values import Value
 

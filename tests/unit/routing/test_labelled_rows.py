@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from scrimp.errors import InvalidRequest
-from scrimp.routing.lines import records
+from scrimp.lines import records
 from scrimp.routing.rows import Label, models_of, read_rows, with_all
 
 
