@@ -40,6 +40,7 @@ from scrimp.pipeline.again import Again
 from scrimp.pipeline.alerting import Alerting, AlertMeans
 from scrimp.pipeline.attempt import AttemptSettings, UpstreamAttempt
 from scrimp.pipeline.background import Background, Closing, Helper
+from scrimp.pipeline.batch_results import BatchResults
 from scrimp.pipeline.chain import chain
 from scrimp.pipeline.checking import CheckFunction
 from scrimp.pipeline.delivering import Deliveries
@@ -136,6 +137,7 @@ class App:
         )
         translator = translator_of(self.targets, book, names, self._asked)
         end = Translating(parts.around(end), translator)
+        end = BatchResults(end, ledger, priced, parts.clock, DIALECTS)
         self.background = Background()
         self.again = Again(self.handle, parts.clock, self.new_id, self.background)
         self.caches: dict[str, Forgets] = {"exact_cache": parts.replies}

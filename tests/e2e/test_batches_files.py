@@ -1,4 +1,4 @@
-"""The SDKs' own methods for batches and files: handed on as they are, their cost not known."""
+"""The SDKs' own methods for batches and files: handed on as they are, each with an entry."""
 
 from __future__ import annotations
 
@@ -111,8 +111,8 @@ def test_openais_batches_and_files_are_handed_on(name: str) -> None:
         assert ask(client)
         assert provider.requests[0].startswith(start.encode())
         assert b"Bearer sk-provider-openai" in provider.requests[0]
-        (entry,) = scrimp.entries()
-        assert (entry.operation, entry.provider, entry.status) == ("passthrough", "openai", 200)
+        (entry,) = [one for one in scrimp.entries() if one.operation == "passthrough"]
+        assert (entry.provider, entry.status) == ("openai", 200)
         assert (entry.cost_basis, entry.cost_nanousd) == ("unknown", None)
         assert entry.usage.total_input_tokens == 0
 
@@ -166,27 +166,6 @@ def test_anthropics_batches_are_handed_on(
         assert (entry.cost_basis, entry.cost_nanousd) == ("unknown", None)
 
 
-def test_anthropics_results_are_handed_on_line_by_line() -> None:
-    """What they used is in them; Scrimp does not read it, and says that it does not know."""
-    usage = {"input_tokens": 9, "output_tokens": 4}
-    message = {"id": "m", "type": "message", "role": "assistant", "model": "c", "content": []}
-    line = {
-        "custom_id": "one",
-        "result": {"type": "succeeded", "message": {**message, "usage": usage}},
-    }
-    with (
-        Canned(answer(json.dumps(line).encode() + b"\n", JSONL)) as provider,
-        gateway(provider.url) as scrimp,
-        anthropic.Anthropic(base_url=scrimp.url, api_key="k", max_retries=0) as client,
-    ):
-        path = "/v1/messages/batches/msgbatch_1/results"
-        raw: Any = client.get(path, cast_to=object, options={"headers": {"accept": "*/*"}})
-        entry = scrimp.entries()[0]
-    assert "succeeded" in str(raw)
-    assert (entry.operation, entry.cost_basis) == ("passthrough", "unknown")
-    assert entry.usage.total_output_tokens == 0
-
-
 def test_a_batch_from_upload_to_results_by_openais_sdk() -> None:
     """Each step works as without Scrimp; the ledger does not guess what the provider bills."""
     body = {"model": "gpt-4o-mini", "input": "How do I reset my password?"}
@@ -202,11 +181,9 @@ def test_a_batch_from_upload_to_results_by_openais_sdk() -> None:
         got = json.loads(client.files.content(batch.output_file_id).text)
         assert got["response"]["body"]["usage"]["input_tokens"] > 0
         assert sim.bill.total_nanousd > 0
-        entries = scrimp.entries()
-        assert len(entries) == len(sim.requests) >= 3
-        assert {(one.operation, one.cost_basis, one.cost_nanousd) for one in entries} == {
-            ("passthrough", "unknown", None)
-        }
+        passed = [one for one in scrimp.entries() if one.operation == "passthrough"]
+        assert len(passed) == len(sim.requests) >= 3
+        assert {(one.cost_basis, one.cost_nanousd) for one in passed} == {("unknown", None)}
 
 
 def test_a_batch_from_requests_to_results_by_anthropics_sdk() -> None:
@@ -227,4 +204,3 @@ def test_a_batch_from_requests_to_results_by_anthropics_sdk() -> None:
         (got,) = client.messages.batches.results(batch.id)
         assert got.result.type == "succeeded"
         assert {entry.provider for entry in scrimp.entries()} == {"anthropic"}
-        assert {entry.cost_nanousd for entry in scrimp.entries()} == {None}

@@ -277,3 +277,25 @@ def test_bad_message_batches_are_refused(claude: anthropic.Anthropic, given: lis
     """Empty, incomplete, or with an id twice."""
     with pytest.raises(anthropic.BadRequestError):
         claude.messages.batches.create(requests=given)
+
+
+def test_a_batch_that_vanished_is_known_to_nobody(sim: Simulator, client: openai.OpenAI) -> None:
+    """It was taken, and then it is not there, not listed, not done and not billed."""
+    sim.fault("vanished:path=/v1/batches:count=1")
+    batch = begin(client, lines([CHAT, CHAT]))
+    assert batch.status == "validating"
+    with pytest.raises(openai.NotFoundError):
+        client.batches.retrieve(batch.id)
+    assert [one.id for one in client.batches.list()] == []
+    assert sim.bill.rows == ()
+
+
+def test_anthropics_batch_that_vanished_is_known_to_nobody(
+    sim: Simulator, claude: anthropic.Anthropic
+) -> None:
+    """The same for the other vendor."""
+    sim.fault("vanished:path=/v1/messages/batches:count=1")
+    batch = claude.messages.batches.create(requests=requests([CLAUDE]))
+    with pytest.raises(anthropic.NotFoundError):
+        claude.messages.batches.retrieve(batch.id)
+    assert sim.bill.rows == ()

@@ -71,6 +71,11 @@ class Run:
     outcomes: list[Outcome] = field(default_factory=list)
     call_off: Callable[[], None] | None = None
 
+    @property
+    def vanished(self) -> bool:
+        """True for one that its vendor has lost."""
+        return self.fault is not None and self.fault.kind == "vanished"
+
     def count(self, kind: Kind) -> int:
         """How many lines became that."""
         return sum(outcome.kind == kind for outcome in self.outcomes)
@@ -84,10 +89,13 @@ class Runner:
         self._answer = answer
 
     def begin(self, incoming: Incoming, batch_id: str, lines: Sequence[Line]) -> Run:
-        """Begin. `stall` never ends it, `expired` ends it half done, `item-errors` hurts lines."""
+        """Begin. `stall` never ends it, `expired` ends it half done, `item-errors` hurts lines.
+
+        A run that has `vanished` is not begun, and whoever keeps runs does not keep it.
+        """
         fault = incoming.fault
         run = Run(batch_id, incoming, lines, fault)
-        if fault is not None and fault.kind == "stall":
+        if run.vanished or (fault is not None and fault.kind == "stall"):
             return run
         expires = fault is not None and fault.kind == "expired"
         done = len(lines) // 2 if expires else len(lines)

@@ -73,7 +73,8 @@ class ClaudeBatches:
         run = self._runner.begin(incoming, f"msgbatch_{uuid.uuid4().hex}", lines)
         if run.fault is not None and run.fault.kind == "stall":
             incoming.out.fault = None  # it strikes the work, not the line
-        self._runs[run.id] = run
+        if not run.vanished:
+            self._runs[run.id] = run
         return self._body(run)
 
     def _listed(self, incoming: Incoming) -> dict[str, Any]:

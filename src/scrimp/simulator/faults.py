@@ -41,6 +41,7 @@ Kind = Literal[
     "wrong-type",
     "expired",
     "item-errors",
+    "vanished",
 ]
 """
 429 · 500 · 502 · 503 · 529: an error reply; nothing is billed, unless a 5xx has the option `work`
@@ -62,7 +63,8 @@ cut, under a name that nobody knows, with half a character, without the line tha
 keep-alive=N: N comments before each piece, with pings where the vendor has them · crlf.
 html-200: a page · error-200: an error with status 200 · wrong-type: a stream that says it is JSON
 (JSON: that it is text; `wrong-type:type=...`).
-expired, item-errors=N: batches only; it runs out of time; every N-th request fails.
+expired, item-errors=N, vanished: batches only; it runs out of time; every N-th request fails; it is
+taken, and from then on nobody knows it (nothing is done or billed).
 """
 
 _KINDS: Final = frozenset(get_args(Kind))

@@ -119,7 +119,8 @@ class OpenAIBatches:
         if run is not None and run.fault is not None and run.fault.kind == "stall":
             incoming.out.fault = None  # it strikes the work, not the line
         batch = Batch(batch_id, incoming.owner, asked, int(time.time()), run, errors)
-        self._batches[batch_id] = batch
+        if run is None or not run.vanished:
+            self._batches[batch_id] = batch
         return self._body(batch) | {
             "status": "validating",
             "errors": None,
