@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
 from scrimp.calls import Call
 from scrimp.choosing import NO_WISH, Wish
 from scrimp.dialects.base import Dialect
+from scrimp.likeness import Ignored, alike_fields
 
 _ANSWERS = ("chat", "embeddings")
 _SORTED = msgspec.json.Encoder(order="sorted")
@@ -45,15 +47,14 @@ def why_not(call: Call, ttl_s: int, *, max_temperature: float) -> str:
     return next((reason for applies, reason in rules if applies), "")
 
 
-def fingerprint(call: Call, dialect: Dialect) -> bytes:
+def fingerprint(call: Call, dialect: Dialect, body: bytes | None = None) -> bytes:
     """SHA-256 over all that can change the answer, each part behind its length.
 
     Two calls share it only when tenant, provider, model, dialect, path with its query,
     answer-changing headers, every field of the body and what is asked of the choice of the model
-    are equal; the order of the body's fields does not matter.
+    are equal; the order of the body's fields does not matter. `body` stands for the call's own.
     """
     target = call.target
-    fields = {**dialect.cache_fields(call.request), "model": target.model}
     digest = hashlib.sha256()
     for part in (
         call.caller.tenant,
@@ -66,10 +67,25 @@ def fingerprint(call: Call, dialect: Dialect) -> bytes:
         digest.update(b"%d:" % len(data))
         digest.update(data)
     digest.update(b"|")
-    digest.update(_SORTED.encode(fields))
+    digest.update(body_bytes(call, dialect.cache_fields(call.request)) if body is None else body)
     if call.wish != NO_WISH:
         digest.update(wish_bytes(call.wish))
     return digest.digest()
+
+
+def body_bytes(call: Call, fields: Mapping[str, Any]) -> bytes:
+    """The fields of a body in one order, for the model that the call goes to."""
+    return _SORTED.encode({**fields, "model": call.target.model})
+
+
+def body_alike(call: Call, dialect: Dialect, ignored: frozenset[Ignored]) -> bytes | None:
+    """What stands for the body of a call whose prompts have something that is ignored; else None.
+
+    It is no body of any call, so that its key is none of a call that has nothing of the kind.
+    """
+    fields = dialect.cache_fields(call.request)
+    alike = alike_fields(fields, call.target.dialect, ignored)
+    return None if alike is None else b"~" + body_bytes(call, alike)
 
 
 def wish_bytes(wish: Wish) -> bytes:

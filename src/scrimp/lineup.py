@@ -170,6 +170,7 @@ def _exact_cache(settings: Settings, means: Means) -> Lever | None:
         max_temperature=section.max_temperature,
         older_s=max(older_s(settings), stale_s),
         stale_s=stale_s,
+        ignored=frozenset(section.ignore),
     )
     turns = None
     if means.parts.claims is not None and section.wait_s:
@@ -215,6 +216,7 @@ def _degrade(settings: Settings, means: Means, worst_case: WorstCase) -> Lever |
             shorter_until_percent=section.shorter_until_percent,
             max_output_tokens=section.max_output_tokens,
             notice=section.notice or NOTICE,
+            ignored=frozenset(settings.exact_cache.ignore),
         ),
     )
 

@@ -12,6 +12,7 @@ from msgspec import Meta
 
 from scrimp.alerts.tables import AlertsSection
 from scrimp.budgets.tables import BudgetSection, BudgetTable, DegradeSection, TierTable
+from scrimp.likeness import Ignored
 from scrimp.prefixes.tables import PrefixCacheSection
 from scrimp.prices.own import PriceTables, UnpricedSection
 from scrimp.providers import SpokenDialect
@@ -112,6 +113,7 @@ class ExactCacheSection(Section, frozen=True):
     `max_bytes` bounds memory or the file; a Redis bounds itself. `memory_bytes` is memory in front
     of a file or a Redis (0: none). `url_env` names the variable that holds the URL of the Redis.
     `stale_while_revalidate`: so long past its time an answer is served while it is asked for anew.
+    Prompts that differ only by what `ignore` names share an answer.
     """
 
     enabled: bool = True
@@ -127,6 +129,7 @@ class ExactCacheSection(Section, frozen=True):
     max_temperature: Annotated[float, Meta(ge=0)] = 1.0
     ttl: dict[str, str] = {}
     stale_while_revalidate: str = "0"
+    ignore: tuple[Ignored, ...] = ()
 
 
 class EventsSection(Section, frozen=True):

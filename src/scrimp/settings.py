@@ -19,6 +19,7 @@ import platformdirs
 from scrimp.alerts import tables as alerts
 from scrimp.budgets.tables import SECTIONS, BudgetTable, TierTable, check_tables
 from scrimp.errors import ConfigError
+from scrimp.likeness import IGNORABLE
 from scrimp.notices import AlertKind
 from scrimp.prefixes.tables import PREFIX_TABLES
 from scrimp.prices.own import PriceSettings, PriceTables, UnpricedSection
@@ -286,6 +287,7 @@ _HINTS = {
     "semantic_cache.per": "one of hit, call",
     "depth": "one of rules, learned, certified",
     "calls": "one of auto, all",
+    "ignore": f"any of {', '.join(IGNORABLE)}",
     "rung": "one of simple, medium, complex, expert",
     "first": "one of turns, tool_results",
     "json": "one of off, minify, columns",

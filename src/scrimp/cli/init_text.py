@@ -157,6 +157,7 @@ TEMPLATE = (
 #max_temperature = 1.0
 # So long past its time an answer is still served at once, while it is asked for anew; "0" is never.
 #stale_while_revalidate = "0"
+#ignore = []  # of "timestamps", "uuids", "nonces", "whitespace", "case": docs/levers/exact-cache.md
 
 # How long an answer stays true, by task type: 90s, 30m, 24h, 7d; "0" is never remembered.
 #[exact_cache.ttl]

@@ -18,8 +18,9 @@ from scrimp.calls import Call, HeldSink, Reply, Target
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.shorten import shortened, wants_text, with_notice
 from scrimp.errors import BudgetExceeded, StoreError
-from scrimp.fingerprint import fingerprint
+from scrimp.fingerprint import body_alike, fingerprint
 from scrimp.ledger.steps import sent_to
+from scrimp.likeness import Ignored
 from scrimp.ports import Next, ReplyStore
 
 DEGRADED = words.DEGRADED
@@ -31,7 +32,8 @@ _JSON = (("content-type", "application/json"),)
 class DegradeSettings:
     """`only` are ladders for some calls; the first that fits is taken, else `ladder`.
 
-    `keeps_older` says whether answers beyond their time are kept at all.
+    `keeps_older` says whether answers beyond their time are kept at all, `ignored` what their keys
+    ignore.
     """
 
     ladder: tuple[Rung, ...] = ("older_answer", "cheaper_model", "shorter_answer")
@@ -41,6 +43,7 @@ class DegradeSettings:
     shorter_until_percent: int = 150
     max_output_tokens: int = 100
     notice: str = NOTICE
+    ignored: frozenset[Ignored] = frozenset()
 
 
 class Degrade:
@@ -119,7 +122,9 @@ class Degrade:
             return self._skip(call, "older_answer", "none_kept")
         if call.cache.mode != "default" or call.operation not in ("chat", "embeddings"):
             return self._skip(call, "older_answer", "not_asked")
-        key = fingerprint(call, self._dialects[call.target.dialect])
+        dialect = self._dialects[call.target.dialect]
+        ignored = self._settings.ignored
+        key = fingerprint(call, dialect, body_alike(call, dialect, ignored) if ignored else None)
         try:
             stored = await self._replies.get(key)
         except StoreError:

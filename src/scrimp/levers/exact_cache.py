@@ -18,7 +18,8 @@ from msgspec.structs import replace
 from scrimp.calls import Call, Reply
 from scrimp.dialects.base import Dialect
 from scrimp.errors import InvalidRequest, StoreError
-from scrimp.fingerprint import fingerprint, time_to_live_s, why_not
+from scrimp.fingerprint import body_alike, fingerprint, time_to_live_s, why_not
+from scrimp.likeness import Ignored
 from scrimp.pipeline.again import Again
 from scrimp.pipeline.turns import Turns
 from scrimp.ports import CacheScope, Clock, Next, ReplyStore, StoredReply
@@ -34,7 +35,8 @@ class ExactCacheSettings:
 
     A call that asks for more variety than `max_temperature` wants a new answer each time. Answers
     stay in the store for `older_s` beyond their time, for a lever that may serve older ones;
-    in the first `stale_s` of it they are served once more at once, and asked for anew.
+    in the first `stale_s` of it they are served once more at once, and asked for anew. Prompts
+    that differ only by what is `ignored` share an answer.
     """
 
     ttl_s: Mapping[str, int] = field(default_factory=dict)
@@ -42,6 +44,7 @@ class ExactCacheSettings:
     max_temperature: float = 1.0
     older_s: int = 0
     stale_s: int = 0
+    ignored: frozenset[Ignored] = frozenset()
 
 
 class ExactCache:
@@ -79,7 +82,7 @@ class ExactCache:
         if reason := why_not(call, ttl_s, max_temperature=self._settings.max_temperature):
             call.trace.note(self.name, "bypass", {"reason": reason})
             return await self._only_from_below(call, next)
-        key = fingerprint(call, self._dialects[call.target.dialect])
+        key = self._fingerprint(call)
         scope = CacheScope(call.caller.tenant, call.task.name)
         if call.cache.mode != "refresh":
             if self._stale_s and call.cache.mode == "default" and call.cache.ttl_s is None:
@@ -118,7 +121,15 @@ class ExactCache:
                 f"such a call is never answered from the exact cache: {words} (task type "
                 f"'{call.task.name}')"
             )
-        return fingerprint(call, self._dialects[call.target.dialect]), ttl_s
+        return self._fingerprint(call), ttl_s
+
+    def _fingerprint(self, call: Call) -> bytes:
+        """The key; where it stands for many prompts the trace says so."""
+        dialect, ignored = self._dialects[call.target.dialect], self._settings.ignored
+        alike = body_alike(call, dialect, ignored) if ignored else None
+        if alike is not None:
+            call.trace.note(self.name, "alike", {"ignored": " ".join(sorted(ignored))})
+        return fingerprint(call, dialect, alike)
 
     async def _in_turn(self, call: Call, next: Next, key: bytes, ttl_s: int) -> Reply:
         """Ask, unless another process does and its answer comes in time."""

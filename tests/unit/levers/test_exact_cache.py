@@ -344,3 +344,30 @@ async def test_a_turn_is_given_back_however_a_call_ends(broken: BaseException) -
         await lever(call_of(), fails)
     assert claims.released == 1
     await kitchen.ask()
+
+
+STAMPED = "At 2026-11-23T03:11:{}Z, request 550e8400-e29b-41d4-a716-4466554400{}: what is new?"
+
+
+async def test_prompts_that_differ_by_what_is_ignored_share_an_answer() -> None:
+    """Only where the settings say so; the trace says that the key is one of many."""
+    for ignored, said in (
+        ((), "miss"),
+        (("timestamps",), "miss"),
+        (("timestamps", "uuids"), "hit"),
+    ):
+        kitchen = Kitchen(ignored=frozenset(ignored))
+        await kitchen.ask(call_of(chat_fields(STAMPED.format(10, 10))))
+        call = call_of(chat_fields(STAMPED.format(11, 11)))
+        assert (await kitchen.ask(call))[1] == ["alike", said] if ignored else ["miss"]
+        other = call_of(chat_fields(STAMPED.format(11, 11) + "?"))
+        assert (await kitchen.ask(other))[1][-1] == "miss"
+
+
+async def test_a_prompt_without_anything_ignored_has_its_usual_key() -> None:
+    """What was remembered before the setting came is still found."""
+    kitchen = Kitchen()
+    await kitchen.ask(call_of(chat_fields("plain")))
+    ignoring = Kitchen(store=kitchen.store, ignored=frozenset({"timestamps"}))
+    ignoring.use_clock(kitchen.clock)
+    assert (await ignoring.ask(call_of(chat_fields("plain"))))[1] == ["hit"]
