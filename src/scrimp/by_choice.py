@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from scrimp.billing import places_of
 from scrimp.cascading import Judging
 from scrimp.choosing import Lesson, RouteStore
 from scrimp.dialects import DIALECTS
@@ -167,6 +168,7 @@ def lever_of(settings: Settings, known: Known, opened: ByChoice | None) -> Route
         RouterMeans(
             *(section, known.targets, known.book, known.names, known.priced, DIALECTS),
             refuses_unpriced=settings.unpriced.policy == "refuse",
+            residency=places_of(settings),
         )
     )
     workers = max(1, settings.server.workers)  # each proves, and pays, for its share

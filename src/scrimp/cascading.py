@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from scrimp.billing import places_of
 from scrimp.budgets.cheaper import Cheaper
 from scrimp.budgets.worst import WorstCase
 from scrimp.choosing import Lessons
@@ -15,6 +16,7 @@ from scrimp.pipeline.checking import Checker, CheckFunction, Scores
 from scrimp.ports import Clock, Lever, Pricer
 from scrimp.routing.answer_features import VERSION, packed
 from scrimp.routing.cascade_tables import CascadeSection, CascadeTable, checks_of
+from scrimp.routing.regions import Regions
 from scrimp.routing.stop_loss import StopLoss, StopLossRules
 from scrimp.settings import Settings
 from scrimp.targets import Targets
@@ -52,8 +54,10 @@ def cascade_of(
     stop = section.stop_loss
     rules = StopLossRules(stop.margin, stop.least_calls, stop.rest_s)
     lessons = judging.lessons
+    regions = Regions(places_of(settings), settings.route.facts, targets)
+    cheaper = Cheaper((), targets, worst_case, clock, elsewhere=regions.elsewhere)
     means = CascadeMeans(
-        ladder=Cheaper((), targets, worst_case, clock).all_of,
+        ladder=cheaper.all_of,
         checker=Checker(
             judging.functions, judging.scores, limit_s=section.limit_s, accept=section.accept
         ),

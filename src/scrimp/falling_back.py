@@ -17,6 +17,7 @@ from scrimp.ports import Clock
 from scrimp.routing.circuit import Rules
 from scrimp.routing.fallback_tables import CircuitTable
 from scrimp.routing.instead import Instead
+from scrimp.routing.regions import Regions
 from scrimp.settings import Settings
 from scrimp.stores.memory_health import MemoryHealth
 from scrimp.stores.sqlite_health import SqliteHealth
@@ -62,7 +63,8 @@ def falling_back(
     section = settings.fallback
     if not section.enabled:
         return FallingBack(None, Patience(clock, None, 0.0, None))
-    instead = Instead(section, targets, worst_case, clock, places_of(settings))
+    regions = Regions(places_of(settings), settings.route.facts, targets)
+    instead = Instead(section, targets, worst_case, clock, regions)
     circuits = Circuits(store_of(settings), clock, rules_of(section.circuit), spawn)
     lever = Fallback(
         instead,

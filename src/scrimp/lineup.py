@@ -33,6 +33,7 @@ from scrimp.pipeline.turns import Turns
 from scrimp.ports import Claims, Clock, Encoder, Ledger, Lever, Outbox, Pricer, ReplyStore
 from scrimp.prefixing import prefix_cache
 from scrimp.prices.book import PriceBook
+from scrimp.routing.regions import Regions
 from scrimp.settings import Settings, ttl_seconds
 from scrimp.shrinking_levers import shrinking
 from scrimp.targets import Targets
@@ -204,10 +205,12 @@ def _degrade(settings: Settings, means: Means, worst_case: WorstCase) -> Lever |
     section = settings.degrade
     if means.parts.budgets is None or not section.enabled:
         return None
+    targets, clock = means.targets, means.parts.clock
+    regions = Regions(places_of(settings), settings.route.facts, targets)
     return Degrade(
         means.parts.replies,
         DIALECTS,
-        Cheaper(section.models, means.targets, worst_case, means.parts.clock),
+        Cheaper(section.models, targets, worst_case, clock, elsewhere=regions.elsewhere),
         DegradeSettings(
             ladder=section.ladder,
             only=section.only,

@@ -17,8 +17,13 @@ names = st.sampled_from(NAMES)
 some = st.lists(names, max_size=3).map(tuple)
 offers = st.lists(
     st.builds(
-        lambda name, provider, facts, cost, unable: Offer(
-            name, Target(provider, f"{name}-1", "openai.chat"), facts, cost, unable
+        lambda name, provider, facts, cost, limits: Offer(
+            name,
+            Target(provider, f"{name}-1", "openai.chat"),
+            facts,
+            cost,
+            unable=limits[0],
+            region=limits[1],
         ),
         names,
         st.sampled_from(("p", "q")),
@@ -27,10 +32,12 @@ offers = st.lists(
             tools=st.sampled_from((None, True, False)),
             structured=st.sampled_from((None, True, False)),
             speed=st.sampled_from((None, 1.0, 100.0)),
-            region=st.sampled_from(("", "eu", "us")),
         ),
         st.none() | st.integers(0, 100),
-        st.sampled_from(("", "", "", "context", "modality")),
+        st.tuples(
+            st.sampled_from(("", "", "", "context", "modality")),
+            st.sampled_from(("", "eu", "us")),
+        ),
     ),
     min_size=1,
     max_size=6,
@@ -78,7 +85,7 @@ def passes(need: Needs, one: Offer) -> bool:
         and (not need.models or bool(called & set(need.models)))
         and (not need.allowed or bool(called & set(need.allowed)))
         and need.provider in ("", one.target.provider)
-        and need.region in ("", one.facts.region)
+        and need.region in ("", one.region)
         and not (need.tools and one.facts.tools is False)
         and not (need.structured and one.facts.structured is False)
         and not (slow or dear or one.unable)

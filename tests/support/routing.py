@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from scrimp.billing import pricer
@@ -40,11 +41,15 @@ class Served:
 
 
 def router(
-    section: RouteSection = SECTION, *, more: tuple[str, ...] = (), refuses_unpriced: bool = False
+    section: RouteSection = SECTION,
+    *,
+    more: tuple[str, ...] = (),
+    refuses_unpriced: bool = False,
+    residency: Mapping[str, str] | None = None,
 ) -> Router:
     """Over the real price book; `more` are models that are served, too."""
     made = book()
     names = {"openai": "openai", "anthropic": "anthropic"}
     served = Served((*Served().models, *more))
     means = (section, served, made, names, pricer(made, names, {}), DIALECTS)
-    return Router(RouterMeans(*means, refuses_unpriced=refuses_unpriced))
+    return Router(RouterMeans(*means, refuses_unpriced=refuses_unpriced, residency=residency or {}))

@@ -20,6 +20,7 @@ from scrimp.pipeline.circuits import Circuits
 from scrimp.routing.circuit import Rules
 from scrimp.routing.fallback_tables import FallbackSection
 from scrimp.routing.instead import Instead
+from scrimp.routing.regions import Regions
 from scrimp.stores.memory_health import MemoryHealth
 from tests.support.budgets import book
 from tests.support.core import FakeClock, attempt_of, reply_of
@@ -161,7 +162,7 @@ def stage(
     named = {"gpt-4o-mini": "openai/gpt-4o-mini"}
     places = Places(("openai", "azure", "anthropic"), named)
     worst = WorstCase(book(), {"azure": "openai"}, {})
-    instead = Instead(table, places, worst, clock, {"azure": "eu"})
+    instead = Instead(table, places, worst, clock, Regions({"azure": "eu"}, {}, places))
     circuits = Circuits(store or MemoryHealth(), clock, rules, spawn or AtOnce())
     lever = Fallback(instead, circuits, clock, settings or FallbackSettings())
     return Stage(clock, Below(clock), circuits, lever)

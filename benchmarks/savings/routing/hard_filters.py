@@ -56,12 +56,11 @@ def _offer(dice: random.Random) -> Offer:
         tools=dice.choice((None, True, False)),
         structured=dice.choice((None, True, False)),
         speed=dice.choice((None, 1.0, 100.0)),
-        region=dice.choice(("", "eu", "us")),
     )
     cost = dice.choice((None, dice.randint(0, 100)))
     unable = dice.choice(("", "", "", "context", "modality"))
     target = Target(dice.choice("pq"), f"{name}-1", "openai.chat")
-    return Offer(name, target, facts, cost, unable)
+    return Offer(name, target, facts, cost, unable, region=dice.choice(("", "eu", "us")))
 
 
 def _some(dice: random.Random) -> tuple[str, ...]:
@@ -116,7 +115,7 @@ def _passes(needs: Needs, one: Offer) -> bool:
         (not needs.required or needs.required in called)
         and all(not names or bool(called & {*names}) for names in (needs.models, needs.allowed))
         and needs.provider in ("", one.target.provider)
-        and needs.region in ("", facts.region)
+        and needs.region in ("", one.region)
         and not (needs.tools and facts.tools is False)
         and not (needs.structured and facts.structured is False)
         and (deadline_ms is None or seconds * 1000 <= deadline_ms)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from scrimp.budgets.admissible import is_listed, needs_another_key, will_do
@@ -26,21 +26,28 @@ class Cheaper:
     """Called with a call: the target, or None where none of the list is cheaper and allowed.
 
     A model must speak the call's dialect and be able to answer the call, and the key's and the
-    call's own list must have it. A provider's key that a client brings goes to that provider only.
+    call's own list must have it. A provider's key that a client brings goes to that provider only,
+    and a call for a region to no target that `elsewhere` says may run in another.
     """
 
     def __init__(
-        self, models: Sequence[str], places: Places, worst_case: WorstCase, clock: Clock
+        self,
+        models: Sequence[str],
+        places: Places,
+        worst_case: WorstCase,
+        clock: Clock,
+        *,
+        elsewhere: Callable[[Call, Target], bool] = lambda call, _: bool(call.wish.region),
     ) -> None:
         self._models = models
         self._places = places
         self._worst_case = worst_case
         self._clock = clock
+        self._elsewhere = elsewhere
 
     def __call__(self, call: Call) -> Target | None:
         """The cheapest by what the call may cost there at most, of those that it allows."""
-        wish = call.wish
-        if wish.required or wish.region:
+        if call.wish.required:
             return None  # a demand of its own is kept whatever budgets say
         found = self.all_of(call, self._models)
         return found[0] if found else None
@@ -65,7 +72,7 @@ class Cheaper:
         lists = (call.caller.models, call.wish.models)
         if not all(is_listed(one, name, target) for one in lists):
             return None
-        if needs_another_key(call, target):
+        if needs_another_key(call, target) or self._elsewhere(call, target):
             return None
         known = self._worst_case.known(target)
         return target if will_do(call.request, call.target, target, known) else None

@@ -118,8 +118,8 @@ class Route:
 
 
 def _undrafted(call: Call, chosen: Chosen) -> bool:
-    """Drafts would be another policy than a proven one, and nobody asks where their models run."""
-    return bool(call.wish.region) or (chosen.proven and call.wish.cascade is None)
+    """Drafts would be another policy than a proven one."""
+    return chosen.proven and call.wish.cascade is None
 
 
 def _may_go_back(call: Call, plan: Plan) -> bool:

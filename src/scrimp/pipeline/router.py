@@ -26,6 +26,7 @@ from scrimp.prices.rates import ModelPrice
 from scrimp.routing.by_rules import Subject
 from scrimp.routing.filters import Admitted, Needs, Offer, admitted, none_left
 from scrimp.routing.question import Asked, asked_of
+from scrimp.routing.regions import Regions
 from scrimp.routing.tables import ModelFacts, RouteSection, reference_of
 from scrimp.routing.wanted import Wanted, wanted
 from scrimp.routing.wishes import chooses, demands, is_choice
@@ -56,6 +57,7 @@ class RouterMeans:
     """What a router works with. `names` are those of providers in the price book.
 
     With `refuses_unpriced` a model without a price is none to choose, as settings have it.
+    `residency` is where providers keep the work, by name.
     """
 
     section: RouteSection
@@ -65,6 +67,7 @@ class RouterMeans:
     priced: Pricer
     dialects: Mapping[str, Dialect]
     refuses_unpriced: bool = False
+    residency: Mapping[str, str] = field(default_factory=dict)
 
 
 class Plan(Value, frozen=True):
@@ -104,6 +107,7 @@ class Router:
 
     def __init__(self, means: RouterMeans) -> None:
         self._means = means
+        self._regions = Regions(means.residency, means.section.facts, means.targets)
         self.seen = Seen()
 
     def plan(self, call: Call) -> Plan | None:
@@ -166,7 +170,7 @@ class Router:
         cost = self._cost(call, asked, target, stays=stays)
         if cost is None and not unable and self._means.refuses_unpriced:
             unable = "unpriced"
-        return Offer(name, target, facts, cost, unable, stays)
+        return Offer(name, target, facts, cost, unable, stays, self._regions.of(target))
 
     def _known(self, target: Target, facts: ModelFacts) -> ModelPrice | None:
         """What the price book says of a model, the settings' facts over it."""

@@ -22,6 +22,7 @@ class Offer(Value, frozen=True):
 
     `name` is how settings call it. `unable` says what of the call it cannot take (empty: nothing).
     `cost_nanousd` is None without a price. `stays` marks the model of this conversation so far.
+    `region` is where it runs for sure, empty where nobody knows.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Offer(Value, frozen=True):
     cost_nanousd: int | None
     unable: str = ""
     stays: bool = False
+    region: str = ""
 
 
 class Needs(Value, frozen=True):
@@ -98,7 +100,8 @@ def _way_out(why: str, needs: Needs) -> str:
         "key": "the key's list has none of the others",
         "budget": f"each would cost more than ${most}, or nobody knows what (raise usd, shorten "
         "the call, or give the model a price)",
-        "region": f"none of them runs in '{needs.region}' ([route.facts] says where models run)",
+        "region": f"none of them is known to run in '{needs.region}' (residency of its provider, "
+        "or region in [route.facts], says where it runs)",
         "deadline": f"none answers within {needs.deadline_ms} ms (raise deadline_ms)",
         "unpriced": "[unpriced] refuses models without a price (give it one: scrimp.toml)",
         "provider_key": f"the key that is passed on is for '{needs.provider}' (name a model of it)",
@@ -138,7 +141,7 @@ _FILTERS: tuple[tuple[str, Callable[[Needs, Offer], bool]], ...] = (
     ),
     ("tools", lambda needs, o: needs.tools and o.facts.tools is False),
     ("format", lambda needs, o: needs.structured and o.facts.structured is False),
-    ("region", lambda needs, o: bool(needs.region) and needs.region != o.facts.region),
+    ("region", lambda needs, o: bool(needs.region) and needs.region != o.region),
     ("deadline", _is_slow),
     ("budget", _is_dear),
 )

@@ -5,7 +5,7 @@ Pure. In doubt a target is left out: a fallback must never turn one error into a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal
 
 from scrimp.budgets.admissible import is_listed, needs_another_key, will_do
@@ -15,6 +15,7 @@ from scrimp.calls import Call, Target
 from scrimp.errors import PriceUnknown, Rejected
 from scrimp.ports import Clock, Count
 from scrimp.routing.fallback_tables import FallbackSection
+from scrimp.routing.regions import Regions
 
 WhyNot = Literal[
     "not_served",
@@ -39,7 +40,7 @@ _MEMORY = 4096
 
 
 class Instead:
-    """`regions` are the places of providers, as `billing.places_of` has them."""
+    """`regions` knows where targets run."""
 
     def __init__(
         self,
@@ -47,7 +48,7 @@ class Instead:
         places: Places,
         worst_case: WorstCase,
         clock: Clock,
-        regions: Mapping[str, str],
+        regions: Regions,
     ) -> None:
         self._section = section
         self._places = places
@@ -105,7 +106,7 @@ class Instead:
             ("provider_key", lambda: needs_another_key(call, target)),
             ("other_model", lambda: not same and _takes_no_other(call)),
             ("models", lambda: not is_listed(call.wish.models, name, target)),
-            ("region", lambda: self._is_elsewhere(call, target)),
+            ("region", lambda: self._regions.elsewhere(call, target)),
             ("window", lambda: larger and not self._is_larger(call.target, target)),
             ("cannot", lambda: not same and not self._will_do(call, target)),
         )
@@ -114,10 +115,6 @@ class Instead:
 
     def _will_do(self, call: Call, target: Target) -> bool:
         return will_do(call.request, call.target, target, self._worst_case.known(target))
-
-    def _is_elsewhere(self, call: Call, target: Target) -> bool:
-        region = call.wish.region
-        return bool(region) and self._regions.get(target.provider) != region
 
     def _is_larger(self, one: Target, other: Target) -> bool:
         known, found = self._worst_case.known(one), self._worst_case.known(other)

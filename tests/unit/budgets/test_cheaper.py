@@ -12,6 +12,8 @@ from scrimp.budgets.worst import WorstCase
 from scrimp.calls import Call, Caller, Target
 from scrimp.choosing import Wish
 from scrimp.errors import InvalidRequest
+from scrimp.routing.regions import Regions
+from scrimp.routing.tables import ModelFacts
 from tests.support.budgets import book
 from tests.support.core import FakeClock, call_of, chat_fields
 
@@ -21,7 +23,7 @@ class Shop:
 
     def resolve(self, model: str, dialect: str, *, native_only: bool = False) -> Target:
         """By the beginning of its name."""
-        assert native_only
+        del native_only
         claude = model.startswith("claude")
         if claude != dialect.startswith("anthropic."):
             raise InvalidRequest("another dialect")
@@ -61,7 +63,12 @@ def test_what_a_call_demands_of_its_model_holds_over_a_soft_budget() -> None:
     assert chosen(replace(big(), wish=Wish(models=("gpt-4o",))), *models) == ""
     listed = Wish(models=("gpt-4o", "gpt-4o-mini"))
     assert chosen(replace(big(), wish=listed), *models) == "gpt-4o-mini"
-    ladder = Cheaper((), Shop(), WorstCase(book(), {}, {}), FakeClock()).all_of
+    regions = Regions({}, {"gpt-4o-mini": ModelFacts(region="eu")}, Shop())
+    ladder = Cheaper(
+        (), Shop(), WorstCase(book(), {}, {}), FakeClock(), elsewhere=regions.elsewhere
+    ).all_of
+    here = ladder(replace(big(), wish=Wish(region="eu")), models)
+    assert [one.model for one in here] == ["gpt-4o-mini"]
     found = ladder(replace(big(), wish=listed), models)
     assert [one.model for one in found] == ["gpt-4o-mini"]
 

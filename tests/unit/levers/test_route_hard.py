@@ -51,21 +51,16 @@ async def test_after_a_failure_no_call_goes_back_to_a_model_that_a_filter_remove
     assert asked == ["gpt-4o-mini"]
 
 
-@pytest.mark.parametrize("cascade", [None, True])
-async def test_a_call_for_a_region_is_not_drafted_by_models_that_may_run_elsewhere(
-    cascade: bool | None,  # noqa: FBT001 (a case)
-) -> None:
-    """A cascade knows prices, and no places."""
-    wishes: list[bool | None] = []
-
-    async def answers(call: Call) -> Reply:
-        wishes.append(call.wish.cascade)
-        call.trace.attempts.append(attempt_of(target=call.target))
-        return reply_of()
-
-    call = auto(Wish("auto", region="eu", cascade=cascade))
-    await Route(router(EUROPE), Depths(EUROPE, None))(call, answers)
-    assert wishes == [False]
+def test_facts_narrow_where_a_provider_keeps_the_work_and_never_widen_it() -> None:
+    """Where the two differ nobody knows, and the call for a region does not go there."""
+    said = {"gpt-4o-mini": ModelFacts(region="us"), "gpt-4o": ModelFacts(region="eu")}
+    section = replace(SECTION, facts=said, models=("gpt-4o-mini", "gpt-4o", "claude-haiku-4-5"))
+    made = router(section, residency={"openai": "eu"})
+    assert names_of(made.plan(auto(Wish("auto", region="eu")))) == ["gpt-4o"]
+    with pytest.raises(InvalidRequest, match="known to run in 'us'"):
+        made.plan(auto(Wish("auto", region="us")))
+    unsaid = router(SECTION, residency={"openai": "eu"})
+    assert names_of(unsaid.plan(auto(Wish("auto", region="eu")))) == ["gpt-4o", "gpt-4o-mini"]
 
 
 async def test_a_conversation_belongs_to_who_answered_it() -> None:

@@ -12,6 +12,8 @@ from scrimp.calls import Call, Target
 from scrimp.choosing import Wish
 from scrimp.routing.fallback_tables import FallbackSection
 from scrimp.routing.instead import Instead
+from scrimp.routing.regions import Regions
+from scrimp.routing.tables import ModelFacts
 from tests.support.budgets import book
 from tests.support.core import FakeClock, call_of, chat_fields
 from tests.support.upstreams import Places
@@ -29,7 +31,12 @@ def instead(**section: Any) -> Instead:
     """Over openai, azure (in the EU, at OpenAI's prices) and anthropic."""
     places = Places(("openai", "azure", "anthropic"), NAMES)
     worst = WorstCase(book(), {"azure": "openai"}, {})
-    return Instead(FallbackSection(**section), places, worst, FakeClock(), {"azure": "eu"})
+    facts = {
+        "anthropic/claude-haiku-4-5": ModelFacts(region="eu"),
+        "azure/gpt-4.1": ModelFacts(region="us"),
+    }
+    regions = Regions({"azure": "eu"}, facts, places)
+    return Instead(FallbackSection(**section), places, worst, FakeClock(), regions)
 
 
 def asks(model: str = "gpt-4o", *, to: str = "openai/gpt-4o", **changes: Any) -> Call:
@@ -102,6 +109,9 @@ IMAGE = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": 
         ("mini", asks(wish=Wish(models=("gpt-4o", "mini"))), ""),
         ("mini", asks(wish=Wish(region="eu")), "region"),
         ("azure/gpt-4o", asks(wish=Wish(region="eu")), ""),
+        ("anthropic/claude-haiku-4-5", asks(wish=Wish(region="eu")), ""),
+        ("azure/gpt-4.1", asks(wish=Wish(region="eu")), "region"),
+        ("azure/gpt-4.1", asks(wish=Wish(region="us")), "region"),
         ("openai/gpt-3.5-turbo", asks(fields={"messages": [IMAGE]}), "cannot"),
         ("azure/gpt-4o", asks(fields={"messages": [IMAGE]}), ""),
         ("azure/gpt-4o", asks(fields={"prediction": {"type": "content"}}), ""),
