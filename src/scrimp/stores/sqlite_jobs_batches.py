@@ -1,0 +1,114 @@
+"""Batches of jobs in the file that jobs are in, for the one worker who leads."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+
+from scrimp.budgets.windows import micros
+from scrimp.jobs import Batch, Gathering, Job
+from scrimp.ports import Clock
+from scrimp.stores.sqlite_brief import Brief
+from scrimp.stores.sqlite_jobs_rows import BATCH, JOB, batch_of, batch_values, job_of
+
+_LEAD = """
+INSERT INTO leases (name, owner, until_us) VALUES ('batches', ?, ?)
+ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until_us = excluded.until_us
+WHERE owner = excluded.owner OR until_us <= ?
+"""
+_LANES = """
+SELECT lane, count(*), sum(size_bytes), min(at_us), min(until_us) FROM jobs
+WHERE state = 'waiting' GROUP BY lane ORDER BY min(at_us)
+"""
+_NEXT = """
+SELECT id, size_bytes FROM jobs WHERE state = 'waiting' AND lane = ? ORDER BY at_us, id LIMIT ?
+"""
+_BEGIN = "INSERT INTO batches (id, lane, state, items, made_us) VALUES (?, ?, 'forming', ?, ?)"
+_JOIN = "UPDATE jobs SET state = 'batched', batch = ? WHERE id = ? AND state = 'waiting'"
+_MOVE = """
+UPDATE batches SET state = ?, sent_us = ?, remote = ?, file = ?, misses = ?, recalled = ?
+WHERE id = ? AND state = ? AND sent_us IS ? AND remote = ? AND file = ? AND misses = ?
+AND recalled = ?
+"""
+
+
+class SqliteBatches:
+    """Implements `jobs.BatchWork`."""
+
+    def __init__(self, file: Brief, clock: Clock) -> None:
+        self._file = file
+        self._now = clock.now
+
+    def lead(self, owner: str, *, lease_s: float) -> bool:
+        """True for one owner at a time. Nobody leads where no job was ever kept."""
+        if not self._file.exists:
+            return False
+        now_us = micros(self._now())
+        with self._file.writing() as connection:
+            given = (owner, now_us + round(lease_s * 1_000_000), now_us)
+            return bool(connection.execute(_LEAD, given).rowcount)
+
+    def gather(self, rule: Gathering, new_id: Iterable[str]) -> int:
+        """Put waiting jobs into new batches; how many batches that made. Raises StoreError."""
+        ids, made = iter(new_id), 0
+        with self._file.writing() as connection:
+            for lane in _ready(connection, rule):
+                while members := _members(connection, lane, rule):
+                    batch_id = next(ids)
+                    now_us = micros(self._now())
+                    connection.execute(_BEGIN, (batch_id, lane, len(members), now_us))
+                    connection.executemany(_JOIN, [(batch_id, one) for one in members])
+                    made += 1
+        return made
+
+    def batches(self) -> Sequence[Batch]:
+        """Those that are not over, oldest first. Raises StoreError."""
+        query = f"SELECT {BATCH} FROM batches WHERE state != 'over' ORDER BY made_us, id"  # noqa: S608 - constants only
+        with self._file.reading() as connection:
+            rows = [] if connection is None else connection.execute(query).fetchall()
+        return [batch_of(row) for row in rows]
+
+    def lines(self, batch_id: str) -> Sequence[tuple[Job, bytes]]:
+        """Jobs of a batch with the bodies to send, in one order always. Raises StoreError."""
+        query = (
+            f"SELECT {JOB}, coalesce(sent, asked) FROM jobs "  # noqa: S608 - constants only
+            "WHERE batch = ? AND state = 'batched' ORDER BY id"
+        )
+        with self._file.reading() as connection:
+            rows = [] if connection is None else connection.execute(query, (batch_id,)).fetchall()
+        return [(job_of(row), row[-1]) for row in rows]
+
+    def move(self, before: Batch, after: Batch) -> bool:
+        """Change a batch, if it still is as it was before. Raises StoreError."""
+        with self._file.writing() as connection:
+            given = (*batch_values(after), before.id, *batch_values(before))
+            return bool(connection.execute(_MOVE, given).rowcount)
+
+    def remotes(self) -> frozenset[str]:
+        """The provider's ids of all batches that were ever known here. Raises StoreError."""
+        with self._file.reading() as connection:
+            if connection is None:
+                return frozenset()
+            query = "SELECT remote FROM batches WHERE remote != ''"
+            return frozenset(one for (one,) in connection.execute(query))
+
+
+def _ready(connection: sqlite3.Connection, rule: Gathering) -> Iterator[str]:
+    """Lanes that make a batch now."""
+    older_us, due_us = micros(rule.older_than), micros(rule.due_by)
+    for lane, count, size, at_us, until_us in connection.execute(_LANES).fetchall():
+        full = count >= rule.most_items or size >= rule.most_bytes
+        if full or at_us <= older_us or until_us <= due_us:
+            yield lane
+
+
+def _members(connection: sqlite3.Connection, lane: str, rule: Gathering) -> list[str]:
+    """The next jobs of a lane, as many as a batch may hold; one at least, whatever its size."""
+    chosen: list[str] = []
+    left = rule.most_bytes
+    for job_id, size in connection.execute(_NEXT, (lane, rule.most_items)):
+        left -= size
+        if left < 0 and chosen:
+            break
+        chosen.append(job_id)
+    return chosen
