@@ -42,7 +42,7 @@ def is_refusal(status: int) -> bool:
 CostBasis = Literal["usage", "reported", "assumed", "estimate", "unknown", "free"]
 
 
-class Terms(Value, frozen=True):
+class Terms(Value, frozen=True, omit_defaults=True):
     """What else a provider said that its bill depends on, beside the tokens.
 
     `reported_nanousd` is what it says that the call cost, `geo` where it says that the model ran,
@@ -56,7 +56,7 @@ class Terms(Value, frozen=True):
     compute_ms: int = 0
 
 
-class Usage(Value, frozen=True):
+class Usage(Value, frozen=True, omit_defaults=True):
     """Tokens of one attempt in disjoint buckets: no token stands in two of them.
 
     `input_tokens` is fresh text input (neither cached nor audio), `output_tokens` is visible text
@@ -159,7 +159,7 @@ class Target(Value, frozen=True):
     dialect: str
 
 
-class Attempt(Value, frozen=True):
+class Attempt(Value, frozen=True, omit_defaults=True):
     """One try upstream, paid or not.
 
     `status` is the provider's HTTP status, 0 when none arrived. `usage` is None when the provider

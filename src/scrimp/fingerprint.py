@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from scrimp.calls import Call
 from scrimp.choosing import NO_WISH, Wish
@@ -31,20 +32,19 @@ def time_to_live_s(call: Call, ttl_by_task_s: Mapping[str, int]) -> int:
 def why_not(call: Call, ttl_s: int, *, max_temperature: float) -> str:
     """Why this call must not be answered from memory nor remembered; empty when it may."""
     request = call.request
+    if call.operation not in _ANSWERS:
+        return "not_a_chat"
+    if call.cache.mode == "no-store":
+        return "no_store"
+    if request.stateful or request.side_effects:
+        return "stateful" if request.stateful else "side_effects"
+    if ttl_s <= 0:
+        return "task_never_cached" if call.cache.ttl_s is None else "ttl_0"
+    if request.n > 1:
+        return "several_choices"
     temperature = request.fields.get("temperature")
-    rules = (
-        (call.operation not in _ANSWERS, "not_a_chat"),
-        (call.cache.mode == "no-store", "no_store"),
-        (request.stateful, "stateful"),
-        (request.side_effects, "side_effects"),
-        (ttl_s <= 0, "task_never_cached" if call.cache.ttl_s is None else "ttl_0"),
-        (request.n > 1, "several_choices"),
-        (
-            isinstance(temperature, int | float) and temperature > max_temperature,
-            "temperature",
-        ),
-    )
-    return next((reason for applies, reason in rules if applies), "")
+    too_hot = isinstance(temperature, int | float) and temperature > max_temperature
+    return "temperature" if too_hot else ""
 
 
 def fingerprint(call: Call, dialect: Dialect, body: bytes | None = None) -> bytes:
@@ -55,22 +55,15 @@ def fingerprint(call: Call, dialect: Dialect, body: bytes | None = None) -> byte
     are equal; the order of the body's fields does not matter. `body` stands for the call's own.
     """
     target = call.target
-    digest = hashlib.sha256()
-    for part in (
-        call.caller.tenant,
-        target.provider,
-        target.dialect,
-        call.path,
-        *(f"{name}:{value}" for name, value in sorted(dialect.answer_headers(call.headers))),
-    ):
-        data = part.encode("utf-8", "surrogatepass")
-        digest.update(b"%d:" % len(data))
-        digest.update(data)
-    digest.update(b"|")
-    digest.update(body_bytes(call, dialect.cache_fields(call.request)) if body is None else body)
-    if call.wish != NO_WISH:
-        digest.update(wish_bytes(call.wish))
-    return digest.digest()
+    texts = [call.caller.tenant, target.provider, target.dialect, call.path]
+    if headers := dialect.answer_headers(call.headers):
+        texts += [f"{name}:{value}" for name, value in sorted(headers)]
+    parts = [text.encode("utf-8", "surrogatepass") for text in texts]
+    framed = [b"%d:%b" % (len(part), part) for part in parts]
+    if body is None:
+        body = body_bytes(call, dialect.cache_fields(call.request))
+    wish = b"" if call.wish is NO_WISH or call.wish == NO_WISH else wish_bytes(call.wish)
+    return hashlib.sha256(b"".join((*framed, b"|", body, wish))).digest()
 
 
 def body_bytes(call: Call, fields: Mapping[str, Any]) -> bytes:
@@ -89,5 +82,10 @@ def body_alike(call: Call, dialect: Dialect, ignored: frozenset[Ignored]) -> byt
 
 
 def wish_bytes(wish: Wish) -> bytes:
-    """What a call asks of the choice of its model: another choice may give another answer."""
-    return b"|" + _SORTED.encode(wish)
+    """What a call asks of the choice of its model: another choice may give another answer.
+
+    What is answered in company is never remembered, so that wish makes no other call of it.
+    """
+    if wish.pack is not None:
+        wish = replace(wish, pack=None)
+    return b"|" + _SORTED.encode(wish) if wish != NO_WISH else b""

@@ -129,8 +129,8 @@ def classify(text: str) -> str:
     return "factual_qa" if "?" in text and opening in _QUESTION_WORDS else "general"
 
 
-def task_of(header: str, metadata: Mapping[str, object], key_default: str, text: str) -> Task:
-    """The task type by the first that speaks: header, metadata, the key's default, classifier.
+def task_said(header: str, metadata: Mapping[str, object], key_default: str) -> Task | None:
+    """The task type by the first that says one: header, metadata, the key's default.
 
     `metadata` may carry `task` or `scrimp_task`. Raises InvalidRequest when a header names an
     unknown type (a typo would silently change how long answers live).
@@ -144,6 +144,17 @@ def task_of(header: str, metadata: Mapping[str, object], key_default: str, text:
         value = metadata.get(field)
         if isinstance(value, str) and value in TTL_S:
             return Task(value, "metadata")
-    if key_default:
-        return Task(key_default, "key")
+    return Task(key_default, "key") if key_default else None
+
+
+def task_by_words(text: str) -> Task:
+    """The task type of a call for which nobody says one."""
     return Task(classify(text), "classifier") if text else Task("general", "none")
+
+
+def task_of(header: str, metadata: Mapping[str, object], key_default: str, text: str) -> Task:
+    """The task type by the first that says one, else by the words of the text.
+
+    Raises InvalidRequest as `task_said` does.
+    """
+    return task_said(header, metadata, key_default) or task_by_words(text)

@@ -27,9 +27,10 @@ from scrimp.ports import Clock
 from scrimp.settings import Settings
 from scrimp.shell import wire
 from scrimp.shell.choice import headed_for, wish_of
+from scrimp.shell.reading import Reading, Readings
 from scrimp.shell.routes import Route
 from scrimp.targets import nearest
-from scrimp.tasks import task_of
+from scrimp.tasks import task_said
 from scrimp.values import Value
 
 _NO_TASK = Task("general", "none")
@@ -133,6 +134,7 @@ class Intake:
         self._app = app
         self._passthrough = app.settings.auth.mode == "passthrough"
         self._tenant_secret = tenant_secret
+        self._readings = Readings()
 
     async def identify(self, headers: Mapping[bytes, bytes]) -> Identity:
         """Check the key, where keys are in use. Raises Unauthenticated, Unavailable."""
@@ -164,14 +166,15 @@ class Intake:
         """A call in a dialect that Scrimp reads."""
         identity = asked.identity
         dialect = self._app.dialects[route.dialect]
-        request = dialect.read_request(asked.body)
+        reading = self._readings.read(dialect, asked.body)
+        request = reading.request
         _check_model_name(request.model)
         wish = wish_of(asked.headers, request.model)
         target = self._headed_for(identity, request.model, wish, route.dialect)
         _check_no_others(identity.key, request)
         who = self._caller(asked, identity, request.user)
         asks = route.operation in ("chat", "embeddings")
-        task = self._task(asked, identity, request, dialect) if asks else _NO_TASK
+        task = _task(asked, identity, reading) if asks else _NO_TASK
         if route.operation == "embeddings" and task.source == "none":
             task = _EMBEDDING
         call = self._build(asked, route.operation, request, target, who, task=task)
@@ -238,14 +241,6 @@ class Intake:
             return who
         return replace(unnamed(who), tenant=identity.tenant, credential=identity.credential)
 
-    def _task(self, asked: Asked, identity: Identity, request: Request, dialect: Dialect) -> Task:
-        return task_of(
-            wire.task_header(asked.headers),
-            request.metadata,
-            identity.key.task if identity.key else "",
-            dialect.last_user_text(request),
-        )
-
     def _passthrough_target(self, asked: Asked, model: str) -> Target:
         """The provider of an unknown path: by header, by the model, by the client's dialect."""
         targets = self._app.targets
@@ -280,6 +275,11 @@ class Intake:
             f"model '{model}' is served by provider '{provider}', and a key that is passed on goes "
             f"to '{own}' unless you say otherwise (ask for '{provider}/{model}')"
         )
+
+
+def _task(asked: Asked, identity: Identity, reading: Reading) -> Task:
+    header, default = wire.task_header(asked.headers), identity.key.task if identity.key else ""
+    return task_said(header, reading.request.metadata, default) or reading.task
 
 
 def check_holds(key: VirtualKey, clock: Clock) -> None:

@@ -162,7 +162,7 @@ def caller(headers: Mapping[bytes, bytes], key: VirtualKey | None, body_user: st
         key=key.name,
         team=key.team,
         user=key.user,
-        tags=tuple(dict.fromkeys((*key.tags, *tags))),
+        tags=tuple(dict.fromkeys((*key.tags, *tags))) if tags or key.tags else (),
         session=label(headers, b"x-scrimp-session"),
         org=key.org,
         end_user=named if key.trusted else "",
@@ -227,6 +227,8 @@ def _shown(text: str) -> str:
 
 def _tags(headers: Mapping[bytes, bytes], header: str) -> tuple[str, ...]:
     """Words between commas, each once: twice would count twice in reports."""
+    if header.encode() not in headers:
+        return ()
     given = (tag.strip() for tag in label(headers, header.encode(), 2048).split(","))
     tags = tuple(dict.fromkeys(tag for tag in given if tag))
     if len(tags) > _MAX_TAGS or any(len(tag) > _MAX_LABEL for tag in tags):

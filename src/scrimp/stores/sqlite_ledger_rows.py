@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from msgspec.structs import fields
+from msgspec.structs import replace
 
 from scrimp.calls import COUNTERS as COUNTERS_OF_USAGE
 from scrimp.calls import Attempt, TraceLine, Usage
@@ -60,11 +60,6 @@ _attempts = msgspec.json.Decoder(tuple[Attempt, ...]).decode
 _one_attempt = msgspec.json.Decoder(Attempt).decode
 
 _usage_values = attrgetter(*USAGE)
-_ATTEMPT_NAMES = tuple(f.name for f in fields(Attempt) if f.name not in {"partial", "usage"})
-_ATTEMPT_DEFAULTS = tuple(
-    f.default for f in fields(Attempt) if f.name not in {"partial", "usage"}
-)  # NODEFAULT where the field must be given
-_attempt_values = attrgetter(*_ATTEMPT_NAMES)
 _before_usage = attrgetter(*COLUMNS[2 : COLUMNS.index(USAGE[0])])
 _before_saved = attrgetter(*COLUMNS[COLUMNS.index("cost_basis") : COLUMNS.index("saved")])
 _before_tags = attrgetter(*COLUMNS[COLUMNS.index("price_version") : COLUMNS.index("tags")])
@@ -79,22 +74,9 @@ def id_bytes(call_id: str) -> bytes:
     return raw
 
 
-def _attempt(attempt: Attempt) -> dict[str, Any]:
-    """An attempt as JSON fields: defaults left out, and what had arrived of a broken reply too."""
-    kept = {
-        name: value
-        for name, value, default in zip(
-            _ATTEMPT_NAMES, _attempt_values(attempt), _ATTEMPT_DEFAULTS, strict=True
-        )
-        if default is msgspec.NODEFAULT or value != default
-    }
-    if (usage := attempt.usage) is not None:
-        kept["usage"] = {
-            name: value for name, value in zip(USAGE, _usage_values(usage), strict=True) if value
-        }
-        if usage.terms is not None:
-            kept["usage"]["terms"] = usage.terms
-    return kept
+def _kept(attempt: Attempt) -> Attempt:
+    """Without what had arrived of a broken reply."""
+    return replace(attempt, partial=b"") if attempt.partial else attempt
 
 
 def to_row(entry: Entry) -> Row:
@@ -110,10 +92,12 @@ def to_row(entry: Entry) -> Row:
         _encode(entry.tags).decode() if entry.tags else "[]",
         entry.session,
         _encode(entry.trace).decode(),
-        _encode([_attempt(attempt) for attempt in entry.attempts]).decode(),
+        _encode([_kept(attempt) for attempt in entry.attempts]).decode()
+        if entry.attempts
+        else "[]",
         entry.request_content,
         entry.reply_content,
-        None if entry.untouched is None else _encode(_attempt(entry.untouched)).decode(),
+        None if entry.untouched is None else _encode(_kept(entry.untouched)).decode(),
     )
 
 
