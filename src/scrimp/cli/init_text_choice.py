@@ -29,13 +29,17 @@ CHOICE = """\
 #phrases = false
 #examples = 0
 
-# Marks what comes back for Anthropic's prefix cache, where reads pay for the write.
+# Tells providers' prefix caches what comes back, where reads pay for the write.
 #[prefix_cache]
 #enabled = false
 # Who knows the fields that mark.
-#providers = ["anthropic"]
-# What comes back too late for five minutes may be written for an hour.
+#providers = ["anthropic", "openai", "mistral"]
+# What comes back too late for five minutes may be written for an hour (Anthropic).
 #hour = true
+# "24h": older models of OpenAI's may keep prompts for a day, on their disks.
+#retention = ""
+# Sends tools by name, so that another order of the same ones breaks no prefix.
+#sort_tools = false
 
 # The cheapest model that will do, for calls to scrimp/auto and scrimp/cheap.
 #[route]

@@ -21,6 +21,9 @@ SMALLER = "saving_estimated"
 KNOWN = "saving_known"
 """Verdict of a call whose saving follows from the usage that the provider told."""
 
+SUPPOSED = "saving_supposed"
+"""Verdict where what a provider would have cached by itself is supposed from its rules."""
+
 _TOKENS, _CHARACTERS, _OF_BYTES = "less_tokens", "less_characters", "of_bytes"
 _LESS = (_TOKENS, _CHARACTERS)
 _LEVER, _SAVED = "lever", "saved_nanousd"
@@ -137,7 +140,7 @@ def saved_by_less(lines: Iterable[TraceLine]) -> tuple[tuple[str, int], ...]:
     """What each lever saved that sent less, or marks, as it was noted."""
     found = []
     for line in lines:
-        if line.verdict in (SMALLER, KNOWN):
+        if line.verdict in (SUPPOSED, SMALLER, KNOWN):
             numbers = dict(line.numbers)
             if isinstance(saved := numbers.get(_SAVED), int):
                 found.append((str(numbers.get(_LEVER)), saved))

@@ -21,7 +21,7 @@ from scrimp.calls import (
 from scrimp.errors import PriceUnknown
 from scrimp.ledger.booking import Ending, booked, entry_of, named, needs_estimate
 from scrimp.ledger.marked import savings_of_marks
-from scrimp.ledger.smaller import KNOWN, SMALLER, savings_of
+from scrimp.ledger.smaller import SMALLER, savings_of
 from scrimp.ledger.steps import (
     ESTIMATED,
     UNESTIMATED,
@@ -71,8 +71,8 @@ class Record:
         self._price_as_asked(call)
         for saving in savings_of(trace, self._pricer):
             trace.note(self.name, SMALLER, saving)
-        for saving in savings_of_marks(trace, self._pricer):
-            trace.note(self.name, KNOWN, saving)
+        for verdict, saving in savings_of_marks(trace, self._pricer):
+            trace.note(self.name, verdict, saving)
         trace.booked = booked(ending.reply, trace.attempts, ending.untouched, trace.lines)
         if DEGRADED in trace.headers and trace.attempts:
             trace.booked = named("degrade", trace.booked)

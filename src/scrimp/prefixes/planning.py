@@ -28,7 +28,9 @@ class Plan(NamedTuple):
     """What to mark. `reads` is the piece that the provider has already (-1: none of them).
 
     `marks` are pieces in their order, the one that is read included; `life` is a number of the
-    rules' lives. `worth_picousd` is what the writes are expected to bring in the end.
+    rules' lives. `worth_picousd` is what the writes are expected to bring in the end. `tokens` are
+    those of all pieces; `untold_read` and `untold_written` of them would a provider that writes the
+    ends of prompts by itself have read and written, had nobody told it anything.
     """
 
     reads: int
@@ -36,12 +38,21 @@ class Plan(NamedTuple):
     life: int
     worth_picousd: int
     digests: tuple[bytes, ...]
+    tokens: int = 0
+    untold_read: int = 0
+    untold_written: int = 0
+
+
+NO_PLAN = Plan(-1, (), 0, 0, ())
 
 
 def plan(scope: Scope, pieces: list[Piece], prices: Prices, rules: Rules, now_s: float) -> Plan:
     """What to mark in a prompt that is sent now; the prompt is learned from."""
     found = scope.find(pieces)
     kinds = _kinds(pieces, found)
+    if not rules.lives or not pieces:
+        scope.learn(pieces, kinds, found, now_s)
+        return NO_PLAN
     read = max((at for at, one in enumerate(found) if one.until_s >= now_s), default=-1)
     worths = [_worths(scope, prices, life, kinds) for life in range(len(scope.habits))]
     options = [
@@ -50,9 +61,30 @@ def plan(scope: Scope, pieces: list[Piece], prices: Prices, rules: Rules, now_s:
     ]
     worth, deepest, life = max(options, key=lambda option: (option[0], -option[2]))
     marks = _marks(found, read, deepest, rules.most_marks)
+    untold = _untold(found, pieces, rules, now_s)
     scope.learn(pieces, kinds, found, now_s)
+    if untold[0]:
+        scope.ended(pieces[-1], now_s + rules.lives[0].seconds)
     digests = tuple([pieces[at].digest for at in marks])
-    return Plan(read, marks, life, int(worth), digests)
+    return Plan(read, marks, life, int(worth), digests, *untold)
+
+
+def _untold(
+    found: list[Known], pieces: list[Piece], rules: Rules, now_s: float
+) -> tuple[int, int, int]:
+    """Of so many tokens what a provider would read and write by itself; all 0 where it would not.
+
+    It writes the ends of prompts, and reads the longest that it still has.
+    """
+    tokens = pieces[-1].tokens
+    if not rules.by_itself or tokens < rules.least_tokens:
+        return (0, 0, 0)
+    alive = [at for at, one in enumerate(found) if one.ended_s >= now_s]
+    if not alive:
+        return (tokens, 0, tokens)
+    found[alive[-1]].ended_s = now_s + rules.lives[0].seconds
+    read = pieces[alive[-1]].tokens
+    return (tokens, read, tokens - read)
 
 
 def _kinds(pieces: list[Piece], found: list[Known]) -> list[Kind]:

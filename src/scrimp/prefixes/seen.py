@@ -26,16 +26,20 @@ class Piece(NamedTuple):
 
 
 class Known:
-    """A beginning that was seen. `turn` counts prompts that it ended, each within the next."""
+    """A beginning that was seen. `turn` counts prompts that it ended, each within the next.
 
-    __slots__ = ("at_s", "kind", "life_s", "times", "turn", "until_s")
+    `until_s` is how long the provider keeps what was written, `ended_s` how long it would keep what
+    it writes by itself: the ends of prompts.
+    """
+
+    __slots__ = ("at_s", "ended_s", "kind", "life_s", "times", "turn", "until_s")
 
     def __init__(self, at_s: float, kind: Kind) -> None:
         self.at_s = at_s
         self.kind = kind
         self.times = 1
         self.turn = 0
-        self.until_s = float("-inf")  # of what was written
+        self.until_s = self.ended_s = float("-inf")
         self.life_s = 0.0
 
 
@@ -55,7 +59,7 @@ class Habits:
 
     def expected(self, kind: Kind) -> float:
         """Reads per token."""
-        prior = _PRIOR_KNOWN if kind[0] else _PRIOR_NEW
+        prior = _PRIOR_KNOWN if kind[0] or kind[1] > 1 else _PRIOR_NEW
         read = self._read.get(kind, 0.0)
         return (_PRIOR_TOKENS * prior + read) / (_PRIOR_TOKENS + self._sent.get(kind, 0.0))
 
@@ -137,6 +141,11 @@ class Scope:
             if one.until_s < now_s:
                 one.life_s = life_s
             one.until_s = max(one.until_s, now_s + one.life_s)
+
+    def ended(self, piece: Piece, until_s: float) -> None:
+        """A provider that writes the ends of prompts by itself would keep this one until then."""
+        if (one := self._known.get(piece.digest)) is not None:
+            one.ended_s = until_s
 
     def _ripen(self, now_s: float) -> None:
         while self._ripening and self._ripening[0][0] + _RIPE_S <= now_s:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from scrimp.simulator import bill as bills
-from scrimp.simulator import mangle
+from scrimp.simulator import breakpoints, mangle
 from scrimp.simulator.bill import Bill, BillRow, Vendor
 from scrimp.simulator.clock import Clock
 from scrimp.simulator.control import Control
@@ -173,6 +173,8 @@ class Provider:
         """The question with the usage that the prompt cache leaves. Raises Refusal."""
         marked = question.claude and b'"cache_control"' in incoming.recorded.body
         found = blocks() if self.settings.prefix_cache or marked else ()  # wrong marks are refused
+        if not question.claude:
+            breakpoints.wish_of(body, question.model)
         if not self.settings.prefix_cache:
             return question
         split = self._prefixes.claude if question.claude else self._prefixes.openai

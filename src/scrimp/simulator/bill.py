@@ -86,9 +86,9 @@ class Model:
 
 
 def _openai(rates: str) -> Price:
-    """`input cached output`, USD per million tokens."""
-    fresh, cached, output = (Fraction(rate) for rate in rates.split())
-    return Price(fresh, output, cache_read=cached)
+    """`input cached output [written]`, USD per million tokens."""
+    fresh, cached, output, *written = (Fraction(rate) for rate in rates.split())
+    return Price(fresh, output, cached, written[0] if written else None)
 
 
 def _claude(rates: str) -> Price:
@@ -147,6 +147,8 @@ _OPENAI = (
         "2025-08-07",
         reasons=True,
     ),
+    Model("gpt-5.6-sol", "gpt-5.6", "openai", _openai("4 0.4 20 5"), "GPT-5.6 sol", "2026-07-09"),
+    Model("gpt-5.6-luna", "", "openai", _openai("0.2 0.02 1.2 0.25"), "GPT-5.6 luna", "2026-07-09"),
     Model(
         "o4-mini-2025-04-16",
         "o4-mini",

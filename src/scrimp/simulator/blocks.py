@@ -9,10 +9,11 @@ from typing import Any, Final, Literal
 import msgspec
 
 from scrimp.simulator import anthropic_requests, openai_requests, responses_requests, tokens
+from scrimp.simulator.breakpoints import FIELD
 from scrimp.simulator.conversation import Refusal
 
 Section = Literal["tools", "system", "messages"]
-Mark = Literal["", "5m", "1h"]
+Mark = Literal["", "5m", "1h", "30m"]
 _MOST_MARKS: Final = 4
 _TEXT_TYPES: Final = frozenset({"text", "input_text", "output_text"})
 
@@ -22,7 +23,7 @@ class Block:
     """One piece of a prompt. `identity` is all of it but its text, `raw_tokens` all of it.
 
     `flat_tokens` are those that a vendor does not scale (images). `mark`: it ends a prefix that
-    the client wants kept for so long.
+    the client wants kept for so long. `said`: it is the model's own.
     """
 
     section: Section
@@ -31,6 +32,7 @@ class Block:
     raw_tokens: int
     flat_tokens: int = 0
     mark: Mark = ""
+    said: bool = False
 
 
 def of_chat(body: Mapping[str, Any]) -> list[Block]:
@@ -38,7 +40,7 @@ def of_chat(body: Mapping[str, Any]) -> list[Block]:
     found = list(_openai_tools(body.get("tools")))
     for index, message in enumerate(body["messages"]):
         turn = openai_requests.turn_of(message, f"messages[{index}]")
-        found.append(_openai_block(message, turn.text, turn.raw_tokens))
+        found += _openai_blocks(message, message.get("content"), turn.text, turn.raw_tokens)
     return found
 
 
@@ -52,7 +54,8 @@ def of_responses(body: Mapping[str, Any], items: Sequence[Mapping[str, Any]]) ->
         turn, raw = responses_requests.turn_of(dict(item), f"input[{index}]")
         if turn is not None:
             named = {key: value for key, value in item.items() if key not in {"id", "status"}}
-            found.append(_openai_block(named, turn.text, raw))
+            content = item.get("output", item.get("content"))
+            found += _openai_blocks(named, content, turn.text, raw)
     return found
 
 
@@ -70,13 +73,35 @@ def _openai_tools(tools: Any) -> Iterator[Block]:
         yield Block("tools", msgspec.json.encode(tool), "", size)
 
 
-def _openai_block(message: Mapping[str, Any], text: str, raw_tokens: int) -> Block:
-    content = message.get("content")
+def _openai_blocks(
+    message: Mapping[str, Any], content: Any, text: str, raw_tokens: int
+) -> Iterator[Block]:
+    """A message, in two where a breakpoint stands in the midst of its texts."""
+    parts = content if isinstance(content, list) else []
+    at = max((n for n, part in enumerate(parts, 1) if _is_marked(part)), default=0)
     rest = {key: value for key, value in message.items() if key not in {"content", "type"}}
-    others = [part for part in content if not _is_text(part)] if isinstance(content, list) else []
-    if others:
-        rest["content"] = others
-    return Block("messages", msgspec.json.encode(rest), text, raw_tokens)
+    if isinstance(rest.get("output"), str | list):
+        del rest["output"]
+    others = [_unmarked(part) for part in parts if not _is_text(part)]
+    identity = msgspec.json.encode(rest | ({"content": others} if others else {}))
+    if not at or others:
+        said = message.get("role") == "assistant" or "arguments" in message
+        yield Block("messages", identity, text, raw_tokens, mark="30m" if at else "", said=said)
+        return
+    before = "\n".join(part["text"] for part in parts[:at] if part["text"])
+    after = "\n".join(part["text"] for part in parts[at:] if part["text"])
+    last = tokens.count(after)
+    yield Block("messages", identity, before, raw_tokens - last, mark="30m")
+    if after:
+        yield Block("messages", b"", after, last)
+
+
+def _is_marked(part: Any) -> bool:
+    return isinstance(part, Mapping) and part.get(FIELD) is not None
+
+
+def _unmarked(part: Any) -> Any:
+    return {key: value for key, value in part.items() if key != FIELD}
 
 
 def _is_text(part: Any) -> bool:

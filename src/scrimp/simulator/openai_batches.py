@@ -274,6 +274,7 @@ def _usage(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     total = Usage(
         input_tokens=sum(one.input_tokens for one in used),
         cache_read_tokens=sum(one.cache_read_tokens for one in used),
+        cache_write_5m_tokens=sum(one.cache_write_5m_tokens for one in used),
         output_tokens=sum(one.output_tokens for one in used),
         reasoning_tokens=sum(one.reasoning_tokens for one in used),
     )

@@ -162,11 +162,14 @@ def _event(body: Mapping[str, Any]) -> bytes:
 
 def usage_body(usage: Usage) -> dict[str, Any]:
     """Usage in OpenAI's shape, where details are subsets of the totals."""
+    into = {"cached_tokens": usage.cache_read_tokens, "audio_tokens": 0}
+    if usage.cache_write_5m_tokens:
+        into["cache_write_tokens"] = usage.cache_write_5m_tokens
     return {
         "prompt_tokens": usage.total_input_tokens,
         "completion_tokens": usage.total_output_tokens,
         "total_tokens": usage.total_input_tokens + usage.total_output_tokens,
-        "prompt_tokens_details": {"cached_tokens": usage.cache_read_tokens, "audio_tokens": 0},
+        "prompt_tokens_details": into,
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning_tokens,
             "audio_tokens": 0,

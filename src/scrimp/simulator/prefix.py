@@ -6,6 +6,12 @@ included; `prompt_cache_key` is a part of what chooses the machine, so another k
 here; within an organisation (here: a key). Unused for five minutes it is forgotten, with
 `prompt_cache_retention: 24h` after a day. Reads are discounted, writes cost nothing extra.
 
+OpenAI since GPT-5.6 (developers.openai.com/api/docs/guides/prompt-caching, checked 2026-11-23): a
+prefix is written, for half an hour and at 1.25 x input, at up to four breakpoints: the latest that
+the client sets and, unless the mode is explicit, the end of the latest message that is not the
+assistant's. The longest of the latest 80 that was written is read, to the token; in explicit mode
+only those that the client sets are looked for.
+
 Anthropic (https://platform.claude.com/docs/en/build-with-claude/prompt-caching, checked
 2026-11-22): where the client marks blocks, four at most, or by one mark for the whole request. A
 prefix is written at each mark, for five minutes (1.25 x input) or an hour (2 x); from each mark up
@@ -24,7 +30,7 @@ from typing import Any, Final
 
 import msgspec
 
-from scrimp.simulator import tokens
+from scrimp.simulator import breakpoints, tokens
 from scrimp.simulator.bill import Usage
 from scrimp.simulator.blocks import Block, Mark
 from scrimp.simulator.clock import Clock
@@ -38,10 +44,12 @@ _CLAUDE_LEAST_TOKENS: Final[Mapping[str, int]] = {
     "claude-haiku-4-5-20251001": 4096,
 }
 _LOOKBACK_BLOCKS: Final = 20
-_LIFE_S: Final[Mapping[Mark, float]] = {"": 300.0, "5m": 300.0, "1h": 3600.0}
+_LIFE_S: Final[Mapping[Mark, float]] = {"": 300.0, "5m": 300.0, "1h": 3600.0, "30m": 1800.0}
 _LONG_LIFE_S: Final = 86_400.0
 _MOST_ENTRIES: Final = 100_000
 _SHAPES: Final = ("response_format", "text")
+_BREAKING: Final = (*_SHAPES, "reasoning_effort", "reasoning", "verbosity", "service_tier")
+_MOST_LOOKED: Final = 80
 _MESSAGE_FIELDS: Final = ("tool_choice", "thinking", "output_config", "output_format")
 
 
@@ -52,6 +60,7 @@ class _Prefix:
     digest: bytes
     tokens: int
     mark: Mark
+    said: bool = False
 
 
 class PrefixCache:
@@ -68,7 +77,11 @@ class PrefixCache:
     def openai(
         self, question: Question, body: Mapping[str, Any], blocks: Sequence[Block], owner: str
     ) -> Question:
-        """The question with what was read apart from what is fresh."""
+        """The question with what was read, and written, apart from what is fresh."""
+        wish = breakpoints.wish_of(body, question.model)
+        if breakpoints.writes_cost(question.model):
+            made = _rendered(question, body, blocks, f"{owner} {wish.key}")
+            return self._written(question, made, explicit=wish.explicit)
         shape = msgspec.json.encode([body.get(name) for name in _SHAPES])
         key = body.get("prompt_cache_key")
         root = repr((owner, question.model.id, key)).encode() + shape
@@ -83,6 +96,28 @@ class PrefixCache:
             question.usage,
             input_tokens=question.usage.input_tokens - read,
             cache_read_tokens=read,
+        )
+        return replace(question, usage=usage)
+
+    def _written(
+        self, question: Question, prefixes: Sequence[_Prefix], *, explicit: bool
+    ) -> Question:
+        """By breakpoints, where they cost what they write."""
+        ends = [one for one in prefixes if one.tokens >= _LEAST_TOKENS]
+        marks = [one for one in ends if one.mark]
+        looked = (marks if explicit else ends)[-_MOST_LOOKED:]
+        alive = [one.tokens for one in looked if self._touched(one.digest)]
+        read = max(alive, default=0)
+        latest = [one for one in ends if not one.said][-1:]
+        writes = marks[-4:] if explicit else [*marks[-3:], *latest]
+        for one in writes:
+            if not self._touched(one.digest):
+                self._keep(one.digest, _LIFE_S["30m"])
+        end = max([read, *(one.tokens for one in writes)])
+        usage = Usage(
+            input_tokens=question.usage.input_tokens - end,
+            cache_read_tokens=read,
+            cache_write_5m_tokens=end - read,
         )
         return replace(question, usage=usage)
 
@@ -148,6 +183,24 @@ def _steps(root: bytes, blocks: Sequence[Block]) -> list[tuple[bytes, int]]:
             digest.update(b"%d:" % len(word) + word)
         found.append((digest.digest(), end))
         at = end
+    return found
+
+
+def _rendered(
+    question: Question, body: Mapping[str, Any], blocks: Sequence[Block], owner: str
+) -> list[_Prefix]:
+    """One per block of OpenAI's that is no tool: those stand before all messages."""
+    choices = msgspec.json.encode([body.get(name) for name in _BREAKING])
+    root = repr((owner, question.model.id)).encode() + choices
+    digest = hashlib.blake2b(root, digest_size=16)
+    size, found = 0, []
+    for block in blocks:
+        text = block.text.encode(errors="surrogatepass")
+        digest.update(b"%d,%d:" % (len(block.identity), len(text)) + block.identity + text)
+        size += block.raw_tokens
+        if block.section != "tools":
+            end = min(size, question.usage.input_tokens)
+            found.append(_Prefix(digest.digest(), end, block.mark, block.said))
     return found
 
 

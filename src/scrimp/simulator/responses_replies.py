@@ -350,7 +350,7 @@ def usage_body(usage: Usage) -> Body:
         "input_tokens": usage.total_input_tokens,
         "input_tokens_details": {
             "cached_tokens": usage.cache_read_tokens,
-            "cache_write_tokens": 0,
+            "cache_write_tokens": usage.cache_write_5m_tokens,
         },
         "output_tokens": usage.total_output_tokens,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},

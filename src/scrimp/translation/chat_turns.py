@@ -93,9 +93,13 @@ def _turn(role: str, message: Fields, where: str, draft: Draft) -> dict[str, Any
             return {"role": role, "content": slim(_said(message, where, draft))}
         case "tool":
             answered = safe_id(text(message, "tool_call_id", where))
-            result = {"type": "tool_result", "tool_use_id": answered}
-            given = content if isinstance(content, str) else slim(_texts(content, place, draft))
-            return {"role": "user", "content": [{**result, "content": given or ""}]}
+            result: dict[str, Any] = {"type": "tool_result", "tool_use_id": answered}
+            if isinstance(content, str):
+                return {"role": "user", "content": [{**result, "content": content}]}
+            texts = _texts(content, place, draft)
+            if texts and (control := texts[-1].pop("cache_control", None)) is not None:
+                result["cache_control"] = control  # the whole result's: texts in it take none
+            return {"role": "user", "content": [{**result, "content": slim(texts) or ""}]}
         case "system":
             return {"role": role, "content": slim(_texts(content, place, draft))}
         case _:

@@ -9,8 +9,8 @@ import pytest
 
 from scrimp.calls import Attempt, Cost, Target, Trace, Usage
 from scrimp.ledger.booking import booked
-from scrimp.ledger.marked import marked, savings_of_marks
-from scrimp.ledger.smaller import KNOWN
+from scrimp.ledger.marked import by_itself, marked, savings_of_marks
+from scrimp.ledger.smaller import KNOWN, SUPPOSED
 from tests.support.core import NOON, reply_of
 
 TARGET = Target("anthropic", "claude-sonnet-5", "anthropic.messages")
@@ -45,8 +45,9 @@ def test_the_saving_is_what_the_tokens_would_have_cost_fresh(usage: Usage, saved
     """To the nano-dollar, and baseline less cost is what was saved."""
     trace = Trace(attempts=[attempt(usage)])
     trace.note("prefix_cache", "marked", marked(0, 1))
-    for numbers in savings_of_marks(trace, Flat()):
-        trace.note("record", KNOWN, numbers)
+    for verdict, numbers in savings_of_marks(trace, Flat()):
+        assert verdict == KNOWN
+        trace.note("record", verdict, numbers)
     found = booked(reply_of(), trace.attempts, Cost(None, None, None, "unknown"), trace.lines)
     assert found.saved == (("prefix_cache", saved),)
     assert found.baseline_nanousd == 2000 * usage.total_input_tokens
@@ -58,3 +59,23 @@ def test_an_answer_that_carried_no_marks_is_none_of_the_levers() -> None:
     trace = Trace(attempts=[attempt(Usage()), attempt(usage)])
     trace.note("prefix_cache", "marked", marked(0, 1))
     assert savings_of_marks(trace, Flat()) == []
+
+
+@pytest.mark.parametrize(
+    ("told", "usage", "saved"),
+    [
+        ((2000, 0, 2000), Usage(input_tokens=4000), 2_000_000),
+        ((2000, 1500, 500), Usage(input_tokens=4000), -4_900_000),
+        ((2000, 0, 2000), Usage(input_tokens=100, cache_read_tokens=3900), 9_020_000),
+        ((300, 0, 300), Usage(input_tokens=600), 0),
+    ],
+)
+def test_what_a_provider_caches_by_itself_is_in_the_baseline(
+    told: tuple[int, int, int], usage: Usage, saved: int
+) -> None:
+    """A write that was spared is a saving, a read that was lost a loss; short prompts are fresh."""
+    trace = Trace(attempts=[attempt(usage)])
+    trace.note("prefix_cache", "one_shot", {**marked(0, 1), **by_itself(*told)})
+    (found,) = savings_of_marks(trace, Flat())
+    assert found[0] == SUPPOSED
+    assert found[1]["saved_nanousd"] == saved

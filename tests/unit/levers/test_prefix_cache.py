@@ -10,9 +10,9 @@ from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply, ReplyFacts, Usage
 from scrimp.errors import UpstreamError
-from scrimp.levers.prefix_cache import PrefixCache
+from scrimp.levers.prefix_cache import PrefixCache, Terms
 from scrimp.prefixes.planning import Prices
-from scrimp.prefixes.rules import ANTHROPIC, Rules
+from scrimp.prefixes.rules import ANTHROPIC
 from scrimp.prefixes.seen import Seen
 from tests.support.core import FakeClock, call_of, reply_of, verdicts
 
@@ -37,9 +37,9 @@ class Below:
         return replace(reply_of(), facts=ReplyFacts(usage=READ, complete=True))
 
 
-def terms(_: Call) -> tuple[Rules, Prices]:
+def terms(_: Call) -> Terms:
     """Those of a Claude model."""
-    return ANTHROPIC, Prices(2_000_000, 200_000, (2_500_000, 4_000_000))
+    return Terms(ANTHROPIC, Prices(2_000_000, 200_000, (2_500_000, 4_000_000)), "claude")
 
 
 def asked(question: str, **more: Any) -> Call:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from scrimp.prefixes.placing import marked, places_of
+from scrimp.prefixes.placing import claude_marked, claude_parts, control_of
+from scrimp.prefixes.prompt import Place, prompt_of
+from scrimp.prefixes.seen import Piece
 
 FIELDS: dict[str, Any] = {
     "model": "claude-sonnet-5",
@@ -17,6 +19,12 @@ FIELDS: dict[str, Any] = {
         {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "i", "content": "r"}]},
     ],
 }
+
+
+def places_of(fields: dict[str, Any], model: str) -> tuple[list[Piece], list[Place]]:
+    """The pieces of a prompt, and where each ends."""
+    prompt = prompt_of(claude_parts(fields), model)
+    return prompt.pieces, [prompt.parts[at].place for at in prompt.ends]
 
 
 def without_marks(value: Any) -> Any:
@@ -53,7 +61,7 @@ def test_a_longer_conversation_begins_with_the_same_pieces() -> None:
 def test_marks_change_nothing_else() -> None:
     """Without them the prompt is what it was, a string being one block of text."""
     _, places = places_of(FIELDS, "m")
-    new = marked(FIELDS, places, "1h")
+    new = claude_marked(FIELDS, places, control_of("1h"))
     control = {"type": "ephemeral", "ttl": "1h"}
     assert new["tools"][1]["cache_control"] == control
     assert new["system"][1]["cache_control"] == control

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scrimp.prefixes.planning import Plan, Prices, plan
-from scrimp.prefixes.rules import ANTHROPIC, OPENAI, rules_of
+from scrimp.prefixes.rules import ANTHROPIC, MISTRAL, OPENAI, OPENAI_FREE, rules_of
 from scrimp.prefixes.seen import Piece, Scope, Seen
 
 PRICES = Prices(1000, 100, (1250, 2000))
@@ -86,10 +86,11 @@ def test_scopes_share_nothing_and_are_bounded() -> None:
         ("anthropic", "claude-haiku-4-5-20251001", 4096),
         ("openai", "gpt-5.6-mini", 1024),
         ("openai", "gpt-6", 1024),
-        ("openai", "gpt-5.5", None),
-        ("openai", "gpt-4o", None),
-        ("openai", "o3", None),
-        ("mistral", "gpt-5.6", None),
+        ("xai", "gpt-5.6", None),
+        ("openai", "gpt-3.5-turbo", None),
+        ("openai", "gpt-4", None),
+        ("openai", "gpt-4o-2024-05-13", None),
+        ("openai", "text-embedding-3-small", None),
     ],
 )
 def test_rules_by_model(provider: str, model: str, least: int | None) -> None:
@@ -98,8 +99,33 @@ def test_rules_by_model(provider: str, model: str, least: int | None) -> None:
     assert (rules.least_tokens if rules else None) == least
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "marks", "key", "retention"),
+    [
+        ("openai", "gpt-5.6-sol", "prompt_cache_breakpoint", True, False),
+        ("openai", "gpt-6.1-terra-2026-10-01", "prompt_cache_breakpoint", True, False),
+        ("openai", "gpt-5.5", "", True, False),
+        ("openai", "gpt-5.4", "", True, True),
+        ("openai", "gpt-5.1-codex-mini", "", True, True),
+        ("openai", "gpt-5-mini", "", True, False),
+        ("openai", "gpt-4o", "", True, False),
+        ("openai", "gpt-4.1-mini", "", True, False),
+        ("openai", "o3", "", True, False),
+        ("mistral", "mistral-large-latest", "", True, False),
+        ("anthropic", "claude-sonnet-5", "cache_control", False, False),
+    ],
+)
+def test_each_model_is_told_only_what_it_knows(
+    provider: str, model: str, marks: str, *, key: bool, retention: bool
+) -> None:
+    """Breakpoints since GPT-5.6, keys at OpenAI and Mistral, a day where it is documented."""
+    rules = rules_of(provider, model)
+    assert rules is not None
+    assert (rules.marks, rules.key, rules.retention) == (marks, key, retention)
+
+
 def test_rules_carry_source_and_date() -> None:
     """Rules are dated data."""
-    for rules in (ANTHROPIC, OPENAI):
+    for rules in (ANTHROPIC, OPENAI, OPENAI_FREE, MISTRAL):
         assert rules.source.startswith("https://")
         assert rules.checked.year >= 2026

@@ -1,0 +1,122 @@
+"""A prompt with what its provider is to be told about caching it: marks, mode, key. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from scrimp.prefixes.placing import claude_marked, claude_parts, control_of
+from scrimp.prefixes.placing_openai import (
+    BREAKPOINT,
+    chat_marked,
+    chat_parts,
+    responses_marked,
+    responses_parts,
+    translated_marked,
+    translated_parts,
+)
+from scrimp.prefixes.planning import Plan
+from scrimp.prefixes.prompt import Part, Place, Prompt
+from scrimp.prefixes.rules import Rules
+
+Way = Literal["claude", "translated", "chat", "responses"]
+"""In which words a prompt stands, and in which it is marked."""
+
+OWN_FIELDS = (b'"cache_control"', b'"prompt_cache_')
+"""Stand in the body of a call whose client says itself how it is cached."""
+
+TOLD_FIELDS = (
+    "cache_control",
+    "prompt_cache_breakpoint",
+    "prompt_cache_options",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+)
+
+Fields = Mapping[str, Any]
+
+_PARTS: Mapping[Way, Callable[[Fields], Iterator[Part]]] = {
+    "claude": claude_parts,
+    "translated": translated_parts,
+    "chat": chat_parts,
+    "responses": responses_parts,
+}
+_EXPLICIT: Fields = {"mode": "explicit"}
+_OPENAI_MARKS = frozenset({"prompt_cache_breakpoint", "prompt_cache_options"})
+
+
+class Told(NamedTuple):
+    """The fields to send, which places in them are new, and in a word what was done.
+
+    `marks` are those that carry a mark; the provider's own end of a prompt is none of them.
+    """
+
+    fields: dict[str, Any]
+    new: tuple[Place, ...]
+    verdict: Literal["marked", "one_shot", "keyed"]
+    marks: int = 0
+
+
+def parts_of(fields: Fields, way: Way) -> Iterator[Part]:
+    """The parts of a prompt in the order in which its provider reads them."""
+    return _PARTS[way](fields)
+
+
+def told(
+    fields: Fields,
+    prompt: Prompt,
+    found: Plan,
+    rules: Rules,
+    *,
+    way: Way,
+    withheld: frozenset[str] = frozenset(),
+) -> Told | None:
+    """The prompt with what is told of it; None where nothing is. `withheld` fields are not sent."""
+    chosen = [prompt.parts[prompt.ends[at]] for at in found.marks]
+    if rules.marks == "cache_control":
+        if not chosen or rules.marks in withheld:
+            return None
+        places = tuple([part.place for part in chosen])
+        marked = claude_marked if way == "claude" else translated_marked
+        control = control_of(rules.lives[found.life].name)
+        return Told(marked(fields, places, control), places, "marked", len(places))
+    extra: dict[str, Any] = {}
+    if rules.retention and "prompt_cache_retention" not in withheld:
+        extra["prompt_cache_retention"] = "24h"
+    if rules.key and "prompt_cache_key" not in withheld:
+        extra["prompt_cache_key"] = prompt.key()
+    if not rules.marks or withheld & _OPENAI_MARKS:
+        return Told({**fields, **extra}, (), "keyed") if extra else None
+    if found.tokens < rules.least_tokens:
+        return None
+    if not chosen:
+        return Told({**fields, "prompt_cache_options": _EXPLICIT}, (), "one_shot")
+    explicit = all(part.ends == "marked" for part in chosen)
+    places = tuple([part.place for part in chosen if part.ends == "marked"])
+    if explicit:
+        extra["prompt_cache_options"] = _EXPLICIT
+    else:
+        places = places[-(rules.most_marks - 1) :]  # its own mark is one of four
+    add = responses_marked if way == "responses" else chat_marked
+    return Told({**add(fields, places, BREAKPOINT), **extra}, places, "marked", len(places))
+
+
+def sorted_tools(fields: Fields) -> dict[str, Any] | None:
+    """The same prompt with its tools by name; None where they stand so, or have no names."""
+    tools = fields.get("tools")
+    if not isinstance(tools, list) or len(tools) < 2:
+        return None
+    names = [_name(tool) for tool in tools]
+    ordered = sorted(names)
+    if names == ordered or not all(names) or len(set(names)) < len(names):
+        return None
+    by_name = dict(zip(names, tools, strict=True))
+    return {**fields, "tools": [by_name[name] for name in ordered]}
+
+
+def _name(tool: object) -> str:
+    if not isinstance(tool, dict):
+        return ""
+    said = tool.get("function") or tool.get("custom") or tool
+    name = said.get("name") if isinstance(said, dict) else None
+    return name if isinstance(name, str) else ""
