@@ -35,7 +35,7 @@ from scrimp.prefixing import prefix_cache
 from scrimp.prices.book import PriceBook
 from scrimp.routing.regions import Regions
 from scrimp.settings import Settings, ttl_seconds
-from scrimp.shrinking_levers import shrinking
+from scrimp.shrinking_levers import is_cached, shrinking
 from scrimp.targets import Targets
 from scrimp.translation.translator import Translator
 
@@ -86,6 +86,9 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
     retry = settings.retry
     worst_case = WorstCase(means.book, means.names, places_of(settings))
     other = falling_back(settings, means.targets, worst_case, means.parts.clock, means.spawn)
+    spoken = means.targets.spoken
+    prefixes = prefix_cache(settings, means.book, means.names, spoken, means.parts.clock)
+    cached = is_cached(spoken, prefixes)
     found: list[Lever | None] = [
         Record(
             means.parts.ledger,
@@ -99,7 +102,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
         _exact_cache(settings, means),
         _coalesce(settings, means),
         _degrade(settings, means, worst_case),
-        *shrinking(settings, means.parts.encoder, means.book, means.names),
+        *shrinking(settings, means.parts.encoder, means.book, means.names, cached),
         cascade_of(
             settings,
             means.targets,
@@ -109,7 +112,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
             judging=means.judging,
         ),
         other.lever,
-        prefix_cache(settings, means.book, means.names, means.targets.spoken, means.parts.clock),
+        prefixes,
         Retry(
             means.parts.clock,
             random.random,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from scrimp.calls import Call
 from scrimp.errors import PriceUnknown
 from scrimp.levers.compact import Compact, CompactSettings
+from scrimp.levers.prefix_cache import PrefixCache
 from scrimp.levers.trim import Prices, Trim, TrimSettings, Window
 from scrimp.ports import Encoder, Lever
 from scrimp.prices.book import PriceBook
@@ -20,9 +21,15 @@ from scrimp.shrinking.worth import TokenPrices
 _CACHED_FROM_TOKENS = 1_024
 """Below this no provider reads anything from its prefix cache (OpenAI, Anthropic; 2026-11)."""
 
+IsCached = Callable[[Call], bool]
+
 
 def shrinking(
-    settings: Settings, encoder: Encoder, book: PriceBook, names: Mapping[str, str]
+    settings: Settings,
+    encoder: Encoder,
+    book: PriceBook,
+    names: Mapping[str, str],
+    cached: IsCached,
 ) -> list[Lever | None]:
     """Trim and compact; None for what is off. `names` are those of providers in the book."""
     trim, found = settings.trim, None
@@ -30,7 +37,7 @@ def shrinking(
         found = Trim(
             encoder,
             _window(trim.window, book, names),
-            _prices(book, names),
+            _prices(book, names, cached),
             TrimSettings(trim.last, trim.reserve_output, trim.first, trim.step, native=trim.native),
         )
     return [found, _compact(settings.compact)]
@@ -57,7 +64,7 @@ def _window(said: int | str, book: PriceBook, names: Mapping[str, str]) -> Windo
     return window
 
 
-def _prices(book: PriceBook, names: Mapping[str, str]) -> Prices:
+def _prices(book: PriceBook, names: Mapping[str, str], kept: IsCached) -> Prices:
     def prices(call: Call, tokens: int) -> TokenPrices | None:
         target = call.target
         provider = names.get(target.provider, target.provider)
@@ -78,6 +85,14 @@ def _prices(book: PriceBook, names: Mapping[str, str]) -> Prices:
     return prices
 
 
-def _is_cached(call: Call) -> bool:
-    """OpenAI caches by itself, Anthropic what a call marks."""
-    return call.target.dialect != "anthropic.messages" or b"cache_control" in call.request.body
+def is_cached(spoken: Callable[[str, str], str], prefixes: PrefixCache | None) -> IsCached:
+    """OpenAI caches by itself, Anthropic what a call or the lever before it has marked."""
+
+    def found(call: Call) -> bool:
+        if prefixes is not None and (kept := prefixes.keeps(call)) is not None:
+            return kept
+        if spoken(call.target.provider, call.target.dialect) != "anthropic.messages":
+            return True
+        return b"cache_control" in call.request.body
+
+    return found

@@ -71,8 +71,7 @@ class PrefixCache:
         target, now_s, fields = call.target, self._clock.monotonic(), call.request.fields
         ordered = sorted_tools(fields) if self._sort_tools else None
         prompt = prompt_of(parts_of(ordered or fields, way), target.model)
-        lives_s = tuple([life.seconds for life in rules.lives])
-        scope = self._seen.of((call.caller.tenant, target.provider, target.model), lives_s)
+        scope = self._scope(call, terms)
         found = plan(scope, prompt.pieces, prices, rules, now_s)
         withheld = self._withheld.get((target.provider, target.model), _NOTHING)
         made = told(ordered or fields, prompt, found, rules, way=way, withheld=withheld)
@@ -99,6 +98,23 @@ class PrefixCache:
         if made.verdict == "marked":
             _learn(scope, found, rules.lives[found.life].seconds, now_s, reply)
         return reply
+
+    def keeps(self, call: Call) -> bool | None:
+        """Whether the provider now has a beginning of the call that was told to be written.
+
+        None where that is not this lever's to say: the provider, or the call, does as it will.
+        """
+        terms = self._terms_of(call)
+        if terms is None or not terms.rules.lives:
+            return None
+        prompt = prompt_of(parts_of(call.request.fields, terms.way), call.target.model)
+        now_s = self._clock.monotonic()
+        return any(one.until_s >= now_s for one in self._scope(call, terms).find(prompt.pieces))
+
+    def _scope(self, call: Call, terms: Terms) -> Scope:
+        lives_s = tuple([life.seconds for life in terms.rules.lives])
+        target = call.target
+        return self._seen.of((call.caller.tenant, target.provider, target.model), lives_s)
 
     def _terms_of(self, call: Call) -> Terms | None:
         request = call.request

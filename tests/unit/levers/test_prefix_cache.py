@@ -128,3 +128,17 @@ async def test_tenants_share_no_memory() -> None:
         call = asked("same")
         await marking(replace(call, caller=replace(call.caller, tenant=tenant)), below)
     assert not any(b"cache_control" in one.request.body for one in below.calls)
+
+
+async def test_it_says_what_the_provider_keeps() -> None:
+    """For whoever reckons what a change of the prompt would cost: only what it had written."""
+    clock = FakeClock()
+    marking = PrefixCache(terms, clock, Seen())
+    assert marking.keeps(asked("one")) is False
+    for question in ("one", "two"):
+        await marking(asked(question), Below())
+    assert marking.keeps(asked("three")) is True
+    assert marking.keeps(asked("three", system=f"Another. {SYSTEM}")) is False
+    assert marking.keeps(asked("three", cache_control={"type": "ephemeral"})) is None
+    clock.pass_by(301)
+    assert marking.keeps(asked("three")) is False
