@@ -115,8 +115,8 @@ class SqliteReplies:
         if stored.asked_at is not None and self._is_forgotten(stored):
             return False
         writer = self._writer
-        if writer.trouble and time.monotonic() < writer.retry_at:
-            raise StoreError(writer.trouble)
+        if writer.trouble.said and time.monotonic() < writer.trouble.retry_at:
+            raise StoreError(writer.trouble.said)
         if self._pending_bytes + size_bytes > self._options.behind_bytes:
             msg = (
                 f"the cache {self._path} is {self._pending_bytes:,} bytes behind, and "
@@ -220,7 +220,7 @@ class SqliteReplies:
         self._check()
         generation = self._writer.generation
         if not generation:
-            raise StoreError(self._writer.trouble)
+            raise StoreError(self._writer.trouble.said)
         if generation == self._generation and time.monotonic() < self._unread_until:
             raise StoreError(self._why_unread)
         self._disconnect()

@@ -6,7 +6,6 @@ told once, stands in `trouble` for those who want to put more, and is tried agai
 
 from __future__ import annotations
 
-import math
 import sqlite3
 import threading
 import time
@@ -21,11 +20,11 @@ from scrimp.errors import Rejected, StoreError
 from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.stores.reply_codec import pack
 from scrimp.stores.scope_counts import Looked
-from scrimp.stores.sqlite_errors import is_busy, words_of
 from scrimp.stores.sqlite_ledger_file import Identity, identity
-from scrimp.stores.sqlite_replies_file import damaged_path, is_damage, open_writer, set_aside
+from scrimp.stores.sqlite_replies_file import open_writer
 from scrimp.stores.sqlite_replies_rows import Rows
 from scrimp.stores.sqlite_rest import Gate
+from scrimp.stores.sqlite_trouble import Trouble
 
 _PAUSES_S = (1.0, 2.0, 5.0)
 _PURGE_S = 60.0  # what is past its time may lie in the file that long
@@ -83,8 +82,7 @@ class Writer:
     ) -> None:
         self.queue: SimpleQueue[Item | None] = SimpleQueue()
         self.hurry = threading.Event()
-        self.trouble = ""
-        self.retry_at = 0.0
+        self.trouble = Trouble(path, "cache", options.pauses_s, tell, self._disconnect)
         self.generation = 0
         self.evicted = 0
         self.done_with: Callable[[list[Put]], None] = lambda _: None
@@ -94,7 +92,6 @@ class Writer:
         self._tell = tell
         self._rows: Rows | None = None
         self._identity: Identity | None = None
-        self._failures = 0
         self._purge_at = 0.0
         self._stopping = False
         self._gate = Gate(self._disconnect)
@@ -148,15 +145,15 @@ class Writer:
                 with self._gate:
                     results = self._commit(group, packed)
             except (sqlite3.Error, OSError, StoreError) as error:
-                if not last and self._mended(error):
+                if not last and self.trouble.mended(error, self._identity):
                     continue
-                self._fail(error)
+                self.trouble.failed(error)
             else:
-                self._recover()
+                self.trouble.passed()
             break
         self.done_with([item for item in group if isinstance(item, Put)])
         if results is None:
-            self._refuse(group, StoreError(self.trouble))
+            self._refuse(group, StoreError(self.trouble.said))
             return
         for job, result in results:  # last: whoever hears of it may look at once
             if not job.done.set_running_or_notify_cancel():
@@ -215,38 +212,6 @@ class Writer:
         if time.monotonic() >= self._purge_at:
             rows.purge()
             self._purge_at = time.monotonic() + _PURGE_S
-
-    def _mended(self, error: Exception) -> bool:
-        """Set a damaged file aside, so that a new one can be made. False when it is not that."""
-        if not is_damage(error):
-            return False
-        seen = self._identity or identity(self._path)
-        self._disconnect()
-        try:
-            first = set_aside(self._path, seen)
-        except OSError:
-            return False
-        if first:
-            kept = damaged_path(self._path)
-            self._tell(f"cache: {self._path} was damaged; it is kept as {kept} and made anew")
-        return True
-
-    def _fail(self, error: Exception) -> None:
-        refused = isinstance(error, StoreError) and not is_damage(error)
-        told = f"the cache {self._path} cannot be used now: {words_of(error)}"
-        if not is_busy(error):
-            self._disconnect()
-        if not self.trouble:
-            self._tell(f"cache: {told}; calls go on without it")
-        pause_s = self._options.pauses_s[min(self._failures, len(self._options.pauses_s) - 1)]
-        self._failures += 1
-        self.retry_at = math.inf if refused else time.monotonic() + pause_s
-        self.trouble = told
-
-    def _recover(self) -> None:
-        if self.trouble:
-            self._tell(f"cache: {self._path} is in use again")
-        self.trouble, self.retry_at, self._failures = "", 0.0, 0
 
     def _refuse(self, group: Sequence[Item], error: StoreError) -> None:
         for item in group:

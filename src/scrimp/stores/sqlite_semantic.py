@@ -242,7 +242,7 @@ class SqliteSemantic:
         """The generation of the file. Raises StoreError when it cannot be used now."""
         generation = self._writer.generation
         if not generation:
-            raise StoreError(self._writer.trouble)
+            raise StoreError(self._writer.trouble.said)
         if time.monotonic() < self._unread_until:
             raise StoreError(self._why_unread)
         return generation
@@ -296,8 +296,8 @@ class SqliteSemantic:
         """Have the writer do something in its turn. Raises StoreError."""
         self._check()
         writer = self._writer
-        if writer.trouble and time.monotonic() < writer.retry_at:
-            raise StoreError(writer.trouble)
+        if writer.trouble.said and time.monotonic() < writer.trouble.retry_at:
+            raise StoreError(writer.trouble.said)
         self._hand_over()
         done: Future[_T] = Future()
         writer.queue.put(Job(work, done))

@@ -6,7 +6,6 @@ told once, stands in `trouble` for those who want to write more, and is tried ag
 
 from __future__ import annotations
 
-import math
 import sqlite3
 import threading
 import time
@@ -22,11 +21,10 @@ from scrimp.errors import InvalidRequest, StoreError
 from scrimp.ports import Clock
 from scrimp.stores.private_file import Identity, identity
 from scrimp.stores.semantic_plan import SemanticLimits
-from scrimp.stores.sqlite_errors import is_busy, words_of
-from scrimp.stores.sqlite_replies_file import damaged_path, is_damage, set_aside
 from scrimp.stores.sqlite_rest import Gate
 from scrimp.stores.sqlite_semantic_file import open_writer
 from scrimp.stores.sqlite_semantic_rows import Rows
+from scrimp.stores.sqlite_trouble import Trouble
 
 _PURGE_S = 60.0  # what is past its time may lie in the file that long
 _TOGETHER = 256
@@ -63,8 +61,7 @@ class Writer:
         tell: Callable[[str], None],
     ) -> None:
         self.queue: SimpleQueue[Job | None] = SimpleQueue()
-        self.trouble = ""
-        self.retry_at = 0.0
+        self.trouble = Trouble(path, "semantic cache", options.pauses_s, tell, self._disconnect)
         self.generation = 0
         self._path = path
         self._clock = clock
@@ -73,7 +70,6 @@ class Writer:
         self._tell = tell
         self._rows: Rows | None = None
         self._identity: Identity | None = None
-        self._failures = 0
         self._purge_at = 0.0
         self._stopping = False
         self._gate = Gate(self._disconnect)
@@ -126,14 +122,14 @@ class Writer:
                 with self._gate:
                     outcomes = self._commit(group)
             except (sqlite3.Error, OSError, StoreError) as error:
-                if not last and self._mended(error):
+                if not last and self.trouble.mended(error, self._identity):
                     continue
-                self._fail(error)
+                self.trouble.failed(error)
             else:
-                self._recover()
+                self.trouble.passed()
             break
         if outcomes is None:
-            self._refuse(group, StoreError(self.trouble))
+            self._refuse(group, StoreError(self.trouble.said))
             return
         for job, result, refused in outcomes:  # last: whoever hears of it may look at once
             if not job.done.set_running_or_notify_cancel():
@@ -185,41 +181,6 @@ class Writer:
         execute("ROLLBACK TO job")
         execute("RELEASE job")
         return outcome
-
-    def _mended(self, error: Exception) -> bool:
-        """Set a damaged file aside, so that a new one can be made. False when it is not that."""
-        if not is_damage(error):
-            return False
-        seen = self._identity or identity(self._path)
-        self._disconnect()
-        try:
-            first = set_aside(self._path, seen)
-        except OSError:
-            return False
-        if first:
-            kept = damaged_path(self._path)
-            self._tell(
-                f"semantic cache: {self._path} was damaged; it is kept as {kept} and made anew"
-            )
-        return True
-
-    def _fail(self, error: Exception) -> None:
-        refused = isinstance(error, StoreError) and not is_damage(error)
-        told = f"the semantic cache {self._path} cannot be used now: {words_of(error)}"
-        if not is_busy(error):
-            self._disconnect()
-        if not self.trouble:
-            self._tell(f"semantic cache: {told}; calls go on without it")
-        pauses_s = self._options.pauses_s
-        pause_s = pauses_s[min(self._failures, len(pauses_s) - 1)]
-        self._failures += 1
-        self.retry_at = math.inf if refused else time.monotonic() + pause_s
-        self.trouble = told
-
-    def _recover(self) -> None:
-        if self.trouble:
-            self._tell(f"semantic cache: {self._path} is in use again")
-        self.trouble, self.retry_at, self._failures = "", 0.0, 0
 
     def _refuse(self, group: Sequence[Job], error: StoreError) -> None:
         for job in group:
