@@ -53,7 +53,6 @@ from scrimp.pipeline.watched import WatchedLedger
 from scrimp.ports import (
     Claims,
     Clock,
-    Encoder,
     Entry,
     Ledger,
     Lever,
@@ -77,6 +76,7 @@ from scrimp.stores.sqlite_ledger_adjust import LedgerAdjuster
 from scrimp.stores.sqlite_ledger_read import LedgerReader
 from scrimp.stores.sqlite_ratios import SqliteRatios
 from scrimp.upstreams.http import Endpoint, HttpUpstream
+from scrimp.weights import Scales
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Parts:
     ledger: Ledger
     replies: ReplyStore
     keys: KeyStore
-    encoder: Encoder
+    encoder: Scales
     control: ControlStore | None = None
     claims: Claims | None = None
     budgets: BudgetStore | None = None

@@ -30,7 +30,7 @@ from scrimp.pipeline.again import Again
 from scrimp.pipeline.background import Spawn
 from scrimp.pipeline.holds import Holds
 from scrimp.pipeline.turns import Turns
-from scrimp.ports import Claims, Clock, Encoder, Ledger, Lever, Outbox, Pricer, ReplyStore
+from scrimp.ports import Claims, Clock, Ledger, Lever, Outbox, Pricer, ReplyStore
 from scrimp.prefixing import prefix_cache
 from scrimp.prices.book import PriceBook
 from scrimp.routing.regions import Regions
@@ -38,6 +38,7 @@ from scrimp.settings import Settings, ttl_seconds
 from scrimp.shrinking_levers import is_cached, shrinking
 from scrimp.targets import Targets
 from scrimp.translation.translator import Translator
+from scrimp.weights import Scales
 
 CLAIM_LEASE_S = 30.0
 """How long a process that ended without a word keeps others from asking, at most."""
@@ -54,7 +55,7 @@ class Adapters(Protocol):
     @property
     def replies(self) -> ReplyStore: ...  # noqa: D102
     @property
-    def encoder(self) -> Encoder: ...  # noqa: D102
+    def encoder(self) -> Scales: ...  # noqa: D102
     @property
     def claims(self) -> Claims | None: ...  # noqa: D102
     @property

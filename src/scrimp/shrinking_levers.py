@@ -9,7 +9,7 @@ from scrimp.errors import PriceUnknown
 from scrimp.levers.compact import Compact, CompactSettings
 from scrimp.levers.prefix_cache import PrefixCache
 from scrimp.levers.trim import Prices, Trim, TrimSettings, Window
-from scrimp.ports import Encoder, Lever
+from scrimp.ports import Lever
 from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import resolve
 from scrimp.prices.rates import rate_at
@@ -17,6 +17,7 @@ from scrimp.settings import Settings
 from scrimp.shrinking.compacting import Steps, Wording
 from scrimp.shrinking.tables import CompactSection
 from scrimp.shrinking.worth import TokenPrices
+from scrimp.weights import Scales
 
 _CACHED_FROM_TOKENS = 1_024
 """Below this no provider reads anything from its prefix cache (OpenAI, Anthropic; 2026-11)."""
@@ -26,7 +27,7 @@ IsCached = Callable[[Call], bool]
 
 def shrinking(
     settings: Settings,
-    encoder: Encoder,
+    scales: Scales,
     book: PriceBook,
     names: Mapping[str, str],
     cached: IsCached,
@@ -35,7 +36,7 @@ def shrinking(
     trim, found = settings.trim, None
     if trim.enabled:
         found = Trim(
-            encoder,
+            scales,
             _window(trim.window, book, names),
             _prices(book, names, cached),
             TrimSettings(trim.last, trim.reserve_output, trim.first, trim.step, native=trim.native),

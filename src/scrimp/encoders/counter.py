@@ -7,6 +7,7 @@ On the event loop a run may look at and count only so much; one that would take 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from scrimp.encoders.memo import TextMemo
 from scrimp.encoders.pieces import OrdinaryEncoder, count_tokens
@@ -56,6 +57,30 @@ class Run:
             else:
                 total += tokens
         return total if not unknown else sum(map(self._count_one, texts))
+
+    def count_each(self, texts: list[str]) -> list[int]:
+        """The tokens of every one."""
+        self._chars -= sum(map(len, texts))
+        if self._chars < 0:
+            raise TooLong
+        found = list(map(self._memo.young.get, map(hash, texts)))
+        return [
+            self._anew(text) if tokens is None else tokens
+            for text, tokens in zip(texts, found, strict=True)
+        ]
+
+    def most_of(self, texts: Sequence[str]) -> int:
+        """The tokens of all of them at most: of those that are not known, as many as bytes."""
+        most = 0
+        for text, tokens in zip(texts, map(self._memo.young.get, map(hash, texts)), strict=True):
+            if tokens is not None:
+                most += tokens
+            elif (known := self._memo.find(text)) is not None:
+                most += known
+            else:
+                size = len(text)
+                most += size if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
+        return most
 
     def _count_one(self, text: str) -> int:
         tokens = self._memo.young.get(hash(text))

@@ -25,6 +25,8 @@ from scrimp.tokens.encodings import EncodingChoice
 from scrimp.tokens.ratios import Ratios, taught
 from scrimp.tokens.request import tally_request, total_request
 from scrimp.tokens.tally import Tally
+from scrimp.tokens.weighing import weigh_request
+from scrimp.weights import Weighed
 
 MEMO_BYTES = 8 * 1024 * 1024
 """For each vocabulary: about 32,000 messages."""
@@ -71,6 +73,20 @@ class TiktokenEncoder:
         return await self._on_loop_or_off(
             model, lambda run: _request(model, fields, dialect, run, self._choice(model))
         )
+
+    async def weigh(
+        self, model: str, fields: Mapping[str, Any], dialect: str, *, enough: int
+    ) -> Weighed | None:
+        """As `Scales` has it. Raises ConfigError, and ValueError as `count_request` does."""
+
+        def weighed(run: Run) -> Weighed | None:
+            choice = self._choice(model)
+            found = weigh_request(fields, dialect, model, run, choice=choice, enough=enough)
+            if found is None or not run.doubts:
+                return found
+            return replace(found, whole=_doubted(found.whole, run, choice))
+
+        return await self._on_loop_or_off(model, weighed)
 
     def request_now(self, model: str, fields: Mapping[str, Any], dialect: str) -> Count:
         """The same in the calling thread."""
@@ -147,8 +163,10 @@ def _request(
 ) -> Count:
     tally = tally_request(fields, dialect, model, run.count_text, run.count_texts)
     count = total_request(tally, dialect, choice)
-    if not run.doubts:
-        return count
+    return _doubted(count, run, choice) if run.doubts else count
+
+
+def _doubted(count: Count, run: Run, choice: EncodingChoice) -> Count:
     doubt = scale(sum(run.doubts), choice).high
     return replace(count, low=max(0, count.low - doubt), high=count.high + doubt)
 

@@ -16,11 +16,12 @@ from msgspec.structs import replace
 from scrimp.calls import Call, Reply
 from scrimp.dialects.json_body import encode
 from scrimp.ledger.smaller import less_text, less_tokens
-from scrimp.ports import Count, Encoder, Next
+from scrimp.ports import Count, Next
 from scrimp.shrinking.blocks import RESULT_SIGNS, list_name
 from scrimp.shrinking.fitting import First, Trimmed, fit_to, last_of
 from scrimp.shrinking.native import natively
 from scrimp.shrinking.worth import TokenPrices, worth_picousd
+from scrimp.weights import Scales, Weighed
 
 TRIMMED = "x-scrimp-trimmed"
 """The header of a call that was sent without some of its messages: how many are gone."""
@@ -56,9 +57,9 @@ class Trim:
     fail_closed: ClassVar[bool] = False
 
     def __init__(
-        self, encoder: Encoder, window: Window, prices: Prices, settings: TrimSettings
+        self, scales: Scales, window: Window, prices: Prices, settings: TrimSettings
     ) -> None:
-        self._encoder = encoder
+        self._scales = scales
         self._window = window
         self._prices = prices
         self._settings = settings
@@ -112,18 +113,17 @@ class Trim:
         limit = window - (self._settings.reserve_output if reserve is None else reserve)
         if limit <= 0 or len(call.request.body) + _FRAMING_TOKENS <= limit:
             return call  # no text has more tokens than bytes
-        count = await self._count(call)
-        if count.high <= limit:
+        weighed = await self._weighed(call, limit)
+        if weighed is None:
             return call
         if self._settings.native and (edited := self._natively(call, limit)) is not None:
             return edited
-        found, now = await self._fitted(call, count, limit)
+        found, smaller, now = await self._fitted(call, weighed, limit)
         if found is None:
             told = {"tokens": now.tokens, "limit": limit, "window": window}
             call.trace.note(self.name, "cannot_fit", told)
             return call
-        smaller = _with(call, found)
-        before = count if call is whole else await self._count(whole)
+        before = weighed.whole if call is whole else await self._count(whole)
         numbers = less_tokens(max(0, before.tokens - now.tokens))
         return self._told(smaller, found, {**numbers, "limit": limit, "window": window})
 
@@ -139,34 +139,33 @@ class Trim:
         request = replace(call.request, body=encode(found.fields), fields=found.fields)
         return replace(call, request=request, headers=found.headers)
 
-    async def _fitted(self, call: Call, count: Count, limit: int) -> tuple[Trimmed | None, Count]:
+    async def _fitted(
+        self, call: Call, weighed: Weighed, limit: int
+    ) -> tuple[Trimmed | None, Call, Count]:
         """What fits, proven by counting it; None where the newest turn alone is too large."""
         items = call.request.fields[list_name(call.target.dialect)]
-        weights = await self._weights(call, items)
         step = limit * self._settings.step // 100
-        need, now = count.high - limit, count
+        need, now = weighed.whole.high - limit, weighed.whole
         for _ in range(_TRIES):
-            found = fit_to(items, weights, need, step=step, first=self._settings.first)
+            found = fit_to(items, weighed.items, need, step=step, first=self._settings.first)
             if not found.messages and not found.results:
                 break
-            now = await self._count(_with(call, found))
+            smaller = _with(call, found)
+            now = await self._count(smaller)
             if now.high <= limit:
-                return found, now
+                return found, smaller, now
             need = found.tokens + now.high - limit
-        return None, now
+        return None, call, now
 
-    async def _weights(self, call: Call, items: Sequence[Any]) -> list[int]:
-        """Tokens of each message by itself, at most."""
-        empty = await self._count_of(call, [])
-        return [(await self._count_of(call, [item])).high - empty.high for item in items]
-
-    async def _count_of(self, call: Call, items: Sequence[Any]) -> Count:
-        target, name = call.target, list_name(call.target.dialect)
-        return await self._encoder.count_request(target.model, {name: items}, target.dialect)
+    async def _weighed(self, call: Call, limit: int) -> Weighed | None:
+        """None for what fits."""
+        target, fields = call.target, call.request.fields
+        found = await self._scales.weigh(target.model, fields, target.dialect, enough=limit)
+        return None if found is None or found.whole.high <= limit else found
 
     async def _count(self, call: Call) -> Count:
         target = call.target
-        return await self._encoder.count_request(target.model, call.request.fields, target.dialect)
+        return await self._scales.count_request(target.model, call.request.fields, target.dialect)
 
     def _told(self, call: Call, found: Trimmed, numbers: Mapping[str, int | float | str]) -> Call:
         told = {**numbers, "messages": found.messages, "results": found.results}

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from scrimp.shrinking.turns import Unit, is_legal, is_results, removable, units_of
+from scrimp.shrinking.turns import Unit, is_results, legal_cuts, removable, units_of
 from scrimp.values import Value
 
 First = Literal["turns", "tool_results"]
@@ -149,10 +149,10 @@ def _heavy(units: Sequence[Unit], weights: Sequence[int]) -> list[int]:
 
 def _enough(cut: _Cut, order: Sequence[int], wanted: int) -> int:
     """How many of the oldest units are enough and leave a conversation that may be sent."""
-    weight, best = 0, 0
+    weight, best, legal = 0, 0, legal_cuts(cut.units, order)
     for count, number in enumerate(order, 1):
         weight += cut.sizes[number]
-        if not is_legal(cut.units, order, count):
+        if not legal[count]:
             continue
         best = count
         if weight >= wanted:

@@ -43,6 +43,9 @@ class _Read(Value, frozen=True):
     with_next: bool = False
 
 
+_ASKED, _SAID = _Read("question"), _Read("answer")
+
+
 def units_of(items: Sequence[Any]) -> list[Unit]:
     """The conversation in units, in order; together they are all of it."""
     units: list[Unit] = []
@@ -50,7 +53,9 @@ def units_of(items: Sequence[Any]) -> list[Unit]:
     joins = False
     for number, item in enumerate(items):
         read = _read(item)
-        first = min((called[one] for one in read.answers if one in called), default=number)
+        first = number
+        if read.answers:
+            first = min([called[one] for one in read.answers if one in called], default=number)
         orphan = bool(read.answers) and first == number
         if units and (joins or read.with_last or (orphan and units[-1].kind == "answer")):
             first = min(first, units[-1].first)
@@ -60,7 +65,8 @@ def units_of(items: Sequence[Any]) -> list[Unit]:
             kind = _joined(last.kind, unit.kind)
             unit = Unit(last.first, number + 1, kind, last.asks or unit.asks)
         units.append(unit)
-        called.update(dict.fromkeys(read.calls, number))
+        if read.calls:
+            called.update(dict.fromkeys(read.calls, number))
         joins = read.with_next
     return units
 
@@ -80,13 +86,21 @@ def is_legal(units: Sequence[Unit], order: Sequence[int], count: int) -> bool:
     Anthropic takes no conversation that begins with an answer. One without any question may begin
     with whatever it began with.
     """
-    if count == 0 or all(unit.kind != "question" for unit in units):
-        return True
-    gone = set(order[:count])
-    for number, unit in enumerate(units):
-        if unit.kind != "fixed" and number not in gone:
-            return unit.kind == "question"
-    return True
+    return legal_cuts(units, order)[count]
+
+
+def legal_cuts(units: Sequence[Unit], order: Sequence[int]) -> list[bool]:
+    """`is_legal` of every count from none to all."""
+    if all(unit.kind != "question" for unit in units):
+        return [True] * (len(order) + 1)
+    loose = [number for number, unit in enumerate(units) if unit.kind != "fixed"]
+    found, gone, at = [True], set[int](), 0
+    for number in order:
+        gone.add(number)
+        while at < len(loose) and loose[at] in gone:
+            at += 1
+        found.append(at == len(loose) or units[loose[at]].kind == "question")
+    return found
 
 
 def tool_names(items: Sequence[Any]) -> dict[str, str]:
@@ -125,8 +139,13 @@ def _read(item: Any) -> _Read:
         return _of_type(item)
     if role in _INSTRUCTIONS or role not in ("user", *_ANSWERS):
         return _Read("fixed")
-    blocks = _objects(item.get("content"))
+    content = item.get("content")
+    if type(content) is str and (plain := _plain(item, role)) is not None:
+        return plain
+    blocks = _objects(content)
     calls = [call.get("id") for call in _objects(item.get("tool_calls"))]
+    if not blocks and role == "assistant":
+        return _Read("answer", _texts(calls))
     calls += [block.get("id") for block in blocks if block.get("type") in _USED]
     answers = [item.get("tool_call_id")]
     answers += [block.get("tool_use_id") for block in blocks]
@@ -134,6 +153,16 @@ def _read(item: Any) -> _Read:
     if role == "user" and not any(map(_is_result, blocks)):
         kind = "question"
     return _Read(kind, _texts(calls), _texts(answers), with_last=role == "function")
+
+
+def _plain(item: Mapping[str, Any], role: Any) -> _Read | None:
+    """A message of one text, on a short way; most are."""
+    if role == "function" or "tool_calls" in item:
+        return None
+    key = item.get("tool_call_id")
+    if key is None:
+        return _ASKED if role == "user" else _SAID
+    return _Read("answer", answers=(key,)) if role == "tool" and type(key) is str and key else None
 
 
 def _of_type(item: Mapping[str, Any]) -> _Read:

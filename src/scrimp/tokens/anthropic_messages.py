@@ -38,9 +38,12 @@ def add_request(tally: Tally, fields: Mapping[str, Any], model: str) -> None:
     tally.add(_NEW_REQUEST if new else _REQUEST)
     _add_content(tally, fields.get("system"), model)
     messages = objects(fields.get("messages"))
+    tally.mark()
     for message in messages:
         _add_content(tally, message.get("content"), model)
+        tally.mark()
     low, likely, high = _MESSAGE
+    tally.around = high
     tally.add((len(messages) * low, len(messages) * likely, len(messages) * high))
     tools = objects(fields.get("tools"))
     if tools:

@@ -38,6 +38,7 @@ def add_request(tally: Tally, fields: Mapping[str, Any], model: str) -> None:
     system = next((m for m in messages if m.get("role") == "system"), None) if functions else None
     _add_messages(tally, messages, model, system)
     low, likely, high = framing
+    tally.around = high
     tally.add((len(messages) * low, len(messages) * likely, len(messages) * high))
     tally.add(end)
     if functions:
@@ -65,21 +66,22 @@ def _add_messages(
     system: Mapping[str, Any] | None,
 ) -> None:
     """All messages; those of a role and a text only, which are most, on a short way."""
-    later, raw = tally.texts.append, 0
+    later, raw, marks = tally.texts.append, 0, tally.marks
     roles = {role: tally.count_text(role) for role in _ROLES}
+    tally.mark()
     for message in messages:
         content = message.get("content")
-        if type(content) is str and len(message) == 2 and message is not system:
-            role = message.get("role")
-            of_role = roles.get(role) if type(role) is str else None
-            if of_role is not None:
-                raw += of_role
-                later(content)
-                continue
-        if message is system:
+        role = message.get("role") if type(content) is str and len(message) == 2 else None
+        of_role = roles.get(role) if type(role) is str and message is not system else None
+        if of_role is not None and type(content) is str:
+            raw += of_role
+            later(content)
+        elif message is system:
             _add_home(tally, message, model)
         else:
             _add_message(tally, message, model)
+        if marks is not None:
+            marks.append((len(tally.texts), tally.raw + raw, tally.high))
     tally.raw += raw
 
 
@@ -117,12 +119,16 @@ def _add_function_call(tally: Tally, called: Any, model: str) -> None:
 
 
 def _add_tool_calls(tally: Tally, called: Any) -> None:
-    calls = [call.get("function") or call.get("custom") for call in objects(called)]
-    for call in objects(calls):
-        tally.text(call.get("name"))
-        tally.text(call.get("arguments"))
-        tally.text(call.get("input"))
-        tally.add((0, 6, 16))
+    for call in objects(called):
+        tool = call.get("function") or call.get("custom")
+        if not isinstance(tool, dict):
+            continue
+        for name in ("name", "arguments", "input"):
+            text = tool.get(name)
+            if type(text) is str and text:
+                tally.texts.append(text)
+        tally.tokens += 6
+        tally.high += 16
 
 
 def _add_part(tally: Tally, part: Mapping[str, Any], model: str) -> None:

@@ -50,9 +50,11 @@ def add_request(tally: Tally, fields: Mapping[str, Any], model: str) -> None:
             tally.add(framing)
             tally.text(role)
             tally.text(text)
+    tally.mark()
     for item in objects(given):
         tally.add(framing)
         _add_item(tally, item, model)
+        tally.mark()
     _add_tools(tally, fields.get("tools"), model)
     answer = fields.get("text")
     schema = answer.get("format") if isinstance(answer, Mapping) else None
@@ -81,7 +83,8 @@ def _add_item(tally: Tally, item: Mapping[str, Any], model: str) -> None:
 def _add_value(tally: Tally, value: Any, model: str, depth: int) -> None:
     """Every text inside, and every image, sound and file for what it may be."""
     if isinstance(value, str):
-        tally.text(value)
+        if value:
+            tally.texts.append(value)
     elif depth and isinstance(value, list):
         for one in value:
             _add_value(tally, one, model, depth - 1)

@@ -43,6 +43,13 @@ def tally_request(
     `count_texts` counts many at once, when there is a faster way for that.
     """
     tally = Tally(count_text)
+    add_request(tally, fields, dialect, model)
+    tally.count_rest(count_texts)
+    return tally
+
+
+def add_request(tally: Tally, fields: Mapping[str, Any], dialect: str, model: str) -> None:
+    """The same added to a tally, whose `texts` are yet to be counted. Raises ValueError."""
     match dialect:
         case "openai.chat":
             openai_chat.add_request(tally, fields, model)
@@ -55,5 +62,3 @@ def tally_request(
         case _:
             msg = f"cannot count a request in dialect {dialect!r} ({', '.join(_COUNTED)})"
             raise ValueError(msg)
-    tally.count_rest(count_texts)
-    return tally

@@ -11,6 +11,7 @@ from scrimp.calls import Call, Reply
 from scrimp.levers.trim import TRIMMED, Trim, TrimSettings
 from scrimp.ports import Count
 from scrimp.shrinking.worth import TokenPrices
+from scrimp.weights import Weighed
 from tests.support.core import call_of, numbers, reply_of, verdicts
 
 SYSTEM = {"role": "system", "content": "rules " * 20}
@@ -31,6 +32,15 @@ class WordEncoder:
         items = fields["input" if dialect == "openai.responses" else "messages"]
         tokens = 5 + sum(3 + len(str(one.get("content") or "").split()) for one in items)
         return Count(tokens, tokens, tokens, "words")
+
+    async def weigh(
+        self, model: str, fields: Mapping[str, Any], dialect: str, *, enough: int
+    ) -> Weighed | None:
+        """Each message by itself."""
+        whole = await self.count_request(model, fields, dialect)
+        items = fields["input" if dialect == "openai.responses" else "messages"]
+        each = [3 + len(str(one.get("content") or "").split()) for one in items]
+        return None if whole.high <= enough else Weighed(whole, tuple(each))
 
     async def count(self, model: str, texts: tuple[str, ...]) -> Count:
         """Never asked."""
