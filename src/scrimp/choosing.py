@@ -28,7 +28,8 @@ class Wish(Value, frozen=True, omit_defaults=True):
     quality below the reference, 0 to 1), `floor` (least chance of a good answer), `budget_nanousd`
     (most that the call may cost). `constrained` caps the rung at the middle, `low_latency` takes
     the fastest. `checks` are a cascade's, as `(name, argument)`; `cascade` and
-    `fallback` are None where the settings decide.
+    `fallback` are None where the settings decide. With `pack` it may share a prompt with so many
+    calls at most (`x-scrimp-pack`; 0: with none).
     """
 
     mode: Literal["default", "off", "auto", "cheap"] = "default"
@@ -47,6 +48,7 @@ class Wish(Value, frozen=True, omit_defaults=True):
     checks: tuple[tuple[str, str], ...] = ()
     fallback: bool | None = None
     instead: tuple[str, ...] = ()
+    pack: int | Literal["on"] | None = None
 
 
 NO_WISH = Wish()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -26,6 +27,7 @@ from scrimp.levers.record import Record
 from scrimp.levers.retry import Retry, RetrySettings
 from scrimp.levers.watch import Watch
 from scrimp.limits import BudgetStore, Limit, Purse, RuleStore
+from scrimp.packing_lever import packing
 from scrimp.pipeline.again import Again
 from scrimp.pipeline.background import Spawn
 from scrimp.pipeline.holds import Holds
@@ -112,6 +114,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
             priced=means.priced,
             judging=means.judging,
         ),
+        packing(settings.pack, means, _payers(means)),
         other.lever,
         prefixes,
         Retry(
@@ -157,11 +160,17 @@ def _coalesce(settings: Settings, means: Means) -> Lever | None:
         settings.coalesce.max_bytes, _ttl_s(settings), section.max_temperature
     )
 
+    return Coalesce(means.spawn, means.parts.clock, DIALECTS, shared, budgets=_payers(means))
+
+
+def _payers(means: Means) -> Callable[[Call], tuple[Limit | Purse, ...]]:
+    """What pays for a call: those who share anything must have it in common."""
+
     def budgets(call: Call) -> tuple[Limit | Purse, ...]:
         limits = means.rules.now.met(call.caller, call.target).limits
         return limits + call.caller.purses if call.caller.purses else limits
 
-    return Coalesce(means.spawn, means.parts.clock, DIALECTS, shared, budgets=budgets)
+    return budgets
 
 
 def _exact_cache(settings: Settings, means: Means) -> Lever | None:

@@ -13,6 +13,7 @@ from msgspec import Meta
 from scrimp.alerts.tables import AlertsSection
 from scrimp.budgets.tables import BudgetSection, BudgetTable, DegradeSection, TierTable
 from scrimp.likeness import Ignored
+from scrimp.packing.tables import PackSection
 from scrimp.prefixes.tables import PrefixCacheSection
 from scrimp.prices.own import PriceTables, UnpricedSection
 from scrimp.providers import SpokenDialect
@@ -202,6 +203,7 @@ class Settings(Section, frozen=True):
     trim: TrimSection = TrimSection()
     compact: CompactSection = CompactSection()
     prefix_cache: PrefixCacheSection = PrefixCacheSection()
+    pack: PackSection = PackSection()
     route: RouteSection = RouteSection()
     cascade: CascadeSection = CascadeSection()
     fallback: FallbackSection = FallbackSection()

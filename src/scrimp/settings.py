@@ -21,6 +21,7 @@ from scrimp.budgets.tables import SECTIONS, BudgetTable, TierTable, check_tables
 from scrimp.errors import ConfigError
 from scrimp.likeness import IGNORABLE
 from scrimp.notices import AlertKind
+from scrimp.packing.tables import PACKING_TABLES, check_pack
 from scrimp.prefixes.tables import PREFIX_TABLES
 from scrimp.prices.own import PriceSettings, PriceTables, UnpricedSection
 from scrimp.providers import DEFAULT_PROVIDERS, SpokenDialect
@@ -211,6 +212,7 @@ def _check(settings: Settings, source: str) -> None:
         check_cascade(settings.cascade)
         check_fallback(settings.fallback)
         check_shrinking(settings)
+        check_pack(settings)
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from error
 
@@ -274,6 +276,7 @@ _FIELDS = {
         *CASCADE_TABLES,
         *SHRINKING_TABLES,
         *PREFIX_TABLES,
+        *PACKING_TABLES,
     )
     for field in msgspec.structs.fields(section)
 }

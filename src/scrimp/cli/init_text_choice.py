@@ -41,6 +41,18 @@ CHOICE = """\
 # Sends tools by name, so that another order of the same ones breaks no prefix.
 #sort_tools = false
 
+# Short calls of one kind in one prompt: the rules are sent once for all of them.
+#[pack]
+#enabled = true
+# Task types that are packed unasked; without one only calls that ask for it.
+#tasks = ["classification"]
+# A prompt leaves with so many calls, or so long after the first of them.
+#calls = 10
+#wait_s = 0.5
+# Longer questions and answers go by themselves.
+#max_input_bytes = 4000
+#max_output_tokens = 256
+
 # The cheapest model that will do, for calls to scrimp/auto and scrimp/cheap.
 #[route]
 #enabled = true

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from scrimp.calls import COUNTERS, Attempt, Cost, Line, TraceLine, Usage
 from scrimp.ledger.adjustment import Adjustment, amounts_now
 from scrimp.ledger.explain_choice import choice_words, is_choice
-from scrimp.ledger.smaller import SMALLER, SUPPOSED
+from scrimp.ledger.smaller import APART, SMALLER, SUPPOSED
 from scrimp.ledger.steps import ESTIMATED, in_words
 from scrimp.money import PICO_PER_NANO, format_usd
 from scrimp.ports import Entry
@@ -172,6 +172,7 @@ def _guessed(entry: Entry) -> str:
         ("the same tokens at the price of the model that was asked", ESTIMATED),
         ("what was taken out of it, priced like what was sent", SMALLER),
         ("what its provider would have cached by itself", SUPPOSED),
+        ("its tokens as counted for a prompt of its own", APART),
     ]
     said = "; ".join(words for words, verdict in parts if verdict in verdicts)
     return f" (an estimate: {said})" if said else ""

@@ -18,7 +18,7 @@ from scrimp.errors import PriceUnknown
 from scrimp.ledger.adjustment import Amounts, booked_amounts
 from scrimp.ledger.booking import booked
 from scrimp.ledger.rollups import is_hit
-from scrimp.ledger.smaller import KNOWN, SMALLER, SUPPOSED
+from scrimp.ledger.smaller import APART, KNOWN, SMALLER, SUPPOSED
 from scrimp.ledger.steps import ESTIMATED, UNESTIMATED
 from scrimp.ports import Entry
 from scrimp.values import Value
@@ -35,7 +35,7 @@ REMARKS: Mapping[str, str] = {
 """What is said of calls that are not simply priced again."""
 
 _SHOWN_IDS = 3
-_AS_BOOKED = (SUPPOSED, ESTIMATED, UNESTIMATED, SMALLER, KNOWN)
+_AS_BOOKED = (SUPPOSED, ESTIMATED, UNESTIMATED, SMALLER, KNOWN, APART)
 
 
 class Prices(Protocol):

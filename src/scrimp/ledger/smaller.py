@@ -21,6 +21,9 @@ SMALLER = "saving_estimated"
 KNOWN = "saving_known"
 """Verdict of a call whose saving follows from the usage that the provider told."""
 
+APART = "saving_counted"
+"""Verdict of a call that shared a prompt: by itself it would have used the tokens counted."""
+
 SUPPOSED = "saving_supposed"
 """Verdict where what a provider would have cached by itself is supposed from its rules."""
 
@@ -127,7 +130,7 @@ def savings_of(trace: Trace, pricer: Pricer) -> list[Numbers]:
 
 
 def saved_line(lever: str, tokens: int, nanousd: int) -> Numbers:
-    """Numbers of a line `SMALLER` or `KNOWN`: what a lever saved with so many tokens."""
+    """Numbers of a line `SMALLER`, `KNOWN` or `APART`: what a lever saved with so many tokens."""
     return {_LEVER: lever, "tokens": tokens, _SAVED: nanousd}
 
 
@@ -137,10 +140,10 @@ def _nanousd(pricer: Pricer, usage: Usage, served: Attempt) -> int:
 
 
 def saved_by_less(lines: Iterable[TraceLine]) -> tuple[tuple[str, int], ...]:
-    """What each lever saved that sent less, or marks, as it was noted."""
+    """What each lever saved that sent less, or marks, or several at once, as it was noted."""
     found = []
     for line in lines:
-        if line.verdict in (SUPPOSED, SMALLER, KNOWN):
+        if line.verdict in (SUPPOSED, SMALLER, KNOWN, APART):
             numbers = dict(line.numbers)
             if isinstance(saved := numbers.get(_SAVED), int):
                 found.append((str(numbers.get(_LEVER)), saved))

@@ -20,6 +20,8 @@ UNESTIMATED = "baseline_unknown"
 _PROVIDER, _MODEL = "to_provider", "to_model"
 _FIRST, _PAST = "unserved_from", "unserved_to"
 _TAKEN, _TAKEN_PAST = "served_from", "served_to"
+UNSERVED, SERVED = (_FIRST, _PAST), (_TAKEN, _TAKEN_PAST)
+"""Numbers of a line that count attempts of its trace."""
 _ENDS = {_FIRST: _PAST, _TAKEN: _TAKEN_PAST}
 _LEVER, _ASKED = "lever", "asked_nanousd"
 

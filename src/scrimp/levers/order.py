@@ -29,6 +29,7 @@ ORDER: tuple[Place, ...] = (
     Place("compact", "the same for the texts of what is left"),
     Place("route", "the cheapest model that will do, of those that the budget still bears"),
     Place("cascade", "cheap first, then checks: each step may still fall back"),
+    Place("pack", "calls that go to one model share a prompt: one hold, one retry, one fallback"),
     Place("fallback", "another target after an error that retries did not mend", guard=True),
     Place("prefix_cache", "provider prompt caching; must see the shape of what is sent"),
     Place("retry", "same target again, above the budget, so that each try is held", guard=True),

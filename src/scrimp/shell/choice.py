@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Protocol
 
+from msgspec.structs import replace
+
 from scrimp.calls import Target
 from scrimp.choosing import NO_WISH, Wish
 from scrimp.errors import InvalidRequest, Rejected, UnknownModel
+from scrimp.packing.tables import pack_wish
 from scrimp.routing.tables import RouteSection, reference_of
 from scrimp.routing.wishes import (
     NAMES,
@@ -43,6 +46,8 @@ def wish_of(headers: Mapping[bytes, bytes], model: str) -> Wish:
         base = header_wish(label(headers, b"x-scrimp-route", _MOST_CHARS), base)
     if b"x-scrimp-checks" in headers:
         base = header_checks(label(headers, b"x-scrimp-checks", _MOST_CHARS), base)
+    if b"x-scrimp-pack" in headers:
+        base = replace(base, pack=pack_wish(label(headers, b"x-scrimp-pack")))
     return base
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
-from scrimp.simulator import phrases, samples
-from scrimp.simulator.conversation import Dice, Question, Tool
+from scrimp.simulator import packed, phrases, samples
+from scrimp.simulator.conversation import Dice, Question, Tool, Turn
 
 _WORD: Final = re.compile(r"[a-z0-9]+")
 _LABELS: Final = re.compile(
@@ -92,11 +93,20 @@ def _text(question: Question, dice: Dice) -> str:
     if question.json_schema is not None:
         return _json(question, asked, dice)
     last = question.turns[-1]
+    word, items = packed.items_of(asked) if last.role == "user" else ("", ())
+    if items:
+        return packed.answered(word, items, partial(_by_itself, question))
     if last.role == "tool":
         return _about_result(last.text, dice)
     if label := _label(question, asked, dice):
         return label
     return _prose(question, asked, dice)
+
+
+def _by_itself(question: Question, item: str) -> str:
+    """What is said to one of several messages: the same as if it had come alone."""
+    alone = replace(question, turns=(*question.turns[:-1], Turn("user", item)))
+    return answer(alone, 0).text
 
 
 def _json(question: Question, asked: str, dice: Dice) -> str:

@@ -1,0 +1,110 @@
+"""The lever that asks several calls in one prompt, as the settings switch it on."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Hashable, Mapping
+from typing import Protocol
+
+import uuid_utils
+
+from scrimp.calls import Call
+from scrimp.dialects import DIALECTS
+from scrimp.errors import PriceUnknown
+from scrimp.levers.pack import Pack, PackMeans, PackSettings, Prices
+from scrimp.packing.items import Bounds
+from scrimp.packing.tables import PackSection
+from scrimp.packing.worth import PackPrices
+from scrimp.pipeline.background import Spawn
+from scrimp.pipeline.together import Timer
+from scrimp.ports import Clock, Encoder, Pricer
+from scrimp.prices.book import PriceBook
+from scrimp.prices.pricing import resolve
+from scrimp.prices.rates import rate_at
+
+_LETTERS = "bcdfghjkmnpqrstvwxz23456789"
+_LETTERS_OF_A_MARK = 6  # 28 bits: of four hundred million guesses one is right
+_CACHED_FROM_TOKENS = 1_024
+"""Below this no provider reads anything from its prefix cache (OpenAI, Anthropic; 2026-11)."""
+
+
+class _Parts(Protocol):
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def encoder(self) -> Encoder: ...
+
+
+class _Means(Protocol):
+    """What of an engine the lever works with. `names` are those of providers in the book."""
+
+    @property
+    def parts(self) -> _Parts: ...
+    @property
+    def book(self) -> PriceBook: ...
+    @property
+    def names(self) -> dict[str, str]: ...
+    @property
+    def priced(self) -> Pricer: ...
+    @property
+    def spawn(self) -> Spawn: ...
+
+
+def packing(
+    section: PackSection, means: _Means, budgets: Callable[[Call], Hashable]
+) -> Pack | None:
+    """None where it is off. `budgets` gives what pays for a call."""
+    if not section.enabled:
+        return None
+    bounds = Bounds(section.max_input_bytes, section.max_output_tokens)
+    settings = PackSettings(frozenset(section.tasks), section.calls, section.wait_s, bounds)
+    parts = means.parts
+    return Pack(
+        PackMeans(
+            spawn=means.spawn,
+            later=_later,
+            clock=parts.clock,
+            encoder=parts.encoder,
+            pricer=means.priced,
+            prices=_prices(means.book, means.names),
+            dialects=DIALECTS,
+            new_word=_new_word,
+            new_id=lambda: str(uuid_utils.uuid7()),
+            budgets=budgets,
+        ),
+        settings,
+    )
+
+
+def _later(seconds: float, then: Callable[[], None]) -> Timer:
+    return asyncio.get_running_loop().call_later(seconds, then)
+
+
+def _new_word() -> str:
+    """What marks of one prompt begin with: nobody can guess it, and it spells nothing."""
+    return "".join(secrets.choice(_LETTERS) for _ in range(_LETTERS_OF_A_MARK))
+
+
+def _prices(book: PriceBook, names: Mapping[str, str]) -> Prices:
+    def prices(call: Call, rules_tokens: int) -> PackPrices | None:
+        target = call.target
+        provider = names.get(target.provider, target.provider)
+        try:
+            rates = resolve(target.model, provider, call.started_at, book=book)
+        except PriceUnknown:
+            return None
+        fresh, out, read = map(rates.of, ("input", "output", "cache_read"))
+        if fresh is None or out is None:
+            return None
+        into, rules = rate_at(fresh, rules_tokens), None
+        if read is not None and rules_tokens >= _CACHED_FROM_TOKENS and _is_cached(call):
+            rules = rate_at(read, rules_tokens)
+        return PackPrices(into, rate_at(out, rules_tokens), into if rules is None else rules)
+
+    return prices
+
+
+def _is_cached(call: Call) -> bool:
+    """OpenAI caches by itself, Anthropic what a call marks."""
+    return call.target.dialect != "anthropic.messages" or b"cache_control" in call.request.body
