@@ -6,17 +6,14 @@ One private event loop does the work for threads and for every event loop alike.
 from __future__ import annotations
 
 import hashlib
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
-from langchain_core.caches import BaseCache
 from langchain_core.messages.base import message_to_dict
 from langchain_core.messages.utils import messages_from_dict
 from langchain_core.outputs.chat_generation import ChatGeneration
@@ -25,11 +22,10 @@ from langchain_core.outputs.generation import Generation
 from scrimp.calls import Reply, ReplyFacts
 from scrimp.client.engine import Engine
 from scrimp.errors import ConfigError, StoreError
+from scrimp.integrations.langchain_kept import KeptAnswers
 from scrimp.own_replies import Opened, OwnReplies, open_own_replies
 from scrimp.ports import CacheScope, ReplyStore, StoredReply, StoreStats
 from scrimp.remembered import About
-
-log = logging.getLogger("scrimp.langchain")
 
 DAY_S = 24 * 3600
 MAX_BYTES = 256 * 2**20
@@ -68,7 +64,7 @@ class ExactAnswers:
         await replies.put(key, StoredReply(reply, now, ends, self.scope, about, asked_at))
 
 
-class ScrimpCache(BaseCache):
+class ScrimpCache(KeptAnswers[Opened, StoreStats]):
     """An exact cache: the same prompt to the same model with the same parameters is not sent again.
 
     Kept at `redis_url`, else in the file `path` (both shared by processes), else in memory; for
@@ -93,8 +89,7 @@ class ScrimpCache(BaseCache):
         own = OwnReplies(None if path is None else Path(path).expanduser(), redis_url, max_bytes)
         self._own = own
         self._exact = ExactAnswers(CacheScope(tenant), ttl_s)
-        self._engine: Engine[Opened] = Engine(partial(open_own_replies, own))
-        self.skipped = 0
+        super().__init__(Engine(partial(open_own_replies, own)), "the cache")
 
     def __repr__(self) -> str:
         """Where it is kept, without secrets."""
@@ -122,39 +117,6 @@ class ScrimpCache(BaseCache):
             key = self._exact.key(prompt, llm_string)
             await self._engine.acall(partial(self._keep, key=key, reply=reply))
 
-    def clear(self, **kwargs: Any) -> None:
-        """Forget all answers of this tenant. Raises StoreError, and TypeError for any argument."""
-        _no_more(kwargs)
-        self._engine.call(self._clear)
-
-    async def aclear(self, **kwargs: Any) -> None:
-        """The same, awaited."""
-        _no_more(kwargs)
-        await self._engine.acall(self._clear)
-
-    def stats(self) -> StoreStats:
-        """Hits, misses, entries and bytes of this tenant. Raises StoreError."""
-        return self._engine.call(self._stats)
-
-    async def astats(self) -> StoreStats:
-        """The same, awaited."""
-        return await self._engine.acall(self._stats)
-
-    def close(self) -> None:
-        """Let go of files and connections; the interpreter's exit does it, too."""
-        self._engine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     async def _look(self, opened: Opened, *, key: bytes) -> list[Generation] | None:
         try:
             reply = await self._exact.get(opened.replies, key)
@@ -174,12 +136,6 @@ class ScrimpCache(BaseCache):
 
     async def _stats(self, opened: Opened) -> StoreStats:
         return await opened.replies.stats(self._exact.scope.tenant)
-
-    def _skip(self, error: StoreError) -> None:
-        """On the engine's one thread, so it counts right."""
-        if not self.skipped:
-            log.warning("the cache is skipped until its store is well again: %s", error)
-        self.skipped += 1
 
 
 def reply_of(generations: Sequence[Generation]) -> Reply | None:
@@ -229,8 +185,3 @@ def generation_of(words: dict[str, Any]) -> Generation:
 def _meta(generation: Generation, name: str) -> str:
     message = getattr(generation, "message", None)
     return str(getattr(message, "response_metadata", {}).get(name) or "")
-
-
-def _no_more(given: dict[str, Any]) -> None:
-    if given:
-        raise TypeError(f"clear takes no arguments and forgets all, got: {', '.join(given)}")

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 import msgspec
-from langchain_core.caches import BaseCache
 from langchain_core.embeddings import Embeddings
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.outputs.generation import Generation
@@ -26,7 +22,7 @@ from langchain_core.outputs.generation import Generation
 from scrimp.by_meaning import JudgeFunction
 from scrimp.calls import Call, Caller, Reply, ReplyFacts
 from scrimp.client.engine import Engine
-from scrimp.errors import ConfigError, ScrimpError, StoreError
+from scrimp.errors import ConfigError, StoreError
 from scrimp.integrations.langchain_cache import (
     DAY_S,
     MAX_BYTES,
@@ -35,6 +31,7 @@ from scrimp.integrations.langchain_cache import (
     generations_of,
     reply_of,
 )
+from scrimp.integrations.langchain_kept import KeptAnswers
 from scrimp.integrations.langchain_words import body_saying, call_of, unworded, worded
 from scrimp.levers.semantic_cache import Missed
 from scrimp.meanings import SemanticStats
@@ -43,8 +40,6 @@ from scrimp.own_replies import OwnReplies
 from scrimp.ports import CacheScope, Next, StoreStats
 from scrimp.remembered import Chosen
 from scrimp.semantics.tables import SemanticCacheSection
-
-log = logging.getLogger("scrimp.langchain")
 
 _PATIENT_S = 2.0
 """How long a look-up may take: a model is slower, and embeddings may come from another machine."""
@@ -94,7 +89,7 @@ class _Pending:
             self.asked.popitem(last=False)
 
 
-class ScrimpSemanticCache(BaseCache):
+class ScrimpSemanticCache(KeptAnswers[OpenedMeanings, SemanticCacheStats]):
     """A semantic cache for `set_llm_cache`: of what it serves, `max_error` may be wrong at most.
 
     Until that is proven it serves by meaning nothing. With `score_threshold`, the cosine distance
@@ -137,8 +132,7 @@ class ScrimpSemanticCache(BaseCache):
         self._caller = Caller(options.tenant)
         self._exact = ExactAnswers(CacheScope(options.tenant), options.ttl_s)
         self._pending = _Pending()
-        self._engine: Engine[OpenedMeanings] = Engine(partial(open_own_meanings, own))
-        self.skipped = 0
+        super().__init__(Engine(partial(open_own_meanings, own)), "the semantic cache")
 
     def __repr__(self) -> str:
         """Where it is kept, without secrets."""
@@ -164,42 +158,9 @@ class ScrimpSemanticCache(BaseCache):
             asked = (prompt, llm_string)
             await self._engine.acall(partial(self._keep, asked=asked, given=(reply, return_val)))
 
-    def clear(self, **kwargs: Any) -> None:
-        """Forget all answers of this tenant. Raises StoreError, and TypeError for any argument."""
-        _no_more(kwargs)
-        self._engine.call(self._clear)
-
-    async def aclear(self, **kwargs: Any) -> None:
-        """The same, awaited."""
-        _no_more(kwargs)
-        await self._engine.acall(self._clear)
-
-    def stats(self) -> SemanticCacheStats:
-        """What is kept, counted and known of what is wrong. Raises StoreError."""
-        return self._engine.call(self._stats)
-
-    async def astats(self) -> SemanticCacheStats:
-        """The same, awaited."""
-        return await self._engine.acall(self._stats)
-
     def settle(self) -> None:
         """Wait until all answers so far are learned from; `close` does it, too, for a while."""
         self._engine.call(_settle)
-
-    def close(self) -> None:
-        """Let go of files and connections; the interpreter's exit does it, too."""
-        self._engine.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     async def _look(
         self, opened: OpenedMeanings, *, prompt: str, llm_string: str
@@ -255,12 +216,6 @@ class ScrimpSemanticCache(BaseCache):
             await opened.parts.stats(tenant),
             max(missing.values(), default=0),
         )
-
-    def _skip(self, error: ScrimpError) -> None:
-        """On the engine's one thread, so it counts right."""
-        if not self.skipped:
-            log.warning("the semantic cache is skipped until it is well again: %s", error)
-        self.skipped += 1
 
 
 def name_of(embeddings: Embeddings) -> str:
@@ -324,8 +279,3 @@ def _asking(model: BaseChatModel) -> Next:
 
 async def _settle(opened: OpenedMeanings) -> None:
     await opened.parts.later.drained()
-
-
-def _no_more(given: dict[str, Any]) -> None:
-    if given:
-        raise TypeError(f"clear takes no arguments and forgets all, got: {', '.join(given)}")

@@ -1,4 +1,4 @@
-"""A file of remembered answers, by word or by meaning: opened to write or to read, 0600, in WAL."""
+"""A file of remembered answers, by word or by meaning: opened to write, 0600, in WAL."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 import sqlite3
 from pathlib import Path
 
-from scrimp.errors import StoreError
 from scrimp.stores.private_file import identity, make_folder, open_private
 from scrimp.stores.sqlite_schema import Schema, use_wal
 
+MADE_BY = 'scrimp serve makes it, with engine = "sqlite"'
 _PAGE_BYTES = 8192  # of 4096, a page would often hold one answer, or few vectors, and much air
 
 
@@ -38,35 +38,4 @@ def opened_to_write(schema: Schema, path: Path, *, busy_timeout_ms: int) -> sqli
     except BaseException:
         connection.close()
         raise
-    return connection
-
-
-def opened_to_read(schema: Schema, path: Path, *, busy_timeout_ms: int) -> sqlite3.Connection:
-    """Change nothing. Raises StoreError."""
-    what = schema.what
-    if not path.is_file():
-        raise StoreError(
-            f'there is no {what} at {path} (scrimp serve makes it, with engine = "sqlite")'
-        )
-    try:
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro",
-            uri=True,
-            isolation_level=None,
-            check_same_thread=False,
-            timeout=busy_timeout_ms / 1000,
-        )
-    except sqlite3.Error as error:
-        raise StoreError(f"the {what} {path} cannot be opened: {error}") from error
-    try:
-        found = schema.recognise(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        raise StoreError(f"the {what} {path} cannot be read: {error}") from error
-    except StoreError:
-        connection.close()
-        raise
-    if found < len(schema.scripts()):
-        connection.close()
-        raise StoreError(f"{path} has schema version {found} (`scrimp serve` brings it up to date)")
     return connection

@@ -10,8 +10,8 @@ import sqlite3
 from pathlib import Path
 from typing import Literal
 
-from scrimp.errors import StoreError
 from scrimp.stores.private_file import Identity, identity, make_folder, open_private
+from scrimp.stores.sqlite_reading import opened_to_read
 from scrimp.stores.sqlite_schema import Schema, use_wal
 
 __all__ = [
@@ -65,28 +65,5 @@ def open_writer(
 
 def open_reader(path: Path) -> sqlite3.Connection:
     """A connection that can only read, beside a writer. Raises StoreError."""
-    if not path.is_file():
-        msg = f"there is no ledger at {path} (it is made by the first `scrimp serve`)"
-        raise StoreError(msg)
-    try:
-        connection = sqlite3.connect(
-            f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=2.0
-        )
-    except sqlite3.Error as error:
-        raise StoreError(f"the ledger {path} cannot be opened: {error}") from error
-    try:
-        found = SCHEMA.recognise(connection, path)
-    except sqlite3.Error as error:
-        connection.close()
-        raise StoreError(f"the ledger {path} cannot be read: {error}") from error
-    except StoreError:
-        connection.close()
-        raise
-    if found < len(migrations()):
-        connection.close()
-        msg = (
-            f"{path} has schema version {found}, this Scrimp reads {len(migrations())} "
-            "(`scrimp serve` brings it up to date)"
-        )
-        raise StoreError(msg)
-    return connection
+    made_by = "it is made by the first `scrimp serve`"
+    return opened_to_read(SCHEMA, path, busy_timeout_ms=2000, made_by=made_by)

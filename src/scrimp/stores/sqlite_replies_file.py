@@ -15,8 +15,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from scrimp.errors import StoreError
-from scrimp.stores.sqlite_cache_file import opened_to_read, opened_to_write
+from scrimp.stores.sqlite_cache_file import MADE_BY, opened_to_write
 from scrimp.stores.sqlite_ledger_file import Identity, identity, make_folder, open_private
+from scrimp.stores.sqlite_reading import opened_to_read
 from scrimp.stores.sqlite_schema import Schema
 
 APPLICATION_ID = 0x53435243
@@ -50,7 +51,7 @@ def open_writer(path: Path, *, busy_timeout_ms: int) -> sqlite3.Connection:
 
 def open_reader(path: Path, *, busy_timeout_ms: int = 0) -> sqlite3.Connection:
     """A connection that only reads. Raises StoreError."""
-    return opened_to_read(SCHEMA, path, busy_timeout_ms=busy_timeout_ms)
+    return opened_to_read(SCHEMA, path, busy_timeout_ms=busy_timeout_ms, made_by=MADE_BY)
 
 
 def damaged_path(path: Path) -> Path:

@@ -10,7 +10,8 @@ from typing import Any
 from scrimp.errors import StoreError
 from scrimp.meanings import SemanticStats
 from scrimp.ports import CacheScope
-from scrimp.stores.sqlite_cache_file import opened_to_read, opened_to_write
+from scrimp.stores.sqlite_cache_file import MADE_BY, opened_to_write
+from scrimp.stores.sqlite_reading import opened_to_read
 from scrimp.stores.sqlite_schema import Schema
 
 APPLICATION_ID = 0x5343524D
@@ -36,7 +37,7 @@ def open_writer(path: Path, *, busy_timeout_ms: int) -> sqlite3.Connection:
 
 def open_reader(path: Path, *, busy_timeout_ms: int = 0) -> sqlite3.Connection:
     """A connection that only reads. Raises StoreError."""
-    connection = opened_to_read(SCHEMA, path, busy_timeout_ms=busy_timeout_ms)
+    connection = opened_to_read(SCHEMA, path, busy_timeout_ms=busy_timeout_ms, made_by=MADE_BY)
     connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
     return connection
 
