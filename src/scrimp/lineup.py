@@ -39,6 +39,7 @@ from scrimp.routing.regions import Regions
 from scrimp.settings import Settings, ttl_seconds
 from scrimp.shrinking_levers import is_cached, shrinking
 from scrimp.targets import Targets
+from scrimp.traits_reader import reader_of
 from scrimp.translation.translator import Translator
 from scrimp.weights import Scales
 
@@ -99,6 +100,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
             means.parts.clock,
             means.priced,
             keep_content=settings.ledger.keep_content,
+            traits_of=reader_of(settings),
         ),
         _rate_limit(settings, means),
         _watch(settings, means),

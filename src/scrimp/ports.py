@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from scrimp.calls import Attempt, Call, Cost, Headers, Reply, Target, TraceLine, Usage
 from scrimp.remembered import UNNAMED, About, Chosen
+from scrimp.traits import Traits
 from scrimp.values import Value
 
 Next = Callable[[Call], Awaitable[Reply]]
@@ -175,7 +176,7 @@ class Entry(Value, frozen=True):
     three are equal when the provider's own usage priced every attempt. `baseline_nanousd` is what
     the call would have cost untouched; `baseline - cost = sum(saved)` whenever both are known.
     `content` stays None unless settings ask for it. `untouched` is the attempt that a lever's
-    answer stood in for, as far as its price depends on it.
+    answer stood in for, as far as its price depends on it; `traits` what a paid call is known by.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"request_content", "reply_content"})
@@ -216,6 +217,7 @@ class Entry(Value, frozen=True):
     request_content: str | None = None
     reply_content: str | None = None
     untouched: Attempt | None = None
+    traits: Traits | None = None
 
 
 class LedgerHealth(Value, frozen=True):

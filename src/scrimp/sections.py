@@ -160,10 +160,14 @@ class RetrySection(Section, frozen=True):
 
 
 class LedgerSection(Section, frozen=True):
-    """The ledger's file (in the state folder by default). Content is kept only when asked for."""
+    """The ledger's file (in the state folder by default). Content is kept only when asked for.
+
+    `traits` are keyed digests and sizes of paid calls, which `scrimp advise` reads.
+    """
 
     path: str = ""
     keep_content: bool = False
+    traits: bool = True
 
 
 class KeySettings(Section, frozen=True):

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from scrimp.calls import Usage
 from scrimp.ports import Ledger
 from scrimp.stores.sqlite_ledger import SqliteLedger
+from scrimp.traits import Traits
 from tests.support.ledger_entries import call_id, entry, kept
 
 
@@ -47,6 +48,17 @@ async def test_an_entry_with_nothing_known_comes_back_as_it_was(ledger: Ledger) 
     )
     ledger.append(bare)
     assert await ledger.find(call_id(2)) == kept(bare)
+
+
+async def test_traits_come_back_as_they_were(ledger: Ledger) -> None:
+    """Digests of either sign, and those that a call has none of."""
+    whole = Traits(900, -(2**63), 2**63 - 1, 0, -1, 7, 300, 40, 512, own_marks=True)
+    ledger.append(replace(entry(1), traits=whole))
+    ledger.append(replace(entry(2), traits=Traits(12)))
+    for number, traits in ((1, whole), (2, Traits(12))):
+        found = await ledger.find(call_id(number))
+        assert found is not None
+        assert found.traits == traits
 
 
 async def test_content_is_kept_only_when_it_is_given(ledger: Ledger) -> None:

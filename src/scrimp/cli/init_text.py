@@ -248,6 +248,7 @@ TEMPLATE = (
 #path = ""
 # Keep what was asked and answered. Off, so that the ledger holds no prompt.
 #keep_content = false
+#traits = true  # keyed digests and sizes of paid calls, no words: what scrimp advise reads
 
 # How budgets are kept. "auto", "sqlite": in a file that all workers share; "memory": one process.
 #[budget]

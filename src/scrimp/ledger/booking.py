@@ -30,6 +30,7 @@ from scrimp.errors import Rejected, UpstreamError
 from scrimp.ledger.smaller import saved_by_less
 from scrimp.ledger.steps import saved_by_moves, served_of, spent_in_vain
 from scrimp.ports import Entry
+from scrimp.traits import Traits
 from scrimp.values import Value
 
 CLIENT_CLOSED = 499  # nginx's word for a client that left; no RFC has one
@@ -154,7 +155,9 @@ def total_usage(attempts: Sequence[Attempt]) -> Usage:
     return Usage(**sums, suspect=suspects)
 
 
-def entry_of(call: Call, ending: Ending, *, keep_content: bool) -> Entry:
+def entry_of(
+    call: Call, ending: Ending, *, keep_content: bool, traits: Traits | None = None
+) -> Entry:
     """The ledger entry of a call whose trace is booked."""
     trace, caller, cost_of = call.trace, call.caller, call.trace.booked
     cost = cost_of.cost if cost_of else UNKNOWN_COST
@@ -201,6 +204,7 @@ def entry_of(call: Call, ending: Ending, *, keep_content: bool) -> Entry:
         request_content=_text(call.request.body) if keep_content else None,
         reply_content=_text(reply.body) if keep_content and reply and reply.body else None,
         untouched=_untouched(call, ending),
+        traits=traits,
     )
 
 

@@ -6,6 +6,7 @@ counting first, to the outbox.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -32,6 +33,10 @@ from scrimp.ledger.steps import (
 )
 from scrimp.pipeline.priced import priced
 from scrimp.ports import Clock, Ledger, Next, Outbox, Pricer, Settlement
+from scrimp.traits import Traits
+
+TraitsOf = Callable[[Call], Traits]
+"""What a call is known by, without a word of it."""
 
 
 class Record:
@@ -41,13 +46,21 @@ class Record:
     fail_closed: ClassVar[bool] = True
 
     def __init__(
-        self, ledger: Ledger, outbox: Outbox, clock: Clock, pricer: Pricer, *, keep_content: bool
+        self,
+        ledger: Ledger,
+        outbox: Outbox,
+        clock: Clock,
+        pricer: Pricer,
+        *,
+        keep_content: bool,
+        traits_of: TraitsOf | None = None,
     ) -> None:
         self._ledger = ledger
         self._outbox = outbox
         self._clock = clock
         self._pricer = pricer
         self._keep_content = keep_content
+        self._traits_of = traits_of
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """Pass the call on; book it however it ends."""
@@ -78,11 +91,24 @@ class Record:
             trace.booked = named("degrade", trace.booked)
         if not self._ledger.ok:
             trace.note(self.name, "ledger_behind", {"pending": self._ledger.health().pending})
-        entry = entry_of(call, ending, keep_content=self._keep_content)
+        keep, traits = self._keep_content, self._traits(call)
+        entry = entry_of(call, ending, keep_content=keep, traits=traits)
         if any(needs_estimate(attempt, call) for attempt in trace.attempts):
             self._outbox.put(Settlement(call, entry))
         else:
             self._ledger.append(entry)
+
+    def _traits(self, call: Call) -> Traits | None:
+        """Of a client's call that was paid for; what a lever answered could not cost less."""
+        read = self._traits_of
+        if read is None or call.purpose != "client" or not call.trace.attempts:
+            return None
+        if call.operation not in ("chat", "embeddings"):
+            return None
+        try:
+            return read(call)
+        except (ValueError, TypeError, RecursionError):  # an odd body is no reason not to book
+            return None
 
     def _price_as_asked(self, call: Call) -> None:
         """Note what the models would have cost, for the same tokens, that levers have left."""

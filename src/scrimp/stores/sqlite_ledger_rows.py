@@ -23,10 +23,12 @@ from scrimp.calls import Attempt, TraceLine, Usage
 from scrimp.errors import StoreError
 from scrimp.ledger.rollups import COUNTERS, EPOCH, Counts, RollupKey, flat, rollups
 from scrimp.ports import Entry
+from scrimp.traits import Traits
 
 Row = tuple[Any, ...]
 
 USAGE = (*COUNTERS_OF_USAGE, "suspect")
+TRAITS = Traits.__struct_fields__
 COLUMNS = (
     *("id", "at_us", "purpose", "operation", "dialect", "provider", "model_requested", "model"),
     *("status", "outcome", "served_by", "stream"),
@@ -35,6 +37,7 @@ COLUMNS = (
     *("saved", "price_version", "latency_ms", "upstream_ms", "ttft_ms"),
     *("tenant", "key", "team", "user", "task", "task_source", "tags", "session"),
     *("trace", "attempts", "request_content", "reply_content", "untouched"),
+    *TRAITS,
 )
 ROLLUP_COLUMNS = ("dimension", "hour", "tenant", "value", *COUNTERS)
 
@@ -60,6 +63,8 @@ _attempts = msgspec.json.Decoder(tuple[Attempt, ...]).decode
 _one_attempt = msgspec.json.Decoder(Attempt).decode
 
 _usage_values = attrgetter(*USAGE)
+_trait_values = attrgetter(*TRAITS)
+_NO_TRAITS = (None,) * len(TRAITS)
 _before_usage = attrgetter(*COLUMNS[2 : COLUMNS.index(USAGE[0])])
 _before_saved = attrgetter(*COLUMNS[COLUMNS.index("cost_basis") : COLUMNS.index("saved")])
 _before_tags = attrgetter(*COLUMNS[COLUMNS.index("price_version") : COLUMNS.index("tags")])
@@ -98,6 +103,7 @@ def to_row(entry: Entry) -> Row:
         entry.request_content,
         entry.reply_content,
         None if entry.untouched is None else _encode(_kept(entry.untouched)).decode(),
+        *(_NO_TRAITS if entry.traits is None else _trait_values(entry.traits)),
     )
 
 
@@ -115,9 +121,16 @@ def to_entry(row: Row) -> Entry:
         values["attempts"] = _attempts(values["attempts"])
         if (untouched := values["untouched"]) is not None:
             values["untouched"] = _one_attempt(untouched)
+        values["traits"] = _traits({name: values.pop(name) for name in TRAITS})
     except (TypeError, ValueError) as error:  # msgspec's decoding errors are ValueErrors
         raise StoreError(f"a row of the ledger cannot be read: {type(error).__name__}") from error
     return Entry(**values)
+
+
+def _traits(values: dict[str, Any]) -> Traits | None:
+    if values["body_bytes"] is None:
+        return None
+    return Traits(**{**values, "own_marks": bool(values["own_marks"])})
 
 
 def select(where: str, *, also: str = "") -> str:

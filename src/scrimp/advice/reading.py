@@ -1,0 +1,116 @@
+"""Reads what a call is known by, in some microseconds and without keeping a word of it. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from scrimp.calls import Call
+from scrimp.dialects.base import Dialect
+from scrimp.dialects.json_body import encode
+from scrimp.fingerprint import body_bytes, fingerprint, why_not
+from scrimp.likeness import STAMPS, alike_fields
+from scrimp.shrinking.blocks import RESULT_SIGNS, results_changed
+from scrimp.traits import Traits
+
+MOST_BYTES: Final = 32 * 1024
+"""Of a body that is compared with others but for its stamps: what is longer is a conversation, and
+does not come again."""
+_MOST_LOOSE_BYTES: Final = 8 * 1024  # people who type the same in other ways type less
+_LOWER: Final = bytes(code + 32 if 0x41 <= code <= 0x5A else code for code in range(256))
+_SPACES: Final = b" \t\r\n"
+_FIRST_ROLES: Final = ("system", "developer")
+_OWN_MARK: Final = b'"cache_control"'
+_HOTTEST: Final = 1.0
+
+
+class Reader:
+    """`secret` keeps digests from being compared with those of guessed prompts."""
+
+    def __init__(self, dialects: Mapping[str, Dialect], secret: bytes) -> None:
+        self._dialects = dialects
+        self._secret = secret
+
+    def __call__(self, call: Call) -> Traits:
+        """Raises RecursionError for what nobody nests like this."""
+        request, name = call.request, call.target.dialect
+        fields, size = request.fields, len(request.body)
+        bare = alike_fields(fields, name, STAMPS) if size <= MOST_BYTES else None
+        prompt = stamped = loose = None
+        if _may_come_again(call):
+            dialect = self._dialects[name]
+            body = body_bytes(call, dialect.cache_fields(request))
+            prompt = self._digest(call, fingerprint(call, dialect, body))
+            if bare is not None:
+                body = b"~" + body_bytes(call, dialect.cache_fields(replace(request, fields=bare)))
+                stamped = self._digest(call, fingerprint(call, dialect, body))
+            if size <= _MOST_LOOSE_BYTES:
+                loose = self._digest(call, fingerprint(call, dialect, _loose(body)))
+        first = _beginning(fields)
+        said = encode(first) if first else b""
+        same = None if bare is None else encode(_beginning(bare))
+        return Traits(
+            body_bytes=size,
+            prompt=prompt,
+            stamped=stamped,
+            loose=loose,
+            system=self._digest(call, said) if said else None,
+            system_stamped=self._digest(call, same) if same and same != said else None,
+            system_bytes=len(said),
+            result_bytes=_result_bytes(fields, name) if _has_results(call) else 0,
+            max_output_tokens=request.max_output_tokens,
+            own_marks=_OWN_MARK in request.body,
+        )
+
+    def _digest(self, call: Call, data: bytes) -> int:
+        digest = hashlib.blake2b(digest_size=8, key=self._secret)
+        digest.update(call.caller.tenant.encode("utf-8", "surrogatepass") + b"\0")
+        digest.update(hashlib.sha256(data).digest())
+        return int.from_bytes(digest.digest(), signed=True)
+
+
+def _may_come_again(call: Call) -> bool:
+    """Whether an answer from memory would have been allowed, whatever the settings say of it."""
+    asked_s = 1 if call.cache.ttl_s is None else call.cache.ttl_s
+    return call.cache.mode != "refresh" and not why_not(call, asked_s, max_temperature=_HOTTEST)
+
+
+def _loose(body: bytes) -> bytes:
+    return body.replace(b"\\n", b"").translate(_LOWER, _SPACES)
+
+
+def _beginning(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What stands before the first turn, and comes again with every call of a program."""
+    found = {name: fields[name] for name in ("tools", "system", "instructions") if fields.get(name)}
+    for name in ("messages", "input"):
+        turns = fields.get(name)
+        if not isinstance(turns, list):
+            continue
+        first = []
+        for turn in turns:
+            if not isinstance(turn, dict) or turn.get("role") not in _FIRST_ROLES:
+                break
+            first.append(turn)
+        if first:
+            found[name] = first
+    return found
+
+
+def _has_results(call: Call) -> bool:
+    sign = RESULT_SIGNS.get(call.target.dialect)
+    return sign is not None and sign in call.request.body
+
+
+def _result_bytes(fields: Mapping[str, Any], dialect: str) -> int:
+    size = 0
+
+    def counted(_: str, text: str) -> str:
+        nonlocal size
+        size += len(text)
+        return text
+
+    results_changed(fields, dialect, counted)
+    return size
