@@ -33,6 +33,7 @@ from scrimp.pipeline.semantic_scopes import Scopes
 from scrimp.pipeline.semantic_servings import Feedback, Servings
 from scrimp.ports import Clock, Next
 from scrimp.remembered import Chosen
+from scrimp.routing.stand_ins import Admits, StandIns, itself
 from scrimp.semantics.bypass import BypassRules
 from scrimp.semantics.deciding import Policies
 from scrimp.semantics.scope import ScopeRules
@@ -184,7 +185,8 @@ def join(
         dialect = DIALECTS["openai.embeddings"]
         opened.calls.begin(Means(engine.handle, engine.clock, engine.new_id, dialect))
     parts = parts_of(settings, opened, engine)
-    return parts, lever_of(settings, parts, engine.clock, opened.secret)
+    admits = StandIns(settings.route, settings.cascade, engine.targets, DIALECTS)
+    return parts, lever_of(settings, parts, engine.clock, opened.secret, admits)
 
 
 def parts_of(settings: Settings, opened: ByMeaning, engine: Engine) -> SemanticParts:
@@ -215,7 +217,11 @@ def parts_with(
 
 
 def lever_of(
-    settings: Settings, parts: SemanticParts, clock: Clock, secret: bytes
+    settings: Settings,
+    parts: SemanticParts,
+    clock: Clock,
+    secret: bytes,
+    admits: Admits = itself,
 ) -> SemanticCache:
     """The lever over its parts."""
     section = settings.semantic_cache
@@ -228,6 +234,7 @@ def lever_of(
         BypassRules(max_temperature=section.max_temperature, words=words),
         ttl_s,
         section.limit_s,
+        admits,
     )
     return SemanticCache(parts, clock, DIALECTS, lever)
 

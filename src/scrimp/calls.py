@@ -380,6 +380,7 @@ class Reply(Value, frozen=True):
     `body` is as the provider sent it: a JSON document or an event stream, as `framing` says. It is
     None when the reply was too large to keep (it has then streamed on). `served_by` names the
     lever that answered, or `upstream`. `asked_at` is set where it was asked for before this call.
+    `by` is the model that answered, as `provider/model`; empty where that is not known.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"headers", "body"})
@@ -392,3 +393,4 @@ class Reply(Value, frozen=True):
     cacheable: bool
     served_by: str = "upstream"
     asked_at: datetime | None = None
+    by: str = ""

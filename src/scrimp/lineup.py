@@ -36,6 +36,7 @@ from scrimp.ports import Claims, Clock, Ledger, Lever, Outbox, Pricer, ReplyStor
 from scrimp.prefixing import prefix_cache
 from scrimp.prices.book import PriceBook
 from scrimp.routing.regions import Regions
+from scrimp.routing.stand_ins import StandIns
 from scrimp.settings import Settings, ttl_seconds
 from scrimp.shrinking_levers import is_cached, shrinking
 from scrimp.targets import Targets
@@ -187,6 +188,7 @@ def _exact_cache(settings: Settings, means: Means) -> Lever | None:
         older_s=max(older_s(settings), stale_s),
         stale_s=stale_s,
         ignored=frozenset(section.ignore),
+        admits=StandIns(settings.route, settings.cascade, means.targets, DIALECTS),
     )
     turns = None
     if means.parts.claims is not None and section.wait_s:
@@ -235,6 +237,7 @@ def _degrade(settings: Settings, means: Means, worst_case: WorstCase) -> Lever |
             max_output_tokens=section.max_output_tokens,
             notice=section.notice or NOTICE,
             ignored=frozenset(settings.exact_cache.ignore),
+            admits=StandIns(settings.route, settings.cascade, targets, DIALECTS),
         ),
     )
 

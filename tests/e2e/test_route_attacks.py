@@ -12,7 +12,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from scrimp.simulator import Simulator
 from scrimp.stores.sqlite_routes import APPLICATION_ID
+from tests.support.gateway import gateway
 from tests.support.stage import Stage, staged
 
 _SECRET = "sk-scrimp-of-ci"
@@ -191,3 +193,23 @@ def test_what_is_no_chat_takes_no_choice() -> None:
             f"{stage.url}/v1/responses", json={"model": "scrimp/cheap", "input": "hello"}
         )
         assert (said.status_code, asked(stage)) == (200, ["gpt-4o-mini"])
+
+
+def test_what_a_cheap_model_answered_is_forgotten_with_the_policy(tmp_path: Path) -> None:
+    """Settings that name other models, or none, get no answer that the old ones have paid for."""
+    kept = f'[exact_cache]\nengine = "sqlite"\npath = "{tmp_path / "answers.sqlite"}"\n'
+    every = _ROUTE.replace("[route]", '[route]\ncalls = "all"')
+    simple = "What is this?"
+    with Simulator() as sim:
+        with gateway(sim.url, more=kept + every) as running:
+            first = post(Stage(sim, running), "gpt-4o", simple)
+            assert "mini" in first.json()["model"]
+        with gateway(sim.url, more=kept) as running:
+            stage = Stage(sim, running)
+            direct, again = post(stage, "gpt-4o", simple), post(stage, "gpt-4o", simple)
+            assert [direct.json()["model"], again.json()["model"]] == ["gpt-4o-2024-08-06"] * 2
+            assert "exact_cache=not_admitted" in direct.headers["x-scrimp-trace"]
+            assert again.headers["x-scrimp-trace"] == "exact_cache=hit"
+        with gateway(sim.url, more=kept + every) as running:
+            routed = post(Stage(sim, running), "gpt-4o", simple)
+            assert routed.headers["x-scrimp-trace"] == "exact_cache=hit"

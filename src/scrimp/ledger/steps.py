@@ -122,6 +122,11 @@ def same_place(one: Target, other: Target) -> bool:
     return (one.provider, one.model) == (other.provider, other.model)
 
 
+def place_name(target: Target) -> str:
+    """Of a model of a provider, in whatever dialect: as clients ask for it."""
+    return f"{target.provider}/{target.model}"
+
+
 def saved_by_moves(served: Cost, lines: Iterable[TraceLine]) -> tuple[tuple[str, int], ...] | None:
     """What each lever saved that changed the model; None where a price is not known.
 

@@ -22,6 +22,7 @@ from scrimp.fingerprint import body_alike, fingerprint
 from scrimp.ledger.steps import sent_to
 from scrimp.likeness import Ignored
 from scrimp.ports import Next, ReplyStore
+from scrimp.routing.stand_ins import Admits, itself
 
 DEGRADED = words.DEGRADED
 NOTICE = "[This answer was limited to {tokens} tokens: budget '{budget}' is used up.]"
@@ -33,7 +34,7 @@ class DegradeSettings:
     """`only` are ladders for some calls; the first that fits is taken, else `ladder`.
 
     `keeps_older` says whether answers beyond their time are kept at all, `ignored` what their keys
-    ignore.
+    ignore, `admits` whether one may be served that another model gave.
     """
 
     ladder: tuple[Rung, ...] = ("older_answer", "cheaper_model", "shorter_answer")
@@ -44,6 +45,7 @@ class DegradeSettings:
     max_output_tokens: int = 100
     notice: str = NOTICE
     ignored: frozenset[Ignored] = frozenset()
+    admits: Admits = itself
 
 
 class Degrade:
@@ -129,7 +131,7 @@ class Degrade:
             stored = await self._replies.get(key)
         except StoreError:
             return self._skip(call, "older_answer", "store_down")
-        if stored is None:
+        if stored is None or not self._settings.admits(call, stored.reply):
             return self._skip(call, "older_answer", "none")
         age_s = int((call.started_at - stored.stored_at).total_seconds())
         self._tell(call, "older_answer", {"age_s": age_s})

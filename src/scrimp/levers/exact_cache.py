@@ -24,6 +24,7 @@ from scrimp.pipeline.again import Again
 from scrimp.pipeline.turns import Turns
 from scrimp.ports import CacheScope, Clock, Next, ReplyStore, StoredReply
 from scrimp.remembered import About
+from scrimp.routing.stand_ins import Admits, itself
 from scrimp.tasks import TTL_S
 
 _WORTH_TELLING_MS = 2  # less is the look-up itself
@@ -36,7 +37,8 @@ class ExactCacheSettings:
     A call that asks for more variety than `max_temperature` wants a new answer each time. Answers
     stay in the store for `older_s` beyond their time, for a lever that may serve older ones;
     in the first `stale_s` of it they are served once more at once, and asked for anew. Prompts
-    that differ only by what is `ignored` share an answer.
+    that differ only by what is `ignored` share an answer. `admits` says whether an answer may be
+    served to a call that another model gave than the one it asks for.
     """
 
     ttl_s: Mapping[str, int] = field(default_factory=dict)
@@ -45,6 +47,7 @@ class ExactCacheSettings:
     older_s: int = 0
     stale_s: int = 0
     ignored: frozenset[Ignored] = frozenset()
+    admits: Admits = itself
 
 
 class ExactCache:
@@ -106,7 +109,7 @@ class ExactCache:
         It is no look-up of a client's, and not counted.
         """
         key, ttl_s = self._key_of(call)
-        return await self._store.get(key, max_age_s=self._max_age_s(call, ttl_s)) is not None
+        return await self._peek(call, key, self._max_age_s(call, ttl_s)) is not None
 
     async def keep(self, call: Call, reply: Reply) -> bool:
         """Remember a reply that came another way. Raises as `known` does, and StoreError."""
@@ -135,7 +138,8 @@ class ExactCache:
         """Ask, unless another process does and its answer comes in time."""
         assert self._turns is not None  # noqa: S101 - told to the type checker
         since_s = self._clock.monotonic()
-        turn = await self._turns.enter(key, partial(self._peek, key, self._max_age_s(call, ttl_s)))
+        peek = partial(self._peek, call, key, self._max_age_s(call, ttl_s))
+        turn = await self._turns.enter(key, peek)
         waited_ms = int((self._clock.monotonic() - since_s) * 1000)
         more = {"waited_ms": waited_ms} if waited_ms >= _WORTH_TELLING_MS else {}
         if isinstance(turn, StoredReply):
@@ -173,12 +177,12 @@ class ExactCache:
             anew, reply = await self._again.ask(call, about)
             await self._remember(anew, key, reply, ttl_s=ttl_s)
             return
-        turn = await self._turns.enter(key, partial(self._peek, key, ttl_s))
+        turn = await self._turns.enter(key, partial(self._peek, call, key, ttl_s))
         if isinstance(turn, StoredReply):
             return
         kept: bool | None = None
         try:
-            if await self._peek(key, ttl_s) is None:  # another process may have been quicker
+            if await self._peek(call, key, ttl_s) is None:  # another process may have been quicker
                 anew, reply = await self._again.ask(call, about)
                 kept = await self._remember(anew, key, reply, ttl_s=ttl_s)
         except Exception:
@@ -198,7 +202,7 @@ class ExactCache:
         self, call: Call, key: bytes, scope: CacheScope, max_age_s: int | None
     ) -> StoredReply | None:
         try:
-            return await self._store.get(key, scope, max_age_s=max_age_s)
+            return self._admitted(call, await self._store.get(key, scope, max_age_s=max_age_s))
         except StoreError as error:
             if call.cache.mode == "only":  # skipping this lever would pay for an answer after all
                 msg = (
@@ -207,9 +211,16 @@ class ExactCache:
                 raise InvalidRequest(msg) from error
             raise
 
-    async def _peek(self, key: bytes, max_age_s: int | None) -> StoredReply | None:
+    async def _peek(self, call: Call, key: bytes, max_age_s: int | None) -> StoredReply | None:
         """Look for an answer that another process may have got; counted once, as the miss."""
-        return await self._store.get(key, max_age_s=max_age_s)
+        return self._admitted(call, await self._store.get(key, max_age_s=max_age_s))
+
+    def _admitted(self, call: Call, stored: StoredReply | None) -> StoredReply | None:
+        """None where another model gave it, which may not answer the call any more."""
+        if stored is None or self._settings.admits(call, stored.reply):
+            return stored
+        call.trace.note(self.name, "not_admitted", {"answered_by": stored.reply.by})
+        return None
 
     async def _only_from_below(self, call: Call, next: Next) -> Reply:
         if call.cache.mode == "only":

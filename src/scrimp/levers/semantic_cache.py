@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ from scrimp.pipeline.semantic_parts import SemanticParts
 from scrimp.pipeline.semantic_scopes import Looked
 from scrimp.pipeline.semantic_servings import Serving
 from scrimp.ports import CacheScope, Clock, Next, StoredReply
+from scrimp.routing.stand_ins import Admits, itself
 from scrimp.semantics.bypass import BypassRules, why_not_call, why_not_question
 from scrimp.semantics.question import Question, Unasked, question_of
 from scrimp.semantics.scope import ScopeRules, scope_key
@@ -33,12 +35,16 @@ _REST_AFTER, _REST_S = 3, 5.0
 
 @dataclass(frozen=True, slots=True)
 class SemanticCacheSettings:
-    """`limit_s` is how long a look-up may take before the call goes on without it."""
+    """`limit_s` is how long a look-up may take before the call goes on without it.
+
+    `admits` says whether an answer may be served that another model gave.
+    """
 
     scope: ScopeRules
     bypass: BypassRules = field(default_factory=BypassRules)
     ttl_s: Mapping[str, int] = field(default_factory=dict)
     limit_s: float = 0.25
+    admits: Admits = itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +169,17 @@ class SemanticCache:
         except (StoreError, TimeoutError) as error:
             self._note_failure(call, error)
             return None
+        if kept is not None and not self._settings.admits(call, kept.reply):
+            await self._forget(call, looked, kept)
+            return None
         most_s = call.cache.ttl_s
         return None if kept and most_s is not None and self._age_s(kept) >= most_s else kept
+
+    async def _forget(self, call: Call, looked: Looked, kept: StoredReply) -> None:
+        """What may not be served any more makes room for the answer that comes now."""
+        call.trace.note(self.name, "not_admitted", {"answered_by": kept.reply.by})
+        with suppress(StoreError):
+            await self._store.delete(looked.scope, looked.decision.group)
 
     def _hit(self, call: Call, looked: Looked, kept: StoredReply) -> Reply:
         decision, age_s, bound = looked.decision, self._age_s(kept), looked.policy.bound

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from scrimp.calls import Call, Framing, Headers, Outcome, Reply, ReplyFacts, Sink, is_refusal
 from scrimp.dialects.base import Dialect, StreamReader
 from scrimp.errors import InvalidRequest, UpstreamError
+from scrimp.ledger.steps import place_name
 from scrimp.pipeline.attempt_log import NO_FACTS, AttemptLog, Kept
 from scrimp.ports import Clock, Exchange, Pricer, Upstream, UpstreamRequest
 
@@ -112,13 +113,13 @@ class UpstreamAttempt:
         body = await self._keep_or_pass(call, exchange, log)
         facts = NO_FACTS if body is None else self._dialects[call.target.dialect].read_reply(body)
         log.end("ok", facts, body=body or b"")
-        return _reply(exchange, body, "json", facts)
+        return _reply(call, exchange, body, facts)
 
     async def _pass(self, call: Call, exchange: Exchange, log: AttemptLog) -> Reply:
         """A reply that Scrimp does not read: bytes go on as they come."""
         await _pipe(call.sink, exchange, exchange.chunks(), log)
         log.end("ok")
-        return _reply(exchange, None, "json", NO_FACTS)
+        return _reply(call, exchange, None, NO_FACTS)
 
     async def _keep_or_pass(self, call: Call, exchange: Exchange, log: AttemptLog) -> bytes | None:
         kept = bytearray()
@@ -153,7 +154,7 @@ class UpstreamAttempt:
         if sink is None and kept.whole is None:
             raise self._too_large()
         log.end("ok" if facts.complete else "cut")
-        return _reply(exchange, kept.whole, "sse", facts)
+        return _reply(call, exchange, kept.whole, facts, framing="sse")
 
     def _too_large(self) -> UpstreamError:
         msg = f"reply over {self._settings.max_kept_bytes} bytes cannot be held back"
@@ -258,7 +259,14 @@ async def _pipe(
         await sink.start(exchange.status, exchange.headers)
 
 
-def _reply(exchange: Exchange, body: bytes | None, framing: Framing, facts: ReplyFacts) -> Reply:
+def _reply(
+    call: Call,
+    exchange: Exchange,
+    body: bytes | None,
+    facts: ReplyFacts,
+    *,
+    framing: Framing = "json",
+) -> Reply:
     whole = body is not None and facts.complete and facts.finish in ("complete", "tool_calls")
     return Reply(
         status=exchange.status,
@@ -267,6 +275,7 @@ def _reply(exchange: Exchange, body: bytes | None, framing: Framing, facts: Repl
         framing=framing,
         facts=facts,
         cacheable=whole and exchange.status == 200 and facts.usage is not None,
+        by=place_name(call.target),
     )
 
 

@@ -28,7 +28,7 @@ from scrimp.routing.filters import Admitted, Needs, Offer, admitted, none_left
 from scrimp.routing.question import Asked, asked_of
 from scrimp.routing.regions import Regions
 from scrimp.routing.tables import ModelFacts, RouteSection, reference_of
-from scrimp.routing.wanted import Wanted, wanted
+from scrimp.routing.wanted import Wanted, subject_of, wanted
 from scrimp.routing.wishes import chooses, demands, is_choice
 from scrimp.translation.translator import why_unsaid
 from scrimp.values import Value
@@ -119,7 +119,7 @@ class Router:
         if own and section.calls == "auto" and not (chooses(call.wish) or demands(call.wish)):
             return None
         asked = asked_of(call, self._means.dialects[call.target.dialect])
-        subject = _subject(call, asked)
+        subject = subject_of(call, asked)
         held = wanted(call.wish, section, subject, own=own)
         if held is None:
             return None
@@ -233,20 +233,6 @@ def _costs_less(offer: Offer, reference: Offer) -> bool:
     if offer.cost_nanousd is None or reference.cost_nanousd is None:
         return False
     return offer.cost_nanousd < reference.cost_nanousd
-
-
-def _subject(call: Call, asked: Asked) -> Subject:
-    caller = call.caller
-    return Subject(
-        text=asked.text,
-        task=call.task.name,
-        asked=call.request.model,
-        key=caller.key,
-        team=caller.team,
-        tags=caller.tags,
-        input_tokens=asked.input_tokens,
-        tools=asked.tools,
-    )
 
 
 __all__ = ["Admitted", "Plan", "Router", "RouterMeans", "Seen"]

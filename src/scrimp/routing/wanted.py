@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from scrimp.calls import Call
 from scrimp.choosing import Depth, Wish
 from scrimp.routing.by_rules import Rule, Subject, first_rule
+from scrimp.routing.question import Asked
 from scrimp.routing.tables import RouteSection, usual_wish
 from scrimp.routing.wishes import chooses, demands
 from scrimp.values import Value
@@ -45,3 +47,18 @@ def wanted(wish: Wish, section: RouteSection, subject: Subject, *, own: bool) ->
     ruled = found is not None and bool(found[1].model or found[1].rung)
     depth: Depth = wish.depth or ("rules" if chosen or ruled else section.depth)
     return Wanted(wish, depth, own, rule=found)
+
+
+def subject_of(call: Call, asked: Asked) -> Subject:
+    """What rules look at of a call."""
+    caller = call.caller
+    return Subject(
+        text=asked.text,
+        task=call.task.name,
+        asked=call.request.model,
+        key=caller.key,
+        team=caller.team,
+        tags=caller.tags,
+        input_tokens=asked.input_tokens,
+        tools=asked.tools,
+    )

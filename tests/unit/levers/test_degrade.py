@@ -183,6 +183,17 @@ async def test_an_answer_beyond_its_time_costs_nothing() -> None:
         await lever(fresh, below([]))
 
 
+async def test_an_older_answer_of_a_model_that_may_not_answer_any_more_is_none() -> None:
+    """Over a budget, too, a call gets no model that its settings do not choose."""
+    lever = ladder("older_answer", keeps_older=True, admits=lambda _, reply: not reply.by)
+    call = call_of()
+    stored = StoredReply(reply_of(by="openai/cheap"), NOON, NOON + timedelta(hours=9))
+    await lever._replies.put(fingerprint(call, DIALECTS["openai.chat"]), stored)
+    with pytest.raises(BudgetExceeded):
+        await lever(call, below([]))
+    assert call.trace.lines[0].numbers == (("rung", "older_answer"), ("why", "none"))
+
+
 async def test_a_store_that_keeps_no_older_answers_says_so() -> None:
     """The trace has the reason."""
     call = call_of()
