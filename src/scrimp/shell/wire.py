@@ -97,9 +97,10 @@ def _text(value: bytes) -> str:
 
 def credential(headers: Mapping[bytes, bytes]) -> tuple[str, str] | None:
     """What the client authenticates with, as (header, value); None when it brings nothing."""
-    for name in ("authorization", "x-api-key"):
-        if value := headers.get(name.encode()):
-            return name, _text(value)
+    if value := headers.get(b"authorization"):
+        return "authorization", _text(value)
+    if value := headers.get(b"x-api-key"):
+        return "x-api-key", _text(value)
     return None
 
 
@@ -121,7 +122,10 @@ def sha256_hex(secret: str) -> str:
 
 def declares_json(headers: Mapping[bytes, bytes]) -> bool:
     """True when the body's content type is JSON, as every SDK sends it."""
-    kind = headers.get(b"content-type", b"").split(b";", 1)[0].strip().lower()
+    declared = headers.get(b"content-type", b"")
+    if declared == b"application/json":
+        return True
+    kind = declared.split(b";", 1)[0].strip().lower()
     return kind == b"application/json" or (
         kind.startswith(b"application/") and kind.endswith(b"+json")
     )
@@ -135,7 +139,7 @@ def cache_control(headers: Mapping[bytes, bytes]) -> CacheControl:
         raise InvalidRequest(f"x-scrimp-cache {mode[:40]!r} is none of no-store, refresh, only")
     if b"x-scrimp-cache-name" in headers or b"x-scrimp-cache-tags" in headers:
         name = label(headers, b"x-scrimp-cache-name")
-        control = replace(control, name=name, tags=_tags(headers, "x-scrimp-cache-tags"))
+        control = replace(control, name=name, tags=_tags(headers, b"x-scrimp-cache-tags"))
     ttl = label(headers, b"x-scrimp-ttl")
     if not ttl:
         return control
@@ -151,7 +155,7 @@ def caller(headers: Mapping[bytes, bytes], key: VirtualKey | None, body_user: st
     otherwise only written down: nobody charges another's budget by a name. Without keys there is
     one caller, who is believed.
     """
-    tags = _tags(headers, "x-scrimp-tags")
+    tags = _tags(headers, b"x-scrimp-tags")
     named = label(headers, b"x-scrimp-user") or _shown(body_user)
     if key is None:
         session = label(headers, b"x-scrimp-session")
@@ -225,15 +229,15 @@ def _shown(text: str) -> str:
     return text[:_MAX_LABEL]
 
 
-def _tags(headers: Mapping[bytes, bytes], header: str) -> tuple[str, ...]:
+def _tags(headers: Mapping[bytes, bytes], header: bytes) -> tuple[str, ...]:
     """Words between commas, each once: twice would count twice in reports."""
-    if header.encode() not in headers:
+    if header not in headers:
         return ()
-    given = (tag.strip() for tag in label(headers, header.encode(), 2048).split(","))
+    given = (tag.strip() for tag in label(headers, header, 2048).split(","))
     tags = tuple(dict.fromkeys(tag for tag in given if tag))
     if len(tags) > _MAX_TAGS or any(len(tag) > _MAX_LABEL for tag in tags):
         raise InvalidRequest(
-            f"{header} holds {len(tags)} tags; at most {_MAX_TAGS} of {_MAX_LABEL} characters"
+            f"{header.decode()} holds {len(tags)} tags; at most {_MAX_TAGS} of {_MAX_LABEL} characters"
         )
     return tags
 
