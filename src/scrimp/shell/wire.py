@@ -237,7 +237,8 @@ def _tags(headers: Mapping[bytes, bytes], header: bytes) -> tuple[str, ...]:
     tags = tuple(dict.fromkeys(tag for tag in given if tag))
     if len(tags) > _MAX_TAGS or any(len(tag) > _MAX_LABEL for tag in tags):
         raise InvalidRequest(
-            f"{header.decode()} holds {len(tags)} tags; at most {_MAX_TAGS} of {_MAX_LABEL} characters"
+            f"{header.decode()} holds {len(tags)} tags; "
+            f"at most {_MAX_TAGS} of {_MAX_LABEL} characters"
         )
     return tags
 
