@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from scrimp.app import App
 from scrimp.calls import Call, Headers, Reply, Target, Trace
+from scrimp.client.embedding import EmbedDesk
 from scrimp.client.mailbox import Failure, Head, Mailbox
 from scrimp.client.own_budgets import OwnBudgets, together
 from scrimp.client.purses import Pocket
@@ -121,6 +122,7 @@ class Desk:
         self.intake = Intake(app, tenant_secret=tenant_secret)
         self.purses = () if budgets is None else budgets.purses(app)
         self.recorder = Recorder(app)
+        self.embeds = EmbedDesk(app, self.intake, self.paid)
         self._secret = tenant_secret
         self._intakes: dict[Home, Intake] = {}
         self._identities: dict[tuple[bytes, bytes], Identity] = {}

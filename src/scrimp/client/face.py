@@ -22,6 +22,7 @@ from scrimp.calls import Caller, Cost
 from scrimp.client.allowed import Remaining
 from scrimp.client.asking import Answer, Question, ask
 from scrimp.client.desk import Desk
+from scrimp.client.embed_face import EmbedFace
 from scrimp.client.engine import GRACE_S, Engine
 from scrimp.client.functions import EstimateOptions, Quotes
 from scrimp.client.mailbox import Mailbox
@@ -64,7 +65,7 @@ Given = Mapping[str, Any] | Settings | Loaded | Path | str | None
 """A mapping (the tables of `scrimp.toml`), a path, or None: found as the gateway finds it."""
 
 
-class Scrimp:
+class Scrimp(EmbedFace):
     """One engine in this process. Use it as a context manager, or `close` it, or let it be.
 
     `settings` is a path of a `scrimp.toml`, its tables as a mapping, or None: then the file is
