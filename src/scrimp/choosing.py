@@ -101,11 +101,11 @@ class RouteStore(Protocol):
     """What routes have learned, and the lessons that they learned from. Raises StoreError."""
 
     async def add(self, lessons: tuple[Lesson, ...]) -> None:
-        """Keep lessons. The oldest of a place make room beyond its limit."""
+        """Keep lessons. Beyond limits the oldest make room: of a place, of who has most."""
         ...
 
     async def lessons(self, place: Place | None = None, *, most: int = 10_000) -> list[Lesson]:
-        """The newest of a place, or of all, oldest first."""
+        """The newest of a place, or of all (of each tenant its share), oldest first."""
         ...
 
     async def load(self, name: str) -> bytes | None:

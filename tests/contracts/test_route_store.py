@@ -10,11 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from scrimp.choosing import Lesson, Place, RouteStore
 from scrimp.errors import StoreError
-from scrimp.stores import sqlite_routes
+from scrimp.stores import memory_routes, sqlite_routes
+from scrimp.stores.fair_shares import share
 from scrimp.stores.memory_routes import MemoryRoutes
 from scrimp.stores.sqlite_routes import SqliteRoutes
 from tests.support.core import NOON
@@ -72,6 +75,33 @@ async def test_the_file_is_its_owners_alone_and_bounded(
     assert len(await store.lessons(other.place)) == 1
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_no_tenant_pushes_out_what_others_have_taught(
+    store: RouteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has most gives up its oldest, whoever came last; reading is shared alike."""
+    for module in (sqlite_routes, memory_routes):
+        monkeypatch.setattr(module, "MOST", 12)
+    small = [replace(LESSON, place=Place("key:bea"), call=f"bea-{n}") for n in range(3)]
+    middle = [replace(LESSON, place=Place("key:cid"), call=f"cid-{n}") for n in range(4)]
+    await store.add((*small, *middle))
+    for number in range(40):
+        flood = replace(LESSON, place=Place("key:ana", "general", str(number)))
+        await store.add((replace(flood, call=f"ana-{number}"),))
+    kept = [one.call for one in await store.lessons()]
+    assert kept == [one.call for one in (*small, *middle)] + [f"ana-{n}" for n in range(35, 40)]
+    few = [one.call for one in await store.lessons(most=6)]
+    assert few == ["bea-1", "bea-2", "cid-2", "cid-3", "ana-38", "ana-39"]
+
+
+@given(st.dictionaries(st.text("abcdef", min_size=1), st.integers(1, 50)), st.integers(0, 120))
+def test_a_share_is_as_large_as_room_allows(counts: dict[str, int], most: int) -> None:
+    """All together fit; with one more each they would not, or nobody has more."""
+    each = share(counts, most)
+    assert sum(min(count, each) for count in counts.values()) <= most
+    more = sum(min(count, each + 1) for count in counts.values())
+    assert more > most or each >= max(counts.values(), default=0)
 
 
 async def test_writers_lose_nothing_of_each_other(tmp_path: Path) -> None:

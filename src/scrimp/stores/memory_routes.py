@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter
 
 from scrimp.choosing import Lesson, Place
+from scrimp.stores.fair_shares import share
 
-MOST_OF_A_PLACE = 20_000
+MOST = 20_000
 MOST_STATES = 2048
 
 
@@ -14,17 +15,20 @@ class MemoryRoutes:
     """Implements `RouteStore`."""
 
     def __init__(self) -> None:
-        self._lessons: deque[Lesson] = deque(maxlen=MOST_OF_A_PLACE)
+        self._lessons: list[Lesson] = []
         self._states: dict[str, bytes] = {}
 
     async def add(self, lessons: tuple[Lesson, ...]) -> None:
-        """The oldest make room."""
-        self._lessons.extend(lessons)
+        """The oldest of the tenant that has most make room."""
+        self._lessons += lessons
+        if len(self._lessons) > MOST:
+            self._lessons = _shared(self._lessons, MOST)
 
     async def lessons(self, place: Place | None = None, *, most: int = 10_000) -> list[Lesson]:
         """The newest, oldest first."""
-        found = [one for one in self._lessons if place is None or one.place == place]
-        return found[-most:]
+        if place is None:
+            return _shared(self._lessons, most)
+        return [one for one in self._lessons if one.place == place][-most:]
 
     async def load(self, name: str) -> bytes | None:
         """The state of a name."""
@@ -43,3 +47,17 @@ class MemoryRoutes:
 
     async def close(self) -> None:
         """Forget nothing: whoever holds it may go on."""
+
+
+def _shared(lessons: list[Lesson], most: int) -> list[Lesson]:
+    """The newest, of each tenant its share where there are more; oldest first."""
+    if len(lessons) <= most:
+        return list(lessons)
+    each = max(1, share(Counter(one.place.tenant for one in lessons), most))
+    kept: list[Lesson] = []
+    taken: Counter[str] = Counter()
+    for one in reversed(lessons):
+        if taken[one.place.tenant] < each and len(kept) < most:
+            taken[one.place.tenant] += 1
+            kept.append(one)
+    return kept[::-1]

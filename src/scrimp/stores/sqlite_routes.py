@@ -14,6 +14,7 @@ from typing import TypeVar
 import msgspec
 
 from scrimp.choosing import Lesson, Place
+from scrimp.stores.fair_shares import share
 from scrimp.stores.sqlite_brief import Brief
 from scrimp.stores.sqlite_schema import Schema
 
@@ -30,6 +31,16 @@ MOST_STATES = 2048
 _BUSY_S = 2.0
 _INSERT = "INSERT INTO lessons (tenant, task, prompt, lesson) VALUES (?, ?, ?, ?)"
 _OF_ALL = "SELECT lesson FROM lessons ORDER BY number DESC LIMIT ?"
+_SHARED = """
+SELECT lesson FROM lessons WHERE number IN (
+  SELECT number FROM (
+    SELECT number, row_number() OVER (PARTITION BY tenant ORDER BY number DESC) AS turn
+    FROM lessons)
+  WHERE turn <= ?)
+ORDER BY number DESC LIMIT ?
+"""
+_COUNT = "SELECT count(*) FROM lessons"
+_COUNTS = "SELECT tenant, count(*) FROM lessons GROUP BY tenant"
 _OF_A_PLACE = (
     "SELECT lesson FROM lessons WHERE tenant = ? AND task = ? AND prompt = ? "
     "ORDER BY number DESC LIMIT ?"
@@ -39,9 +50,9 @@ DELETE FROM lessons WHERE tenant = :tenant AND task = :task AND prompt = :prompt
   SELECT number FROM lessons WHERE tenant = :tenant AND task = :task AND prompt = :prompt
   ORDER BY number DESC LIMIT 1 OFFSET :most)
 """
-_TRIM = """
-DELETE FROM lessons WHERE number <= (SELECT number FROM lessons ORDER BY number DESC
-  LIMIT 1 OFFSET ?)
+_TRIM_TENANT = """
+DELETE FROM lessons WHERE tenant = :tenant AND number <= (
+  SELECT number FROM lessons WHERE tenant = :tenant ORDER BY number DESC LIMIT 1 OFFSET :most)
 """
 _SAVE = """
 INSERT INTO states (name, state, saved)
@@ -69,7 +80,7 @@ class SqliteRoutes:
 
         def read(connection: sqlite3.Connection) -> list[Lesson]:
             if place is None:
-                rows = connection.execute(_OF_ALL, (most,)).fetchall()
+                rows = _newest(connection, most)
             else:
                 where = (place.tenant, place.task, place.prompt, most)
                 rows = connection.execute(_OF_A_PLACE, where).fetchall()
@@ -123,7 +134,24 @@ def _add(connection: sqlite3.Connection, lessons: Sequence[Lesson]) -> None:
     for tenant, task, prompt in dict.fromkeys(_where(one.place) for one in lessons):
         of = {"tenant": tenant, "task": task, "prompt": prompt, "most": MOST_OF_A_PLACE}
         connection.execute(_TRIM_PLACE, of)
-    connection.execute(_TRIM, (MOST,))
+    if _number_of(connection) > MOST:
+        counts: dict[str, int] = dict(connection.execute(_COUNTS))
+        each = share(counts, MOST)
+        for tenant in (one for one, count in counts.items() if count > each):
+            connection.execute(_TRIM_TENANT, {"tenant": tenant, "most": each})
+
+
+def _newest(connection: sqlite3.Connection, most: int) -> list[tuple[bytes]]:
+    """Of all, newest first; where there are more, of each tenant its share."""
+    if _number_of(connection) <= most:
+        return connection.execute(_OF_ALL, (most,)).fetchall()
+    each = max(1, share(dict(connection.execute(_COUNTS)), most))
+    return connection.execute(_SHARED, (each, most)).fetchall()
+
+
+def _number_of(connection: sqlite3.Connection) -> int:
+    (count,) = connection.execute(_COUNT).fetchone()
+    return int(count)
 
 
 def _save(connection: sqlite3.Connection, name: str, state: bytes) -> None:
