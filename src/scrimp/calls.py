@@ -21,7 +21,7 @@ from scrimp.values import Value
 Headers = tuple[tuple[str, str], ...]
 """Header names in lower case, in the order they came; a name may stand twice."""
 
-Purpose = Literal["client", "audit", "shadow", "warm", "embed"]
+Purpose = Literal["client", "audit", "shadow", "warm", "embed", "summary"]
 Operation = Literal["chat", "embeddings", "count_tokens", "passthrough"]
 Framing = Literal["json", "sse"]
 Finish = Literal["complete", "tool_calls", "truncated", "refused", "unknown"]

@@ -38,7 +38,7 @@ from scrimp.prices.book import PriceBook
 from scrimp.routing.regions import Regions
 from scrimp.routing.stand_ins import StandIns
 from scrimp.settings import Settings, ttl_seconds
-from scrimp.shrinking_levers import is_cached, shrinking
+from scrimp.shrinking_levers import IsCached, is_cached, shrinking, summaries_of
 from scrimp.targets import Targets
 from scrimp.traits_reader import reader_of
 from scrimp.translation.translator import Translator
@@ -108,7 +108,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
         _exact_cache(settings, means),
         _coalesce(settings, means),
         _degrade(settings, means, worst_case),
-        *shrinking(settings, means.parts.encoder, means.book, means.names, cached),
+        *_shrinking(settings, means, cached),
         cascade_of(
             settings,
             means.targets,
@@ -149,6 +149,14 @@ def check_engine(settings: Settings) -> None:
             f"{workers} workers cannot share budgets that each keeps in its own memory "
             '([budget] engine = "sqlite", or server.workers = 1)'
         )
+
+
+def _shrinking(settings: Settings, means: Means, cached: IsCached) -> list[Lever | None]:
+    replies, clock = means.parts.replies, means.parts.clock
+    summaries = summaries_of(settings, means.targets, replies, clock, means.again)
+    return shrinking(
+        settings, means.parts.encoder, means.book, means.names, cached, summaries=summaries
+    )
 
 
 def _ttl_s(settings: Settings) -> dict[str, int]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from scrimp.budgets.tables import nanousd_of
 from scrimp.calls import Call
+from scrimp.dialects import DIALECTS
 from scrimp.errors import PriceUnknown
 from scrimp.levers.compact import Compact, CompactSettings
 from scrimp.levers.prefix_cache import PrefixCache
 from scrimp.levers.trim import Prices, Trim, TrimSettings, Window
-from scrimp.ports import Lever
+from scrimp.pipeline.again import Again
+from scrimp.pipeline.summaries import Summaries, SummaryMeans, SummarySettings
+from scrimp.ports import Clock, Lever, ReplyStore
 from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import resolve
 from scrimp.prices.rates import rate_at
@@ -17,6 +21,7 @@ from scrimp.settings import Settings
 from scrimp.shrinking.compacting import Steps, Wording
 from scrimp.shrinking.tables import CompactSection
 from scrimp.shrinking.worth import TokenPrices
+from scrimp.targets import Targets, judging_target
 from scrimp.weights import Scales
 
 _CACHED_FROM_TOKENS = 1_024
@@ -31,6 +36,8 @@ def shrinking(
     book: PriceBook,
     names: Mapping[str, str],
     cached: IsCached,
+    *,
+    summaries: Summaries | None = None,
 ) -> list[Lever | None]:
     """Trim and compact; None for what is off. `names` are those of providers in the book."""
     trim, found = settings.trim, None
@@ -40,8 +47,29 @@ def shrinking(
             _window(trim.window, book, names),
             _prices(book, names, cached),
             TrimSettings(trim.last, trim.reserve_output, trim.first, trim.step, native=trim.native),
+            summaries=summaries,
         )
     return [found, _compact(settings.compact)]
+
+
+def summaries_of(
+    settings: Settings, targets: Targets, replies: ReplyStore, clock: Clock, again: Again
+) -> Summaries | None:
+    """Who sums up what is left out; None where nobody is asked to. Raises ConfigError."""
+    trim = settings.trim
+    if not trim.enabled or not trim.summary_model:
+        return None
+    return Summaries(
+        SummaryMeans(again.way, replies, clock, again.new_id, DIALECTS),
+        SummarySettings(
+            target=judging_target(trim.summary_model, targets, "trim.summary_model"),
+            lever=Trim.name,
+            words=trim.summary_words,
+            max_tokens=trim.summary_tokens,
+            most_nanousd=nanousd_of("trim.summary_usd_per_day", trim.summary_usd_per_day),
+            limit_s=trim.summary_limit_s,
+        ),
+    )
 
 
 def _compact(section: CompactSection) -> Compact | None:
@@ -76,7 +104,7 @@ def _prices(book: PriceBook, names: Mapping[str, str], kept: IsCached) -> Prices
         fresh, read, write = map(rates.of, ("input", "cache_read", "cache_write_5m"))
         if fresh is None:
             return None
-        cached = tokens >= _CACHED_FROM_TOKENS and _is_cached(call)
+        cached = tokens >= _CACHED_FROM_TOKENS and kept(call)
         return TokenPrices(
             rate_at(fresh, tokens),
             rate_at(read, tokens) if cached and read is not None else None,

@@ -14,6 +14,12 @@ CHOICE = """\
 # How much goes at once, in per cent of the window.
 #step = 25
 #native = false
+# A cheap model that sums up what is left out; "" for none. Each summary is a paid call.
+#summary_model = ""
+#summary_words = 200
+#summary_tokens = 300
+#summary_usd_per_day = "1.00"
+#summary_limit_s = 30.0
 
 # Texts written shorter, without loss where nothing else is said.
 #[compact]

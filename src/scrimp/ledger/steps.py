@@ -24,6 +24,7 @@ UNSERVED, SERVED = (_FIRST, _PAST), (_TAKEN, _TAKEN_PAST)
 """Numbers of a line that count attempts of its trace."""
 _ENDS = {_FIRST: _PAST, _TAKEN: _TAKEN_PAST}
 _LEVER, _ASKED = "lever", "asked_nanousd"
+_MOST_ATTEMPTS = 64
 
 
 class Move(NamedTuple):
@@ -44,6 +45,11 @@ def unserved(first: int, past: int) -> Mapping[str, int | float | str]:
     return {_FIRST: first, _PAST: past}
 
 
+def unserved_all() -> Mapping[str, int | float | str]:
+    """Numbers of a line: no answer of this call is served, however often it is tried."""
+    return unserved(0, _MOST_ATTEMPTS)
+
+
 def served_after_all(first: int, past: int) -> Mapping[str, int | float | str]:
     """Numbers of a line: of these attempts, called unserved before, an answer was served."""
     return {_TAKEN: first, _TAKEN_PAST: past}
@@ -62,7 +68,9 @@ def in_words(line: TraceLine) -> tuple[list[str], TraceLine]:
         told.append(f"to {numbers.pop(_PROVIDER)} {numbers.pop(_MODEL)}")
     for begin, said in ((_FIRST, "not served"), (_TAKEN, "served after all")):
         first, past = numbers.pop(begin, None), numbers.pop(_ENDS[begin], None)
-        if isinstance(first, int) and isinstance(past, int) and past > first:
+        if past == _MOST_ATTEMPTS:
+            told.append("served to nobody")
+        elif isinstance(first, int) and isinstance(past, int) and past > first:
             which = f"attempt {past}" if past == first + 1 else f"attempts {first + 1} to {past}"
             told.append(f"{which} {said}")
     return told, TraceLine(line.lever, line.verdict, tuple(numbers.items()))

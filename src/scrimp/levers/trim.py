@@ -15,7 +15,9 @@ from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply
 from scrimp.dialects.json_body import encode
+from scrimp.errors import ScrimpError
 from scrimp.ledger.smaller import less_text, less_tokens
+from scrimp.pipeline.summaries import Summaries
 from scrimp.ports import Count, Next
 from scrimp.shrinking.blocks import RESULT_SIGNS, list_name
 from scrimp.shrinking.fitting import First, Trimmed, fit_to, last_of
@@ -51,18 +53,25 @@ class TrimSettings:
 
 
 class Trim:
-    """`window` and `prices` know the models."""
+    """`window` and `prices` know the models; with `summaries` what goes is summed up."""
 
     name: ClassVar[str] = "trim"
     fail_closed: ClassVar[bool] = False
 
     def __init__(
-        self, scales: Scales, window: Window, prices: Prices, settings: TrimSettings
+        self,
+        scales: Scales,
+        window: Window,
+        prices: Prices,
+        settings: TrimSettings,
+        *,
+        summaries: Summaries | None = None,
     ) -> None:
         self._scales = scales
         self._window = window
         self._prices = prices
         self._settings = settings
+        self._summaries = summaries
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """Pass on a smaller call, or the same one where nothing has to go."""
@@ -70,10 +79,10 @@ class Trim:
         known = call.operation == "chat" and call.target.dialect in RESULT_SIGNS
         if not known or not isinstance(items, list):
             return await next(call)
-        fewer = self._by_number(call, items) if self._settings.last else call
+        fewer = await self._by_number(call, items) if self._settings.last else call
         return await next(await self._by_size(fewer, call))
 
-    def _by_number(self, call: Call, items: Sequence[Any]) -> Call:
+    async def _by_number(self, call: Call, items: Sequence[Any]) -> Call:
         """At most so many messages, where a cut is worth more than it costs."""
         most, share = self._settings.last, self._settings.step
         if len(items) <= most:
@@ -89,9 +98,11 @@ class Trim:
             told = {"messages": found.messages, "worth_picousd": worth}
             call.trace.note(self.name, "refused_by_price", told)
             return call
-        smaller = _with(call, found)
-        numbers = less_text(found.tokens, len(smaller.request.body))
-        return self._told(smaller, found, {**numbers, "most": most})
+        smaller, added = _with(call, found.items), 0
+        if (message := await self._summary(call, found)) is not None:
+            smaller, added = _with(call, _beside(found, message)), len(encode(message))
+        numbers = less_text(max(0, found.tokens - added), len(smaller.request.body))
+        return self._told(smaller, found, {**numbers, "most": most}, summed=added > 0)
 
     def _worth(self, call: Call, found: Trimmed, size: int, *, calls: int) -> int | None:
         prices = self._prices(call, size)
@@ -124,8 +135,48 @@ class Trim:
             call.trace.note(self.name, "cannot_fit", told)
             return call
         before = weighed.whole if call is whole else await self._count(whole)
+        summed = await self._summed_up(call, found, limit)
+        if summed is not None:
+            smaller, now = summed
         numbers = less_tokens(max(0, before.tokens - now.tokens))
-        return self._told(smaller, found, {**numbers, "limit": limit, "window": window})
+        return self._told(
+            smaller,
+            found,
+            {**numbers, "limit": limit, "window": window},
+            summed=summed is not None,
+        )
+
+    async def _summed_up(self, call: Call, found: Trimmed, limit: int) -> tuple[Call, Count] | None:
+        """What is left with a summary beside it, where that fits too."""
+        message = await self._summary(call, found)
+        if message is None:
+            return None
+        smaller = _with(call, _beside(found, message))
+        now = await self._count(smaller)
+        if now.high <= limit:
+            return smaller, now
+        call.trace.note(
+            self.name,
+            "no_summary",
+            {"because": "too long", "tokens": now.tokens, "limit": limit},
+        )
+        return None
+
+    async def _summary(self, call: Call, found: Trimmed) -> dict[str, Any] | None:
+        """A message for what went; None where nothing is to be summed up, or it cannot be."""
+        if self._summaries is None or not found.gone:
+            return None
+        try:
+            made = await self._summaries.of(call, found.gone)
+        except (ScrimpError, TimeoutError) as error:
+            call.trace.note(self.name, "no_summary", {"because": type(error).__name__})
+            return None
+        if made is None:
+            call.trace.note(self.name, "no_summary", {"because": "nothing may be kept of it"})
+            return None
+        message, asked = made
+        call.trace.note(self.name, "summary", {"messages": len(found.gone), "asked": asked})
+        return message
 
     def _natively(self, call: Call, limit: int) -> Call | None:
         """The provider's own way; None where there is none."""
@@ -145,12 +196,12 @@ class Trim:
         """What fits, proven by counting it; None where the newest turn alone is too large."""
         items = call.request.fields[list_name(call.target.dialect)]
         step = limit * self._settings.step // 100
-        need, now = weighed.whole.high - limit, weighed.whole
+        need, now = weighed.whole.high - limit + self._room(limit), weighed.whole
         for _ in range(_TRIES):
             found = fit_to(items, weighed.items, need, step=step, first=self._settings.first)
             if not found.messages and not found.results:
                 break
-            smaller = _with(call, found)
+            smaller = _with(call, found.items)
             now = await self._count(smaller)
             if now.high <= limit:
                 return found, smaller, now
@@ -167,17 +218,34 @@ class Trim:
         target = call.target
         return await self._scales.count_request(target.model, call.request.fields, target.dialect)
 
-    def _told(self, call: Call, found: Trimmed, numbers: Mapping[str, int | float | str]) -> Call:
+    def _room(self, limit: int) -> int:
+        """What is kept free for a summary: an eighth of what fits at most."""
+        return 0 if self._summaries is None else min(limit // 8, self._summaries.most_tokens)
+
+    def _told(
+        self,
+        call: Call,
+        found: Trimmed,
+        numbers: Mapping[str, int | float | str],
+        *,
+        summed: bool,
+    ) -> Call:
         told = {**numbers, "messages": found.messages, "results": found.results}
         call.trace.note(self.name, "trimmed", told)
         parts = [f"{found.messages} messages"] if found.messages else []
         parts += [f"{found.results} tool results"] if found.results else []
+        parts += ["summed up"] if summed else []
         call.trace.headers[TRIMMED] = ", ".join(parts)
         return call
 
 
-def _with(call: Call, found: Trimmed) -> Call:
+def _with(call: Call, items: Sequence[Any]) -> Call:
     """The call with what is left of its conversation."""
     request = call.request
-    fields = {**request.fields, list_name(call.target.dialect): list(found.items)}
+    fields = {**request.fields, list_name(call.target.dialect): list(items)}
     return replace(call, request=replace(request, body=encode(fields), fields=fields))
+
+
+def _beside(found: Trimmed, message: dict[str, Any]) -> list[Any]:
+    """What is left, with a message where the first stood that went."""
+    return [*found.items[: found.at], message, *found.items[found.at :]]

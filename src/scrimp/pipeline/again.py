@@ -39,6 +39,16 @@ class Again:
         self._resting: dict[bytes, float] = {}
         self._open = True
 
+    @property
+    def way(self) -> Next:
+        """The app's own way, for calls that a lever makes beside those of clients."""
+        return self._ask
+
+    @property
+    def new_id(self) -> Callable[[], str]:
+        """What names them."""
+        return self._new_id
+
     def begin(self, key: bytes, work: Callable[[], Awaitable[None]]) -> bool:
         """Start the work of a key. False when it is being done, or rests, or too much is."""
         if key in self._running or len(self._running) >= self._most or not self._open:

@@ -25,15 +25,18 @@ class Trimmed(Value, frozen=True):
 
     `messages` counts those that are gone, `results` those whose contents are. `tokens` is what
     that weighed, `tail_tokens` what stands behind the first change and was there before this turn.
+    `gone` are the messages that went, `at` where in `items` the first of them stood.
     """
 
-    HIDDEN = frozenset({"items"})
+    HIDDEN = frozenset({"items", "gone"})
 
     items: tuple[Any, ...]
     messages: int = 0
     results: int = 0
     tokens: int = 0
     tail_tokens: int = 0
+    gone: tuple[Any, ...] = ()
+    at: int = 0
 
 
 def last_of(
@@ -73,6 +76,8 @@ def fit_to(
         gone.results,
         gone.tokens + more.tokens,
         max(gone.tail_tokens, more.tail_tokens),
+        more.gone,
+        more.at,
     )
 
 
@@ -164,19 +169,18 @@ def _without(cut: _Cut, order: Sequence[int], count: int) -> Trimmed:
     units, gone = cut.units, set(order[:count])
     if not gone:
         return Trimmed(tuple(cut.items))
-    kept = [
-        item
-        for number, unit in enumerate(units)
-        if number not in gone
-        for item in cut.items[unit.first : unit.past]
-    ]
+    kept, left_out = list[Any](), list[Any]()
+    for number, unit in enumerate(units):
+        (left_out if number in gone else kept).extend(cut.items[unit.first : unit.past])
     heavy = cut.sizes if cut.weights is None else _heavy(units, cut.weights)
     tail = range(order[0], len(units) - 1)
     return Trimmed(
         tuple(kept),
-        messages=len(cut.items) - len(kept),
+        messages=len(left_out),
         tokens=sum(heavy[number] for number in gone),
         tail_tokens=sum(heavy[number] for number in tail if number not in gone),
+        gone=tuple(left_out),
+        at=units[order[0]].first,
     )
 
 
