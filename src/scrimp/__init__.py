@@ -1,8 +1,8 @@
 """Scrimp makes LLM bills small and keeps them honest. Importing it does nothing.
 
 `Scrimp` is the engine in your own process; `budget` says what a block or a function may spend;
-`count`, `estimate`, `price`, `complexity`, `trim`, `fit` and `compact` need no engine. What they
-need is imported when first named.
+`count`, `estimate`, `price`, `complexity`, `trim`, `fit` and `compact` need no engine, and
+`summarise_then_ask` opens one of its own. What they need is imported when first named.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from scrimp.client.budget import budget
     from scrimp.client.face import Scrimp
     from scrimp.client.functions import count, estimate, price
+    from scrimp.client.shared import summarise_then_ask
     from scrimp.client.shrinking import compact, fit, trim
     from scrimp.routing.rungs import complexity
 
@@ -28,6 +29,7 @@ __all__ = [
     "estimate",
     "fit",
     "price",
+    "summarise_then_ask",
     "trim",
 ]
 
@@ -40,6 +42,7 @@ _PLACES = {
     "estimate": "scrimp.client.functions",
     "fit": "scrimp.client.shrinking",
     "price": "scrimp.client.functions",
+    "summarise_then_ask": "scrimp.client.shared",
     "trim": "scrimp.client.shrinking",
 }
 

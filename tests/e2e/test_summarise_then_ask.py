@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import scrimp
+from scrimp.client import shared
 from scrimp.client.summarising import PIECE_CHARACTERS, pieces_of
 from scrimp.errors import InvalidRequest
 from scrimp.money import decimal_usd
-from tests.support.library import Library, library
+from tests.support.library import Library, entries_of, library
 
 DOCUMENT = "\n\n".join(f"Paragraph {n} tells of ships and harbours. " * 12 for n in range(120))
 QUESTION = "How many ships are there?"
@@ -97,3 +100,28 @@ def test_pieces_are_the_document() -> None:
         assert "".join(pieces).strip() == document.strip()
         assert max(map(len, pieces)) <= PIECE_CHARACTERS
     assert pieces_of("") == []
+
+
+def test_without_an_engine_of_ones_own(
+    lib: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`scrimp.summarise_then_ask` opens one, with the settings that the gateway would find."""
+    config = tmp_path / "scrimp.toml"
+    config.write_text(
+        f'state_dir = "{tmp_path}/state"\n'
+        f'[providers.openai]\nbase_url = "{lib.sim.url}/v1"\nkey_env = "OPENAI_KEY"\n'
+    )
+    monkeypatch.setenv("SCRIMP_CONFIG", str(config))
+    monkeypatch.setenv("OPENAI_KEY", "sk-x")
+    monkeypatch.setattr(shared, "_engines", [])
+    try:
+        for times in (1, 2):
+            found = scrimp.summarise_then_ask(
+                DOCUMENT, QUESTION, model="gpt-4o", summary_model="gpt-4o-mini"
+            )
+            assert len(found.summaries) == 3
+            assert (found.cost == 0) == (times == 2)
+        assert shared.shared_engine() is shared.shared_engine()
+        assert len(entries_of(shared.shared_engine())) == 8
+    finally:
+        shared.shared_engine().close()

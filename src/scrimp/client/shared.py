@@ -1,0 +1,37 @@
+"""`scrimp.summarise_then_ask`: the method of `Scrimp`, on an engine that all of a process share.
+
+It is opened at the first call, with the settings that the gateway would find, and drained at exit.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Unpack
+
+from scrimp.client.face import Scrimp
+from scrimp.client.summarising import Summarised, SummaryOptions
+
+_lock = threading.Lock()
+_engines: list[Scrimp] = []
+
+
+def summarise_then_ask(
+    document: str, question: str, **options: Unpack[SummaryOptions]
+) -> Summarised:
+    """Ask about a long document: a cheap model summarises it first, another answers from that.
+
+    `model` answers, `summary_model` reads the document, in pieces; a summary has at most `words`
+    (200) and `max_tokens` (300). Where summaries are expected to cost more than they save, the
+    document itself is asked. It waits for the answer: on an event loop use
+    `Scrimp.asummarise_then_ask`. Raises ConfigError where the settings are wrong, and as
+    `Scrimp.ask` does.
+    """
+    return shared_engine().summarise_then_ask(document, question, **options)
+
+
+def shared_engine() -> Scrimp:
+    """The one engine, with the settings that were found when it was first asked for."""
+    with _lock:
+        if not _engines:
+            _engines.append(Scrimp())
+        return _engines[0]
