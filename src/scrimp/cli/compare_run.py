@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import secrets
-import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -199,28 +196,3 @@ def _labels() -> tuple[str, str]:
     """Two names for answers that no answer can know. Consonants: no word among them."""
     one, two = ("".join(secrets.choice(_LETTERS) for _ in range(_LABEL)) for _ in range(2))
     return (one, two) if one != two else _labels()
-
-
-class Stop:
-    """Ctrl-C once: what is in the air is waited for. Twice: it ends at once."""
-
-    def __init__(self, told: Callable[[], None]) -> None:
-        self.asked = False
-        self._told = told
-
-    def __enter__(self) -> Self:
-        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):  # no main thread
-            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._ask)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._let_go()
-
-    def _ask(self) -> None:
-        self.asked = True
-        self._let_go()
-        self._told()
-
-    def _let_go(self) -> None:
-        with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
-            asyncio.get_running_loop().remove_signal_handler(signal.SIGINT)

@@ -15,9 +15,10 @@ from scrimp.app import open_app
 from scrimp.cli.compare_cost import Forecast, Forecaster
 from scrimp.cli.compare_file import Kept
 from scrimp.cli.compare_month import month_of, traffic_of
-from scrimp.cli.compare_run import Asks, Bench, Stop
+from scrimp.cli.compare_run import Asks, Bench
 from scrimp.cli.compare_view import document, show, show_forecast
 from scrimp.cli.console import note
+from scrimp.cli.stopping import Stop
 from scrimp.errors import ConfigError
 from scrimp.money import format_usd
 from scrimp.settings import Loaded

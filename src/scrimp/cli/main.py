@@ -47,6 +47,7 @@ COMMANDS: dict[str, Lazy] = {
     "cache": Lazy(
         "scrimp.cli.cache_group:cache_command", "Look at remembered replies, forget or make them."
     ),
+    "run": Lazy("scrimp.cli.run:run_command", "Make all calls of a file; go on where it stopped."),
     "compare": Lazy(
         "scrimp.cli.compare:compare_command", "Run models on your prompts, judged blind."
     ),

@@ -26,6 +26,7 @@ from scrimp.client.embed_face import EmbedFace
 from scrimp.client.engine import GRACE_S, Engine
 from scrimp.client.functions import EstimateOptions, Quotes
 from scrimp.client.mailbox import Mailbox
+from scrimp.client.mapping import Maps
 from scrimp.client.own_budgets import Given as GivenBudget
 from scrimp.client.own_budgets import OwnBudgets, own_standings
 from scrimp.client.purses import purses_here
@@ -65,7 +66,7 @@ Given = Mapping[str, Any] | Settings | Loaded | Path | str | None
 """A mapping (the tables of `scrimp.toml`), a path, or None: found as the gateway finds it."""
 
 
-class Scrimp(EmbedFace):
+class Scrimp(EmbedFace, Maps):
     """One engine in this process. Use it as a context manager, or `close` it, or let it be.
 
     `settings` is a path of a `scrimp.toml`, its tables as a mapping, or None: then the file is

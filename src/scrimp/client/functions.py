@@ -70,7 +70,7 @@ class Quotes:
 
     def estimate(self, call: Mapping[str, Any], options: EstimateOptions) -> Estimate:
         """As `scrimp.estimate`."""
-        prepared = self._quoter.prepare(_body(call), _hints(options), datetime.now(UTC))
+        prepared = self._quoter.prepare(body_of(call), _hints(options), datetime.now(UTC))
         seller = prepared.seller
         fields = prepared.request.fields
         inputs = self._encoder.request_now(seller.model, fields, seller.dialect)
@@ -140,7 +140,7 @@ def _hints(options: EstimateOptions) -> Hints:
         raise InvalidRequest(f"the call cannot be estimated: {error}") from error
 
 
-def _body(call: Mapping[str, Any]) -> bytes:
+def body_of(call: Mapping[str, Any]) -> bytes:
     """The body as the SDK would send it. Raises InvalidRequest."""
     try:
         return msgspec.json.encode(dict(call), enc_hook=_plain)

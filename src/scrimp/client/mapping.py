@@ -1,0 +1,123 @@
+"""`Scrimp.map`: a list of calls, as fast as their providers take them; results in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypedDict, Unpack
+
+import msgspec
+
+from scrimp.client.calling import Headers, Way
+from scrimp.client.desk import Desk
+from scrimp.client.engine import Engine
+from scrimp.client.functions import body_of
+from scrimp.client.lanes import MOST_AT_ONCE, Lanes, Means, Turn, reasons
+from scrimp.client.purses import Pocket, purses_here
+from scrimp.client.wrapping import Labels
+from scrimp.errors import InvalidRequest, Rejected
+from scrimp.many.asked import Item, Reading, item_of
+from scrimp.many.results import Result
+
+Asked = Mapping[str, Any] | str
+"""A body as an SDK sends it, `{"prompt": …, "model": …}`, a line of a batch file, or a prompt."""
+
+
+class MapOptions(TypedDict, total=False):
+    """What may be said beside the calls; see `Scrimp.map`."""
+
+    model: str
+    concurrency: int
+    user: str
+    task: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _List:
+    """What was asked: items, and results of what cannot be asked, by position."""
+
+    items: list[Item]
+    refused: dict[int, Result]
+    most: int
+    labels: Headers
+    purses: tuple[Pocket, ...]
+
+
+class Maps:
+    """The part of `Scrimp` that makes many calls at once."""
+
+    _engine: Engine[Desk]
+    _default_model: str
+
+    def map(self, calls: Iterable[Asked], **options: Unpack[MapOptions]) -> list[Result]:
+        """Make many calls; a result for each, in their order.
+
+        A call is a body as an SDK sends it (of chat completions, responses, embeddings or Anthropic
+        messages), `{"prompt": …}` with any other fields, a line of a provider's batch file, or a
+        bare prompt. `model` is for those that name none. At most `concurrency` (64) are in the air,
+        fewer where a provider's rate limits say so; what it pushes back is asked again. What fails
+        does not raise: its result has `error`. The budgets that hold here pay for all of it.
+        """
+        work = partial(_mapped, asked=self._list(calls, options))
+        return self._engine.call(work)
+
+    async def amap(self, calls: Iterable[Asked], **options: Unpack[MapOptions]) -> list[Result]:
+        """The same, awaited."""
+        work = partial(_mapped, asked=self._list(calls, options))
+        return await self._engine.acall(work)
+
+    def _list(self, calls: Iterable[Asked], options: MapOptions) -> _List:
+        most = options.get("concurrency", MOST_AT_ONCE)
+        if type(most) is not int or most < 1:
+            raise InvalidRequest(f"concurrency is {most!r}; at least 1")
+        labels = Labels(options.get("user", ""), options.get("task", ""), options.get("tags", ()))
+        reading = Reading(options.get("model", "") or self._default_model)
+        items: list[Item] = []
+        refused: dict[int, Result] = {}
+        for position, call in enumerate(calls):
+            try:
+                items.append(item_of(_record(call), position, reading))
+            except InvalidRequest as error:
+                refused[position] = unreadable(error)
+        return _List(items, refused, most, labels.headers(), purses_here())
+
+
+def unreadable(error: Rejected) -> Result:
+    """The result of what is no call."""
+    return Result("", error.status, error=str(error), kind="invalid_request")
+
+
+def _record(call: Asked) -> dict[str, Any]:
+    if isinstance(call, str):
+        return {"prompt": call}
+    if not isinstance(call, Mapping):
+        raise InvalidRequest(f"a {type(call).__name__} is no call (a mapping, or a prompt)")
+    found: dict[str, Any] = msgspec.json.decode(body_of(call))
+    return found
+
+
+async def _mapped(desk: Desk, *, asked: _List) -> list[Result]:
+    way = Way(desk.app, desk.intake, asked.labels, lambda call: desk.paid(call, asked.purses))
+    return await in_order(asked, way, desk)
+
+
+async def in_order(
+    asked: _List, ask: Callable[[Item], Awaitable[Turn[Result]]], desk: Desk
+) -> list[Result]:
+    """Hand each item to `ask`, and put the results in the order of the calls."""
+    found = dict(asked.refused)
+
+    def keep(item: Item, result: Result) -> None:
+        found[item.line] = result
+
+    lanes = Lanes(Means(ask, keep, desk.app.clock, desk.app.outbox.drained, asked.most))
+    unasked = await lanes.run(asked.items)
+    if unasked.no_room or unasked.count:
+        why = unasked.no_room or "; ".join(reasons(unasked))
+        kind = "budget_exceeded" if unasked.no_room else "upstream"
+        left_out = Result("", 429 if unasked.no_room else 503, error=f"not asked: {why}", kind=kind)
+        for item in asked.items:
+            found.setdefault(item.line, left_out)
+    return [found[position] for position in sorted(found)]

@@ -1,0 +1,117 @@
+"""`Scrimp.map`: many calls at once through the library, in their order."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+import scrimp
+from scrimp.errors import InvalidRequest
+from tests.support.library import library
+
+USER = {"role": "user", "content": "Hi"}
+MODEL = "gpt-4o-mini"
+
+
+def test_each_call_has_its_result_in_order() -> None:
+    """Bodies of every dialect, prompts, and what is none; the provider's bill is the sum."""
+    calls: list[Any] = [
+        {"model": MODEL, "messages": [USER]},
+        "Say hello",
+        {"model": "claude-haiku-4-5", "max_tokens": 9, "messages": [USER]},
+        {"model": "text-embedding-3-small", "input": "x"},
+        {"model": "nobody", "input": "x"},
+        {"model": MODEL},
+        7,
+        {"prompt": "Bye", "model": "gpt-4o"},
+    ]
+    with library() as desk:
+        found = desk.scrimp.map(calls, model=MODEL, user="anna", tags=("a",))
+        assert [one.ok for one in found] == [True, True, True, True, False, False, False, True]
+        assert [one.status for one in found[4:7]] == [404, 400, 400]
+        assert "int is no call" in found[6].error
+        assert found[0].text == found[0].json()["choices"][0]["message"]["content"] == str(found[0])
+        assert found[2].json()["type"] == "message"
+        assert len(found[3].json()["data"]) == 1
+        assert (found[7].model, found[7].provider, found[7].finish) == (
+            "gpt-4o",
+            "openai",
+            "complete",
+        )
+        cost = sum(one.cost_nanousd or 0 for one in found)
+        assert (
+            cost == desk.sim.bill.total_nanousd == sum(e.cost_nanousd or 0 for e in desk.entries())
+        )
+        assert {(entry.user, entry.tags) for entry in desk.entries() if entry.status == 200} == {
+            ("anna", ("a",))
+        }
+        assert "Say hello" not in repr(found)
+
+
+async def test_on_an_event_loop_other_work_goes_on() -> None:
+    """And leaving it ends what is in the air."""
+    with library(per_token_ms=20) as desk:
+        calls = [{"prompt": f"Say {number}", "model": MODEL} for number in range(8)]
+        ticks = 0
+
+        async def tick() -> None:
+            nonlocal ticks
+            while True:
+                ticks += 1
+                await asyncio.sleep(0.001)
+
+        async with asyncio.TaskGroup() as group:
+            ticking = group.create_task(tick())
+            found = await desk.scrimp.amap(calls)
+            ticking.cancel()
+        assert all(one.ok for one in found)
+        assert ticks > 10
+        desk.sim.fault("timeout")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await desk.scrimp.amap([{**one, "temperature": 0.5} for one in calls])
+        desk.sim.quiet()
+        assert desk.sim.in_flight == 0
+
+
+def test_a_budget_around_it_holds() -> None:
+    """What does not fit is left out, and says why; nothing raises."""
+    calls = [{"prompt": f"Say {nth}", "model": MODEL, "max_tokens": 500} for nth in range(200)]
+    with library() as desk:
+        with scrimp.budget(usd=0.002) as budget:
+            found = desk.scrimp.map(calls)
+        left_out = [one for one in found if not one.ok]
+        assert {(one.kind, one.status) for one in left_out} == {("budget_exceeded", 429)}
+        assert left_out[0].error.startswith("not asked: budget ")
+        assert 0 < desk.sim.bill.total_nanousd <= 2_000_000
+        assert budget.remaining()[0].held == 0
+        assert sum(one.cost_nanousd or 0 for one in found) == desk.sim.bill.total_nanousd
+
+
+def test_equal_calls_are_paid_for_once() -> None:
+    """In the air together, or one after the other."""
+    with library() as desk:
+        found = desk.scrimp.map([{"prompt": "Hi", "model": MODEL}] * 40)
+        assert len({one.text for one in found}) == len(desk.sim.requests) == 1
+        assert sum(one.saved_nanousd for one in found) == 39 * desk.sim.bill.total_nanousd
+
+
+def test_what_is_pushed_back_is_asked_again() -> None:
+    """A caller sees answers alone."""
+    with library() as desk:
+        desk.sim.fault("rate-limit=0:every=2:count=60")
+        found = desk.scrimp.map([{"prompt": f"Say {n}", "model": MODEL} for n in range(60)])
+        assert all(one.ok for one in found)
+
+
+def test_what_makes_no_sense_is_refused_at_once() -> None:
+    """Options are the program's, and no single call's, to get right."""
+    with library() as desk:
+        with pytest.raises(InvalidRequest, match="concurrency is 0; at least 1"):
+            desk.scrimp.map([], concurrency=0)
+        with pytest.raises(InvalidRequest, match="task"):
+            desk.scrimp.map(["x"], model=MODEL, task="no such task")
+        assert desk.scrimp.map([]) == []
+        assert not desk.sim.requests
