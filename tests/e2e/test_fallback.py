@@ -101,7 +101,7 @@ def staged(more: str = PATIENT) -> Iterator[Stage]:
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
     """One for all calls whose circuits stay closed."""
-    with staged() as one:
+    with staged(f"{PATIENT}[fallback]\nleast_ms = 12000\n") as one:
         yield one
 
 
@@ -251,14 +251,14 @@ def test_the_header_names_who_answered_and_a_call_may_say_who(stage: Stage) -> N
 def test_a_deadline_leaves_time_for_another(stage: Stage) -> None:
     """The first one hangs: it is cut off while there is time, and what it may bill is booked."""
     stage.reset()
-    stage.sim.fault("slow-first-byte=9000")
-    route = {"x-scrimp-route": "deadline_ms=2350"}
+    stage.sim.fault("slow-first-byte=60000")
+    route = {"x-scrimp-route": "deadline_ms=12350"}
     said = stage.clients.ask("openai", ASK, stream=False, headers=route)
     assert said.error is None
     entry = stage.gateway.entries()[-1]
     assert entry.provider == "azure"
     assert [attempt.outcome for attempt in entry.attempts] == ["cancelled", "ok"]
-    assert entry.latency_ms < 2350
+    assert entry.latency_ms < 12350
     assert verdicts(entry) == ["failed", "instead"]
 
 

@@ -7,10 +7,12 @@ Anthropic's models take is on their model pages (2026-11); of others only text i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from scrimp.budgets.worst import NOT_TEXT, own_tools, plainly
 from scrimp.calls import Call, Request, Target
+from scrimp.dialects.sampling import refuses_sampling
 from scrimp.prices.rates import ModelPrice
 
 _BYTES_PER_TOKEN = 3  # few, so that what fits by them fits
@@ -59,18 +61,25 @@ def why_not(
     fields = request.fields
     if not _is_large_enough(request, found):
         return "context"
-    if any(fields.get(name) for name in _OF_FEW):
+    if any(fields.get(name) for name in _OF_FEW) or _refuses(fields, asked.model, other):
         return "parameters"
     if not own_tools(fields):
         return "tools"
     if not _takes_parts(request, model, found, sees=sees):
         return "modality"
-    if other.dialect.startswith("openai."):
-        thought, thinks = _thinks(asked.model), _thinks(model)
-        needs = _OF_THINKERS if not thinks else () if thought else _NOT_OF_THINKERS
-        if any(fields.get(name) is not None for name in needs):
-            return "parameters"
     return "format" if b'"json_schema"' in request.body and _PLAIN_JSON.match(model) else ""
+
+
+def _refuses(fields: Mapping[str, Any], asked: str, other: Target) -> bool:
+    """Whether the other model knows no such parameters."""
+    by_openai = other.dialect.startswith("openai.")
+    if refuses_sampling(other.model, fields, translated=by_openai):
+        return True
+    if not by_openai:
+        return False
+    thought, thinks = _thinks(asked), _thinks(other.model)
+    needs = _OF_THINKERS if not thinks else () if thought else _NOT_OF_THINKERS
+    return any(fields.get(name) is not None for name in needs)
 
 
 def _thinks(model: str) -> bool:

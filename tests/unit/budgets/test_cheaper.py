@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from scrimp.budgets.admissible import why_not
 from scrimp.budgets.cheaper import Cheaper
 from scrimp.budgets.worst import WorstCase
 from scrimp.calls import Call, Caller, Target
 from scrimp.choosing import Wish
+from scrimp.dialects.sampling import refuses_sampling
 from scrimp.errors import InvalidRequest
 from scrimp.routing.regions import Regions
 from scrimp.routing.tables import ModelFacts
@@ -115,6 +117,48 @@ def test_a_model_that_cannot_answer_the_call_is_passed_over(
         return ""
 
     assert found(big(**fields)) == taken
+
+
+CLAUDES: list[tuple[str, dict[str, Any], bool]] = [
+    ("claude-opus-4-7", {"temperature": 0.2}, True),
+    ("claude-opus-4.8", {"top_p": 0.9}, True),
+    ("anthropic.claude-opus-5-20260301-v1:0", {"temperature": 1}, True),
+    ("claude-sonnet-5-5", {"top_k": 4}, True),
+    ("claude-haiku-5-5", {"temperature": 0.2}, True),
+    ("claude-fable-5", {"temperature": 0.2}, True),
+    ("claude-mythos-preview", {"temperature": 0.2}, True),
+    ("claude-4.7-opus", {"temperature": 0.2}, True),
+    ("claude-opus-4-7", {}, False),
+    ("claude-haiku-4-5-20251001", {"temperature": 0.2}, False),
+    ("claude-haiku-4-5", {"temperature": 0.2, "top_p": 0.9}, True),
+    ("claude-sonnet-4-20250514", {"temperature": 0.2, "top_p": 0.9}, False),
+    ("claude-3-5-sonnet-20241022", {"temperature": 0.2, "top_p": 0.9}, False),
+    ("claude-3-haiku-20240307", {"top_k": 4}, False),
+    ("gpt-4.1", {"temperature": 0.2, "top_p": 0.9}, False),
+]
+
+
+@pytest.mark.parametrize(("model", "given", "refuses"), CLAUDES)
+def test_newer_claudes_take_no_sampling_and_the_ones_before_one_of_both(
+    model: str,
+    given: dict[str, Any],
+    refuses: bool,  # noqa: FBT001 (a case)
+) -> None:
+    """In whatever way the name is written."""
+    assert refuses_sampling(model, given, translated=False) is refuses
+
+
+def test_a_claude_that_takes_no_temperature_is_none_to_choose_for_a_call_that_has_one() -> None:
+    """In either dialect; a default that translation leaves out stands against nobody."""
+    newer = Target("anthropic", "claude-opus-4-7", "openai.chat")
+
+    def why(**fields: Any) -> str:
+        return why_not(big(**fields).request, big().target, newer, None)
+
+    assert (why(temperature=0.2), why(temperature=1), why()) == ("parameters", "", "")
+    native = replace(newer, dialect="anthropic.messages")
+    asked = replace(native, model="claude-opus-4-5")
+    assert why_not(big(temperature=1).request, asked, native, None) == "parameters"
 
 
 def test_a_model_that_thinks_takes_no_temperature() -> None:
