@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
+
+from msgspec.structs import replace as replaced
 
 from benchmarks.savings.prompts.conversations import Message, Run
 from benchmarks.traces.rules import Asked, Block, Vendor, cache_of
@@ -15,12 +17,19 @@ from scrimp.calls import Usage
 from scrimp.client.functions import NowEncoder
 from scrimp.dialects.anthropic_usage import read_usage as read_anthropic
 from scrimp.dialects.openai_usage import read_usage as read_openai
+from scrimp.prefixes.planning import Prices, plan
+from scrimp.prefixes.rules import ANTHROPIC, FIVE_MINUTES
+from scrimp.prefixes.seen import Piece, Scope
 from scrimp.prices import load_book, price
 from scrimp.shrinking.blocks import results_changed
 from scrimp.shrinking.columns import expanded
 from scrimp.shrinking.compacting import STEPS, compacted, is_json, steps_for
 from scrimp.shrinking.terminal import shown, told_again
 
+_MILLION = 1_000_000
+_MOST_PREFIXES = 400_000
+_EVERY_S = 5.0
+"""Between two calls of an agent; conversations follow one another."""
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 _READERS = {"openai": read_openai, "anthropic": read_anthropic}
 
@@ -29,8 +38,9 @@ _READERS = {"openai": read_openai, "anthropic": read_anthropic}
 class Result:
     """Sums over all calls, each of which sends all before it again. Money in nano-dollars.
 
-    `plain` is without any prefix cache, `cached` with the provider's own, `both` with it and
-    compact, `compact` with compact alone.
+    `plain` is without any prefix cache, `cached` with it: marked as the lever of Scrimp's marks, or
+    without marks where the provider needs none. `naive` has marks at every end instead. `compact`
+    is compact alone, `both` is both.
     """
 
     model: str
@@ -44,9 +54,20 @@ class Result:
     not_equal: int = 0
     prefixes_broken: int = 0
     plain: int = 0
+    naive: int = 0
     cached: int = 0
     compact: int = 0
     both: int = 0
+
+    @property
+    def by_prefix(self) -> int:
+        """Its part of what both save: the mean of its part as the first and as the second."""
+        return (self.plain - self.cached + self.compact - self.both + 1) // 2
+
+    @property
+    def by_compact(self) -> int:
+        """The rest."""
+        return self.plain - self.both - self.by_prefix
 
 
 def by_rule(tool: str, text: str) -> str:
@@ -102,25 +123,52 @@ def measure(
 ) -> Result:
     """Every message of an assistant is a call whose prompt is everything before it."""
     found, count = Result(model), Counter(encoder, model)
-    sent: dict[str, list[Asked]] = {"cached": [], "both": []}
+    whole: list[Asked] = []
+    smaller: list[Asked] = []
     for run in runs:
         after = results_changed({"messages": run}, "openai.chat", by_tool) or run
         _check(found, run, after, by_tool)
-        sent["cached"] += _calls(run, count)
-        sent["both"] += _calls(after, count)
+        whole += _calls(run, count, len(whole))
+        smaller += _calls(after, count, len(smaller))
         _add_tokens(found, run, after, count)
-    for name, calls in sent.items():
-        cache, read = cache_of(vendor, model), _READERS[vendor]
-        total = plain = 0
-        for asked in calls:
-            usage = read(cache.usage(asked))
-            if usage is None:
-                raise ValueError(f"{model}: a usage that Scrimp's own reader cannot read")
-            total += _nanousd(usage, model, vendor)
-            plain += _nanousd(Usage(input_tokens=asked.input_tokens), model, vendor)
-        setattr(found, name, total)
-        setattr(found, "plain" if name == "cached" else "compact", plain)
-    found.calls = len(sent["cached"])
+    found.calls = len(whole)
+    found.plain, found.compact = _uncached(whole, vendor, model), _uncached(smaller, vendor, model)
+    found.naive = _cached(whole, vendor, model)
+    found.cached = _cached(_marked(whole, vendor, model), vendor, model)
+    found.both = _cached(_marked(smaller, vendor, model), vendor, model)
+    return found
+
+
+def _uncached(calls: Sequence[Asked], vendor: Vendor, model: str) -> int:
+    return sum(_nanousd(Usage(input_tokens=one.input_tokens), model, vendor) for one in calls)
+
+
+def _cached(calls: Sequence[Asked], vendor: Vendor, model: str) -> int:
+    cache, read = cache_of(vendor, model), _READERS[vendor]
+    total = 0
+    for asked in calls:
+        usage = read(cache.usage(asked))
+        if usage is None:
+            raise ValueError(f"{model}: a usage that Scrimp's own reader cannot read")
+        total += _nanousd(usage, model, vendor)
+    return total
+
+
+def _marked(calls: Sequence[Asked], vendor: Vendor, model: str) -> list[Asked]:
+    """With the marks that the lever sets, which knows only what came before."""
+    if vendor != "anthropic":
+        return list(calls)
+    fresh = _nanousd(Usage(input_tokens=_MILLION), model, vendor)
+    read = _nanousd(Usage(cache_read_tokens=_MILLION), model, vendor)
+    write = _nanousd(Usage(cache_write_5m_tokens=_MILLION), model, vendor)
+    scope, prices = Scope((FIVE_MINUTES.seconds,), _MOST_PREFIXES), Prices(fresh, read, (write,))
+    rules = replaced(ANTHROPIC, lives=(FIVE_MINUTES,))
+    found = []
+    for asked in calls:
+        pieces = [Piece(str(block.key).encode(), block.tokens) for block in asked.blocks]
+        planned = plan(scope, pieces, prices, rules, asked.at_s)
+        scope.written(planned.digests, FIVE_MINUTES.seconds, asked.at_s)
+        found.append(replace(asked, marks=planned.marks))
     return found
 
 
@@ -143,13 +191,15 @@ def _check(found: Result, run: Run, after: Sequence[Message], by_tool: Any) -> N
             found.prefixes_broken += list(now) != list(after[:at])
 
 
-def _calls(messages: Sequence[Message], count: Counter) -> list[Asked]:
+def _calls(messages: Sequence[Message], count: Counter, began: int) -> list[Asked]:
+    """Those of one conversation, after so many of others."""
     calls: list[Asked] = []
     blocks: list[Block] = []
     digest, tokens = hashlib.sha256(), 0
     for message in messages:
         if message["role"] == "assistant" and blocks:
-            calls.append(Asked(0.0, tokens, 0, tuple(blocks), (0, len(blocks) - 1)))
+            at_s = (began + len(calls)) * _EVERY_S
+            calls.append(Asked(at_s, tokens, 0, tuple(blocks), (0, len(blocks) - 1)))
         digest.update(json.dumps(message, sort_keys=True).encode())
         tokens += count(message)
         blocks.append(Block(digest.digest(), tokens))

@@ -59,12 +59,17 @@ def show(title: str, found: list[Result]) -> None:
         ("… less", lambda r: share(r.result_tokens - r.result_tokens_after, r.result_tokens)),
         ("all input tokens", lambda r: f"{r.input_tokens:,}"),
         ("… less", lambda r: share(r.input_tokens - r.input_tokens_after, r.input_tokens)),
-        ("input, nothing saved", lambda r: format_usd(r.plain, places=2)),
-        ("with the prefix cache", lambda r: format_usd(r.cached, places=2)),
-        ("with compact alone", lambda r: format_usd(r.compact, places=2)),
-        ("with both", lambda r: format_usd(r.both, places=2)),
-        ("saved by the prefix cache", lambda r: share(r.plain - r.cached, r.plain)),
-        ("saved by compact beside it", lambda r: share(r.cached - r.both, r.cached)),
+        ("input, neither", lambda r: format_usd(r.plain, places=2)),
+        ("marks at every end", lambda r: format_usd(r.naive, places=2)),
+        ("prefix alone", lambda r: format_usd(r.cached, places=2)),
+        ("compact alone", lambda r: format_usd(r.compact, places=2)),
+        ("both", lambda r: format_usd(r.both, places=2)),
+        ("prefix alone saves", lambda r: share(r.plain - r.cached, r.plain)),
+        ("compact alone saves", lambda r: share(r.plain - r.compact, r.plain)),
+        ("both together save", lambda r: share(r.plain - r.both, r.plain)),
+        ("… of that prefix", lambda r: share(r.by_prefix, r.plain - r.both)),
+        ("… of that compact", lambda r: share(r.by_compact, r.plain - r.both)),
+        ("compact beside prefix saves", lambda r: share(r.cached - r.both, r.cached)),
         ("results not equal", lambda r: f"{r.not_equal:,}"),
         ("prefixes broken", lambda r: f"{r.prefixes_broken:,}"),
     ]
@@ -114,7 +119,10 @@ def main() -> int:
             for model in options.model or MODELS[vendor]
         ]
         show(f"{path.name}: {len(runs):,} conversations", found)
-        told[str(path.name)] = [asdict(one) for one in found]
+        told[str(path.name)] = [
+            {**asdict(one), "by_prefix": one.by_prefix, "by_compact": one.by_compact}
+            for one in found
+        ]
         wrong += sum(one.not_equal + one.prefixes_broken for one in found)
     if len(options.trace) > 1:
         _show_together(list(told.values()))

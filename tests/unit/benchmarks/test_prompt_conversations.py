@@ -73,6 +73,8 @@ def test_savings_are_measured(vendor: Any) -> None:
     assert found.result_tokens_after < found.result_tokens * 0.8
     assert found.both < found.cached < found.plain
     assert found.both < found.compact < found.plain
+    assert found.by_prefix + found.by_compact == found.plain - found.both
+    assert min(found.by_prefix, found.by_compact) > 0
 
 
 def test_a_broken_prefix_is_counted() -> None:
