@@ -21,7 +21,7 @@ from scrimp.stores import sqlite_ledger_file as ledger_file
 from scrimp.stores.sqlite_ledger import SqliteLedger
 from scrimp.stores.sqlite_ledger_adjust import PAGE, LedgerAdjuster
 from scrimp.stores.sqlite_ledger_read import LedgerReader
-from scrimp.stores.sqlite_ledger_rows import COLUMNS, TRAITS
+from scrimp.stores.sqlite_ledger_rows import COLUMNS, ROLLUP_COLUMNS, TRAITS
 from tests.support.books import book, call_with, hit_for, priced_by, prices, tried
 from tests.support.ledger_entries import BEGIN, call_id, entry, kept
 
@@ -172,18 +172,20 @@ async def test_the_span_says_when_there_were_calls(tmp_path: Path) -> None:
     assert LedgerAdjuster(path).span() == (call(1).at, call(9).at)
 
 
-@pytest.mark.parametrize("released", [1, 2])
+@pytest.mark.parametrize("released", [1, 2, 3])
 async def test_a_ledger_of_every_released_schema_can_be_adjusted(
     tmp_path: Path, released: int
 ) -> None:
     """Its calls come through the migration as they were, and their sums with them."""
     path = tmp_path / "ledger.db"
-    await ledger_with(path, [call(1), entry(2)])
+    wrote = Usage(input_tokens=5, cache_write_5m_tokens=70, cache_write_1h_tokens=7)
+    await ledger_with(path, [call(1), entry(2), replace(entry(3), usage=wrote)])
     with closing(sqlite3.connect(path)) as new:
-        later = {"untouched", *TRAITS} if released == 1 else {*TRAITS}
+        later = ({"untouched"} if released == 1 else set()) | ({*TRAITS} if released < 3 else set())
         columns = ", ".join(name for name in COLUMNS if name not in later)
         calls = new.execute(f"SELECT {columns} FROM calls").fetchall()  # noqa: S608 - constants only
-        sums = new.execute("SELECT * FROM rollups").fetchall()
+        before = ", ".join(ROLLUP_COLUMNS[:-4])  # prefix caches have sums since 4
+        sums = new.execute(f"SELECT {before} FROM rollups").fetchall()  # noqa: S608 - the same
     path.unlink()
     _made_by(released, path, columns, calls, sums)
     with pytest.raises(StoreError, match=rf"schema version {released}, .* reads {_newest()}"):
@@ -194,7 +196,9 @@ async def test_a_ledger_of_every_released_schema_can_be_adjusted(
     assert reader.find(call_id(2)) == kept(entry(2))
     assert run(path) == 1
     check = reader.check()
-    assert (check.ok, check.calls, check.schema_version) == (True, 2, _newest())
+    assert (check.problems, check.calls, check.schema_version) == ((), 3, _newest())
+    row = reader.report(BEGIN, BEGIN + timedelta(hours=1), "tag").rows[0]
+    assert (row.cache_write_5m_tokens, row.cache_write_1h_tokens) == (70, 7)
 
 
 def _newest() -> int:

@@ -38,7 +38,13 @@ def table_of(report: Report, adjusted: Adjusted = NOT_ADJUSTED) -> None:
     """One table, by what was asked for."""
     console = out()
     console.print(heading(f"{_period(report)}, by {report.by.replace('_', ' ')}"))
-    console.print(_lever_table(report) if report.by == "lever" else _calls_table(report, console))
+    match report.by:
+        case "lever":
+            console.print(_lever_table(report))
+        case "breaker":
+            console.print(_breaker_table(report))
+        case _:
+            console.print(_calls_table(report, console))
     _remarks(console, report.total, adjusted)
 
 
@@ -57,12 +63,33 @@ def _totals(total: ReportRow, latency: LatencyAdded) -> Iterator[tuple[str, str]
     went_in = amount(total.input_tokens) + " in" + (cached if total.cache_read_tokens else "")
     yield "tokens", f"{went_in}, {amount(total.output_tokens)} out"
     places = places_of(total)
+    yield from _prefixes(total, places)
     yield "spend", spend(total, places) + bounds(total)
     part = "" if total.saved_share is None else f" ({share(total.saved_share)})"
     without = f"of the {untouched(total, places)} that it would have cost"
     yield "saved", f"{dollars(total.saved_nanousd, places)}{part} {without}"
     if latency.calls:
         yield "added", f"{latency.p50_ms:.1f} ms of latency (median), {latency.p95_ms:.1f} ms (p95)"
+
+
+def _prefixes(total: ReportRow, places: int) -> Iterator[tuple[str, str]]:
+    """What prefix caches did, and what that cost; nothing where they only read, or nothing."""
+    written = total.cache_write_5m_tokens + total.cache_write_1h_tokens
+    if not (written or total.broken_nanousd):
+        return
+    parts = [f"{amount(total.fresh_tokens)} fresh"]
+    parts += [f"{amount(total.cache_read_tokens)} read ({share(total.cached_share or 0)})"]
+    for tokens, long in (
+        (total.cache_write_5m_tokens, ""),
+        (total.cache_write_1h_tokens, " (1 h)"),
+    ):
+        parts += [f"{amount(tokens)} written{long}"] if tokens else []
+    yield "prefixes", ", ".join(parts)
+    money = [f"{dollars(total.premium_nanousd, places)} more for what was written"]
+    if total.broken_nanousd:
+        lost = dollars(total.broken_nanousd, places)
+        money.append(f"{lost} lost where prefixes broke (--by breaker)")
+    yield "premium", "; ".join(money)
 
 
 def _calls_table(report: Report, console: Console) -> Table:
@@ -115,6 +142,19 @@ def _lever_table(report: Report) -> Table | Text:
         part = share(row.saved_nanousd / base) if base else ""
         saved = dollars(row.saved_nanousd, places)
         table.add_row(row.value, f"{row.calls:,}", f"{row.hits:,}", saved, part)
+    return table
+
+
+def _breaker_table(report: Report) -> Table | Text:
+    if not report.rows:
+        return dim("No prefix broke, or nobody looked ([prefix_cache] looks).")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("where, and what it holds")
+    for title in ("calls", "lost"):
+        table.add_column(title, justify="right")
+    places = places_of(report.total)
+    for row in report.rows:
+        table.add_row(row.value, f"{row.calls:,}", dollars(row.broken_nanousd, places))
     return table
 
 

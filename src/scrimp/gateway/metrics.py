@@ -20,6 +20,7 @@ from scrimp.billing import price_names
 from scrimp.calls import Usage
 from scrimp.gateway.metrics_budgets import budget_counts
 from scrimp.gateway.metrics_fallback import fallback_counts
+from scrimp.gateway.metrics_prefixes import prefix_counts
 from scrimp.gateway.metrics_text import BUCKETS_MS, Counts, bucket_names, series
 from scrimp.ledger.recorded import RECORDED
 from scrimp.ports import Entry, LedgerHealth
@@ -142,6 +143,7 @@ class Metrics:
         if self._app is not None:
             _show_health(found, self._app.ledger.health(), self._app.outbox.pending)
             found |= budget_counts(self._app.levers) | fallback_counts(self._app.levers)
+            found |= prefix_counts(self._app.levers)
         return found
 
     def _row(self, kind: _Kind) -> _Row:

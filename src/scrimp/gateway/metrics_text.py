@@ -62,6 +62,8 @@ FAMILIES: Mapping[str, Family] = {
     "fallbacks_total": Family("counter", "Calls that went elsewhere after an error."),
     "circuit_skips_total": Family("counter", "Targets left out as their circuit was open."),
     "circuits_open": Family("gauge", "Open circuits, in all workers, by provider."),
+    "broken_prefixes_total": Family("counter", "Prompts that parted from ones sent before."),
+    "broken_prefixes_usd_total": Family("counter", "US dollars lost to these.", "nanousd"),
     "workers": Family("gauge", "Processes that serve."),
     "worker_deaths_total": Family("counter", "Workers that ended without being told to."),
     "cpu_seconds_total": Family("counter", "CPU time of all workers.", "us"),

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from scrimp.ledger.rollups import Counts, RollupKey, hour_of, places_of
+from scrimp.ledger.rollups import COUNTERS, Counts, RollupKey, hour_of, places_of
 from scrimp.ports import Entry
 from scrimp.values import Value
 
 REPRICED = "reprice"
 """The reason of a correction that another price book asked for."""
+
+_NO_TOKENS = (0,) * (len(COUNTERS) - COUNTERS.index("input_tokens"))
 
 
 class Amounts(Value, frozen=True):
@@ -154,12 +156,13 @@ def adjusted_sums(adjusted: Iterable[tuple[Entry, Adjustment]]) -> dict[RollupKe
         hour = hour_of(entry.at)
         saved = sum(nanousd for _, nanousd, _ in one.saved)
         cost = (one.cost_nanousd, one.cost_low_nanousd, one.cost_high_nanousd)
-        added = (0, 0, 0, -int(one.known), *cost, one.baseline_nanousd, saved, 0, 0, 0)
+        money = (*cost, one.baseline_nanousd, saved)
+        added = (0, 0, 0, -int(one.known), *money, *_NO_TOKENS)
         for dimension, value in places_of(entry):
             add((dimension, hour, entry.tenant, value), added)
         for lever, nanousd, first in one.saved:
             hits = first * int(entry.served_by == lever)
-            own = (first, hits, 0, 0, 0, 0, 0, 0, nanousd, 0, 0, 0)
+            own = (first, hits, 0, 0, 0, 0, 0, 0, nanousd, *_NO_TOKENS)
             add(("lever", hour, entry.tenant, lever), own)
     return sums
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from scrimp.calls import COUNTERS, Attempt, Cost, Line, TraceLine, Usage
 from scrimp.ledger.adjustment import Adjustment, amounts_now
 from scrimp.ledger.explain_choice import choice_words, is_choice
+from scrimp.ledger.prefixes import broken_words
 from scrimp.ledger.smaller import APART, SMALLER, SUPPOSED
 from scrimp.ledger.steps import ESTIMATED, in_words
 from scrimp.money import PICO_PER_NANO, format_usd
@@ -224,7 +225,8 @@ def explain(entry: Entry, adjustments: Sequence[Adjustment] = ()) -> list[str]:
     """The lines of `scrimp explain`. Never holds content of request or reply."""
     lines = list(_head(entry))
     for line in entry.trace:
-        lines += choice_words(line) if is_choice(line) else [f"- {trace_words(line)}"]
+        said = broken_words(line) or (choice_words(line) if is_choice(line) else [])
+        lines += said or [f"- {trace_words(line)}"]
     for number, attempt in enumerate(entry.attempts, 1):
         lines += _attempt(number, attempt)
     if not entry.attempts:

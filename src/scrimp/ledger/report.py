@@ -12,7 +12,18 @@ from typing import Literal
 from scrimp.money import decimal_usd
 
 By = Literal[
-    "total", "day", "model", "key", "tag", "task", "provider", "user", "team", "served_by", "lever"
+    "total",
+    "day",
+    "model",
+    "key",
+    "tag",
+    "task",
+    "provider",
+    "user",
+    "team",
+    "served_by",
+    "lever",
+    "breaker",
 ]
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -24,7 +35,11 @@ class ReportRow:
 
     Sums of money take known amounts only; `unpriced_calls` says for how many none is known. In a
     report by lever, `calls` are those in which the lever saved (or lost) something, `hits` those
-    that it answered, and `saved_nanousd` is its own part; the other sums are 0.
+    that it answered, and `saved_nanousd` is its own part; the other sums are 0. In one by breaker
+    `calls` are those whose prefix broke there, and `broken_nanousd` is what they lost.
+
+    Input is fresh, read from a prefix cache, or written to one. `premium_nanousd` is what writes
+    cost beyond fresh input, `broken_nanousd` what could have been read, had no prefix broken.
     """
 
     value: str
@@ -40,6 +55,21 @@ class ReportRow:
     input_tokens: int = 0
     cache_read_tokens: int = 0
     output_tokens: int = 0
+    cache_write_5m_tokens: int = 0
+    cache_write_1h_tokens: int = 0
+    premium_nanousd: int = 0
+    broken_nanousd: int = 0
+
+    @property
+    def fresh_tokens(self) -> int:
+        """Input that no prefix cache had a part in."""
+        written = self.cache_write_5m_tokens + self.cache_write_1h_tokens
+        return self.input_tokens - self.cache_read_tokens - written
+
+    @property
+    def cached_share(self) -> float | None:
+        """The share of the input that was read from a prefix cache; None where there is none."""
+        return self.cache_read_tokens / self.input_tokens if self.input_tokens else None
 
     @property
     def hit_rate(self) -> float:
@@ -134,6 +164,14 @@ def row_fields(row: ReportRow, by: By) -> Mapping[str, str | int | float | None]
         "input_tokens": row.input_tokens,
         "cache_read_tokens": row.cache_read_tokens,
         "output_tokens": row.output_tokens,
+        "fresh_tokens": row.fresh_tokens,
+        "cache_write_5m_tokens": row.cache_write_5m_tokens,
+        "cache_write_1h_tokens": row.cache_write_1h_tokens,
+        "cached_share": None if row.cached_share is None else round(row.cached_share, 6),
+        "premium_usd": decimal_usd(row.premium_nanousd),
+        "premium_nanousd": row.premium_nanousd,
+        "broken_usd": decimal_usd(row.broken_nanousd),
+        "broken_nanousd": row.broken_nanousd,
     }
 
 

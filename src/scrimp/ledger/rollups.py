@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import chain
 from operator import add, attrgetter
 
+from scrimp.ledger.prefixes import lost_nanousd, places_broken, premium_nanousd
 from scrimp.ports import Entry
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,6 +32,10 @@ COUNTERS = (
     "input_tokens",
     "cache_read_tokens",
     "output_tokens",
+    "cache_write_5m_tokens",
+    "cache_write_1h_tokens",
+    "premium_nanousd",
+    "broken_nanousd",
 )
 """What a rollup row counts, in the order of its tuple."""
 
@@ -39,6 +44,8 @@ SINGLE = ("total", "model", "key", "task", "provider", "user", "team", "served_b
 
 Counts = tuple[int, ...]
 """One number per name in COUNTERS."""
+
+_NO_MONEY, _NO_TOKENS = (0,) * 6, (0,) * 6  # before and behind what was saved
 
 NOT_HITS = frozenset({"upstream", "none", "recorded", ""})
 """What `served_by` says when no lever answered."""
@@ -84,6 +91,10 @@ def counters(entry: Entry) -> Counts:
         usage.total_input_tokens,
         usage.cache_read_tokens + usage.cache_read_audio_tokens,
         usage.total_output_tokens,
+        usage.cache_write_5m_tokens,
+        usage.cache_write_1h_tokens,
+        premium_nanousd(entry.trace),
+        lost_nanousd(entry.trace),
     )
 
 
@@ -117,8 +128,10 @@ def _many_valued(entries: Iterable[tuple[Entry, Counts]]) -> dict[tuple[str, str
         for tag in dict.fromkeys(entry.tags):
             parts["tag", tag].append(added)
         for lever, nanousd in entry.saved:
-            own = (1, int(entry.served_by == lever), 0, 0, 0, 0, 0, 0, nanousd, 0, 0, 0)
+            own = (1, int(entry.served_by == lever), *_NO_MONEY, nanousd, *_NO_TOKENS, 0)
             parts["lever", lever].append(own)
+        for place, lost in places_broken(entry.trace):
+            parts["breaker", place].append((1, 0, *_NO_MONEY, 0, *_NO_TOKENS, lost))
     return parts
 
 
@@ -133,7 +146,7 @@ def rollups(entries: Iterable[Entry]) -> dict[RollupKey, Counts]:
     for entry in entries:
         hour, tenant, added = hour_of(entry.at), entry.tenant, counters(entry)
         alike[hour, tenant, _all_single(entry)].append(added)
-        if entry.tags or entry.saved:
+        if entry.tags or entry.saved or added[-1]:
             many[hour, tenant].append((entry, added))
     parts: defaultdict[RollupKey, list[Counts]] = defaultdict(list)
     for (hour, tenant, values), rows in alike.items():

@@ -1,13 +1,15 @@
 """Tell the provider's prefix cache what comes back, where reads are expected to pay for it.
 
 A call that says itself how it is cached is never touched. A provider that refuses a field gets it
-no more, and that call is sent again as it came.
+no more, and that call is sent again as it came. Where a prompt parts from one that was sent before,
+and goes on like it, the trace says where, and what that costs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, NamedTuple
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, NamedTuple
 
 from msgspec.structs import replace
 
@@ -15,9 +17,12 @@ from scrimp.calls import Call, Reply
 from scrimp.errors import UpstreamError
 from scrimp.ledger.marked import by_itself
 from scrimp.ledger.marked import marked as marks_in
+from scrimp.ledger.prefixes import BROKEN, broken
+from scrimp.money import PICO_PER_NANO
 from scrimp.ports import Clock, Next
+from scrimp.prefixes.breaking import LEAST_LOST_TOKENS, AllBreaks, Broken
 from scrimp.prefixes.planning import Plan, Prices, plan
-from scrimp.prefixes.prompt import encoded, prompt_of
+from scrimp.prefixes.prompt import Place, Prompt, encoded, prompt_of, without_marks
 from scrimp.prefixes.rules import Rules
 from scrimp.prefixes.seen import Scope, Seen
 from scrimp.prefixes.telling import (
@@ -59,32 +64,45 @@ class PrefixCache:
         self._terms = terms
         self._clock = clock
         self._seen = seen
+        self._breaks = AllBreaks()
         self._sort_tools = sort_tools
         self._withheld: dict[tuple[str, str], frozenset[str]] = {}
+        self.broken: Counter[str] = Counter()
+        self.lost_nanousd: Counter[str] = Counter()
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """Pass on a call that says how it is cached, or the same one."""
         terms = self._terms_of(call)
         if terms is None:
             return await next(call)
-        rules, prices, way = terms
-        target, now_s, fields = call.target, self._clock.monotonic(), call.request.fields
-        ordered = sorted_tools(fields) if self._sort_tools else None
-        prompt = prompt_of(parts_of(ordered or fields, way), target.model)
+        own = _says_itself(call)
+        look = self._look(call, terms, own=own)
+        reply = await (next(call) if own else self._tell(call, next, terms, look))
+        if look.broken is not None:
+            self._note_broken(call, terms, look, look.broken, reply)
+        return reply
+
+    def _look(self, call: Call, terms: Terms, *, own: bool) -> _Look:
+        """What is known of the prompt; it is learned from."""
+        fields, now_s = call.request.fields, self._clock.monotonic()
+        ordered = sorted_tools(fields) if self._sort_tools and not own else None
+        parts = parts_of(ordered or fields, terms.way)
+        prompt = prompt_of(without_marks(parts) if own else parts, call.target.model)
         scope = self._scope(call, terms)
-        found = plan(scope, prompt.pieces, prices, rules, now_s)
-        withheld = self._withheld.get((target.provider, target.model), _NOTHING)
-        made = told(ordered or fields, prompt, found, rules, way=way, withheld=withheld)
-        if made is None and ordered is None:
-            return await next(call)
-        sent = (made.fields, made.new) if made is not None else (ordered or {}, ())
-        body = encoded(sent[0], prompt, sent[1])
-        request = replace(call.request, body=body, fields=sent[0])
+        found = plan(scope, prompt.pieces, terms.prices, terms.rules, now_s)
+        breaks = self._breaks.of(_scope_name(call), terms.rules)
+        broken = breaks.look(prompt, found.known, now_s)
+        return _Look(prompt, found, scope, now_s, ordered, broken)
+
+    async def _tell(self, call: Call, next: Next, terms: Terms, look: _Look) -> Reply:
+        rules, found, fields = terms.rules, look.found, look.ordered or call.request.fields
+        withheld = self._withheld.get((call.target.provider, call.target.model), _NOTHING)
+        made = told(fields, look.prompt, found, rules, way=terms.way, withheld=withheld)
         if made is None:
-            return await next(replace(call, request=request))
+            return await next(call if look.ordered is None else _with(call, look, fields, ()))
         first = len(call.trace.attempts)
         try:
-            reply: Reply | None = await next(replace(call, request=request))
+            reply: Reply | None = await next(_with(call, look, made.fields, made.new))
         except UpstreamError as error:
             refused = _refused(error)
             if not refused or call.sink.begun:
@@ -96,7 +114,7 @@ class PrefixCache:
             self._withhold(call, refused)
             return await next(call)
         if made.verdict == "marked":
-            _learn(scope, found, rules.lives[found.life].seconds, now_s, reply)
+            _learn(look.scope, found, rules.lives[found.life].seconds, look.now_s, reply)
         return reply
 
     def keeps(self, call: Call) -> bool | None:
@@ -104,7 +122,7 @@ class PrefixCache:
 
         None where that is not this lever's to say: the provider, or the call, does as it will.
         """
-        terms = self._terms_of(call)
+        terms = None if _says_itself(call) else self._terms_of(call)
         if terms is None or not terms.rules.lives:
             return None
         prompt = prompt_of(parts_of(call.request.fields, terms.way), call.target.model)
@@ -112,15 +130,10 @@ class PrefixCache:
         return any(one.until_s >= now_s for one in self._scope(call, terms).find(prompt.pieces))
 
     def _scope(self, call: Call, terms: Terms) -> Scope:
-        lives_s = tuple([life.seconds for life in terms.rules.lives])
-        target = call.target
-        return self._seen.of((call.caller.tenant, target.provider, target.model), lives_s)
+        return self._seen.of(_scope_name(call), terms.rules.lives_s)
 
     def _terms_of(self, call: Call) -> Terms | None:
-        request = call.request
-        if call.operation != "chat" or request.stateful:
-            return None
-        if any(own in request.body for own in OWN_FIELDS):
+        if call.operation != "chat" or call.request.stateful:
             return None
         return self._terms(call)
 
@@ -135,6 +148,23 @@ class PrefixCache:
             numbers |= by_itself(found.tokens, found.untold_read, found.untold_written)
         call.trace.note(self.name, made.verdict, numbers)
 
+    def _note_broken(
+        self, call: Call, terms: Terms, look: _Look, found: Broken, reply: Reply
+    ) -> None:
+        """What could have been read for less; never more than what was not read."""
+        usage = reply.facts.usage
+        if usage is None or not look.prompt.tokens:
+            return
+        read = usage.cache_read_tokens + usage.cache_read_audio_tokens
+        tokens = found.lost(usage.total_input_tokens, read, look.prompt.tokens)
+        lost = tokens * (terms.prices.fresh - terms.prices.read) // PICO_PER_NANO
+        if tokens < LEAST_LOST_TOKENS or lost <= 0:
+            return
+        self.broken[found.kind] += 1
+        self.lost_nanousd[found.kind] += lost
+        said = broken(found.at, found.line, found.kind, tokens=tokens, lost_nanousd=lost)
+        call.trace.note(self.name, BROKEN, said)
+
     def _withhold(self, call: Call, refused: frozenset[str]) -> None:
         if len(self._withheld) >= _MOST_REFUSALS:
             self._withheld.clear()
@@ -142,6 +172,31 @@ class PrefixCache:
         self._withheld[whose] = self._withheld.get(whose, _NOTHING) | refused
         why = f"the provider refuses {', '.join(sorted(refused))}"
         call.trace.note(self.name, "withdrawn", {"why": why})
+
+
+class _Look(NamedTuple):
+    """What is known of a call's prompt. `ordered` are its fields, where its tools were sorted."""
+
+    prompt: Prompt
+    found: Plan
+    scope: Scope
+    now_s: float
+    ordered: dict[str, Any] | None
+    broken: Broken | None
+
+
+def _scope_name(call: Call) -> tuple[str, ...]:
+    return (call.caller.tenant, call.target.provider, call.target.model)
+
+
+def _says_itself(call: Call) -> bool:
+    body = call.request.body
+    return OWN_FIELDS[0] in body or OWN_FIELDS[1] in body
+
+
+def _with(call: Call, look: _Look, fields: Mapping[str, Any], new: tuple[Place, ...]) -> Call:
+    body = encoded(fields, look.prompt, new)
+    return replace(call, request=replace(call.request, body=body, fields=fields))
 
 
 def _refused(error: UpstreamError) -> frozenset[str]:

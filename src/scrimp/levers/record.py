@@ -22,6 +22,7 @@ from scrimp.calls import (
 from scrimp.errors import PriceUnknown
 from scrimp.ledger.booking import Ending, booked, entry_of, named, needs_estimate
 from scrimp.ledger.marked import savings_of_marks
+from scrimp.ledger.prefixes import WRITTEN, premium_of, written
 from scrimp.ledger.smaller import SMALLER, savings_of
 from scrimp.ledger.steps import (
     ESTIMATED,
@@ -86,6 +87,8 @@ class Record:
             trace.note(self.name, SMALLER, saving)
         for verdict, saving in savings_of_marks(trace, self._pricer):
             trace.note(self.name, verdict, saving)
+        if (premium := premium_of(trace.attempts, self._pricer)) is not None:
+            trace.note(self.name, WRITTEN, written(premium))
         trace.booked = booked(ending.reply, trace.attempts, ending.untouched, trace.lines)
         if DEGRADED in trace.headers and trace.attempts:
             trace.booked = named("degrade", trace.booked)

@@ -30,7 +30,8 @@ class Plan(NamedTuple):
     `marks` are pieces in their order, the one that is read included; `life` is a number of the
     rules' lives. `worth_picousd` is what the writes are expected to bring in the end. `tokens` are
     those of all pieces; `untold_read` and `untold_written` of them would a provider that writes the
-    ends of prompts by itself have read and written, had nobody told it anything.
+    ends of prompts by itself have read and written, had nobody told it anything. `known` is how
+    many pieces, from the first on, were sent before.
     """
 
     reads: int
@@ -41,9 +42,7 @@ class Plan(NamedTuple):
     tokens: int = 0
     untold_read: int = 0
     untold_written: int = 0
-
-
-NO_PLAN = Plan(-1, (), 0, 0, ())
+    known: int = 0
 
 
 def plan(scope: Scope, pieces: list[Piece], prices: Prices, rules: Rules, now_s: float) -> Plan:
@@ -52,7 +51,7 @@ def plan(scope: Scope, pieces: list[Piece], prices: Prices, rules: Rules, now_s:
     kinds = _kinds(pieces, found)
     if not rules.lives or not pieces:
         scope.learn(pieces, kinds, found, now_s)
-        return NO_PLAN
+        return Plan(-1, (), 0, 0, (), known=len(found))
     read = max((at for at, one in enumerate(found) if one.until_s >= now_s), default=-1)
     worths = [_worths(scope, prices, life, kinds) for life in range(len(scope.habits))]
     options = [
@@ -66,7 +65,7 @@ def plan(scope: Scope, pieces: list[Piece], prices: Prices, rules: Rules, now_s:
     if untold[0]:
         scope.ended(pieces[-1], now_s + rules.lives[0].seconds)
     digests = tuple([pieces[at].digest for at in marks])
-    return Plan(read, marks, life, int(worth), digests, *untold)
+    return Plan(read, marks, life, int(worth), digests, *untold, known=len(found))
 
 
 def _untold(

@@ -6,7 +6,8 @@ Parts are JSON values as they are sent. Nothing of them outlives the call but di
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -23,6 +24,8 @@ Ends = Literal["no", "marked", "latest"]
 BYTES_PER_TOKEN = 4
 LISTED = frozenset({"messages", "input"})
 """Fields whose items are parts of their own, where they are lists."""
+_MARKS = (b'"cache_control"', b'"prompt_cache_breakpoint"')
+_MARK = re.compile(rb',?"(?:cache_control|prompt_cache_breakpoint)":\{[^{}]*\}')
 _KEY_BYTES = 1024
 """About what OpenAI's page says that it chooses a machine by, where no key is given."""
 
@@ -41,6 +44,7 @@ class Prompt(NamedTuple):
     parts: list[Part]
     pieces: list[Piece]
     ends: list[int]
+    tokens: int
 
     def key(self) -> str:
         """The same for all prompts that begin alike, however they go on: a digest."""
@@ -70,7 +74,14 @@ def prompt_of(parts: Iterable[Part], model: str) -> Prompt:
         if may_end != "no":
             pieces.append(Piece(digest.digest(), size // BYTES_PER_TOKEN))
             ends.append(number)
-    return Prompt(found, pieces, ends)
+    return Prompt(found, pieces, ends, size // BYTES_PER_TOKEN)
+
+
+def without_marks(parts: Iterable[Part]) -> Iterator[Part]:
+    """The parts of a prompt that its client marks: marks wander from call to call."""
+    for part in parts:
+        marked = any(mark in part.data for mark in _MARKS)
+        yield part._replace(data=_MARK.sub(b"", part.data)) if marked else part
 
 
 def encoded(fields: Mapping[str, Any], prompt: Prompt, new: Collection[Place]) -> bytes:

@@ -50,6 +50,11 @@ class Rules(Value, frozen=True):
     retention: bool = False
     kept_s: float = 300.0
 
+    @property
+    def lives_s(self) -> tuple[float, ...]:
+        """How long each of the lives is."""
+        return tuple([life.seconds for life in self.lives])
+
 
 FIVE_MINUTES = Life("5m", 300.0, "cache_write_5m")
 ONE_HOUR = Life("1h", 3600.0, "cache_write_1h")

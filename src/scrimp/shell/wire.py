@@ -12,6 +12,8 @@ from msgspec.structs import replace
 from scrimp.calls import Caller, Headers, Reply, Trace
 from scrimp.errors import InvalidRequest
 from scrimp.identity import VirtualKey
+from scrimp.ledger.booking import total_usage
+from scrimp.ledger.prefixes import prefix_headers
 from scrimp.money import decimal_usd
 from scrimp.remembered import CacheControl
 
@@ -206,6 +208,8 @@ def trace_headers(call_id: str, trace: Trace, reply: Reply | None = None) -> Hea
         saved = decimal_usd(sum(nanousd for _, nanousd in booked.saved))
         known = booked.baseline_nanousd is not None
         found.append(("x-scrimp-saved-usd", saved if known else "unknown"))
+        if trace.attempts:
+            found += prefix_headers(total_usage(trace.attempts), trace.lines)
     found += trace.headers.items()
     return tuple(found)
 

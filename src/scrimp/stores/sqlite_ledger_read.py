@@ -50,7 +50,8 @@ SELECT at_us / 3600000000 AS hour, tenant, count(*),
   sum(input_tokens + cache_read_tokens + cache_write_5m_tokens + cache_write_1h_tokens
     + input_audio_tokens + cache_read_audio_tokens + input_image_tokens),
   sum(cache_read_tokens + cache_read_audio_tokens),
-  sum(output_tokens + reasoning_tokens + output_audio_tokens + output_image_tokens)
+  sum(output_tokens + reasoning_tokens + output_audio_tokens + output_image_tokens),
+  sum(cache_write_5m_tokens), sum(cache_write_1h_tokens)
 FROM calls LEFT JOIN (
   SELECT call_id, sum(known) AS known, sum(cost_nanousd) AS cost, sum(cost_low_nanousd) AS low,
     sum(cost_high_nanousd) AS high, sum(baseline_nanousd) AS baseline,
@@ -59,6 +60,18 @@ FROM calls LEFT JOIN (
   FROM adjustments GROUP BY call_id
 ) AS more ON more.call_id = calls.id
 GROUP BY hour, tenant ORDER BY hour, tenant
+"""
+_TRACE_SUMS = """
+SELECT at_us / 3600000000 AS hour, tenant,
+  sum(CASE WHEN json_extract(line.value, '$.verdict') = 'cache_written'
+    AND json_extract(number.value, '$[0]') = 'premium_nanousd'
+    THEN json_extract(number.value, '$[1]') ELSE 0 END),
+  sum(CASE WHEN json_extract(line.value, '$.verdict') = 'broken'
+    AND json_extract(number.value, '$[0]') = 'lost_nanousd'
+    THEN json_extract(number.value, '$[1]') ELSE 0 END)
+FROM calls, json_each(trace) AS line, json_each(line.value, '$.numbers') AS number
+WHERE instr(trace, '"cache_written"') OR instr(trace, '"broken"')
+GROUP BY hour, tenant
 """
 _LEVER_SUMS = """
 SELECT lever, sum(calls), sum(nanousd) FROM (
@@ -233,6 +246,8 @@ def _rows(
             dimension, value, order = "total", "hour / 24", "1"
         case "lever":
             dimension, value, order = "lever", "value", "sum(saved_nanousd) DESC, 1"
+        case "breaker":
+            dimension, value, order = "breaker", "value", "sum(broken_nanousd) DESC, 1"
         case (
             "total" | "model" | "key" | "tag" | "task" | "provider" | "user" | "team" | "served_by"
         ):
@@ -260,7 +275,10 @@ def _unequal_sums(connection: sqlite3.Connection) -> Iterator[str]:
         f"SELECT hour, tenant, {', '.join(COUNTERS)} FROM rollups "  # noqa: S608 - constants only
         "WHERE dimension = 'total' ORDER BY hour, tenant"
     ).fetchall()
-    from_calls = connection.execute(_CALL_SUMS).fetchall()
+    traced = {(hour, tenant): sums for hour, tenant, *sums in connection.execute(_TRACE_SUMS)}
+    from_calls = [
+        (*row, *traced.get(row[:2], (0, 0))) for row in connection.execute(_CALL_SUMS).fetchall()
+    ]
     if totals != from_calls:
         odd = set(totals) ^ set(from_calls)
         yield f"rollups differ from calls in {len({row[:2] for row in odd})} hours of a tenant"

@@ -1,0 +1,286 @@
+"""What breaks prefixes: where a prompt parts from one sent before, and goes on like it. Pure.
+
+Of parts, lines and tools only hashes are kept, under a key that Python draws for each process. Text
+is looked at while the call is here, and only the line at which it parted, to say what it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections import OrderedDict, deque
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
+
+import msgspec
+
+from scrimp.prefixes.prompt import BYTES_PER_TOKEN, LISTED, Part, Prompt
+from scrimp.prefixes.rules import Rules
+
+Kind = Literal["timestamp", "id", "nonce", "order", "keys", "tools", "settings", "removed", "text"]
+"""timestamp, id, nonce: what the line holds · order: the same tools in another order · keys: a tool
+with the same keys in another order · tools: others than before · settings: of the whole call ·
+removed: what stood there is gone · text: anything else."""
+
+LEAST_LOST_TOKENS = 256
+"""Less than this comes back by chance: greetings, short answers."""
+
+_MOST_PARTS = 2048
+_MOST_HEADS = 4
+_MOST_LINES = 512
+_FEW_LINES = 8
+_LIKE, _VERY_LIKE = 0.5, 0.9
+_BEGIN = 2
+"""So many items of a list are a beginning: a system prompt and what the user said first."""
+_NEWLINE = b"\\n"  # as JSON writes it
+_CLOCK = rb"\d{1,2}:\d\d"
+_TIMES = re.compile(
+    rb"\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4}|(?<!\d)1[5-9]\d{8}(?:\d{3}|\d{6})?(?!\d)|"
+    + _CLOCK
+)
+_IDS = re.compile(rb"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_NONCES = re.compile(
+    rb"(?<![0-9A-Za-z])(?=[A-Za-z_-]*\d)(?=[0-9_-]*[A-Za-z])[0-9A-Za-z_-]{8,}(?![0-9A-Za-z])"
+)
+
+
+class Broken(NamedTuple):
+    """Where a prompt parted: `at` names the part, `line` is that of its text, from 1 (0: none).
+
+    `tokens` stand behind it that were sent before and could have been read, had nothing changed
+    there. `before` of the part stand before it, and are lost too where only whole parts are read;
+    `earlier` in the parts before that one.
+    """
+
+    at: str
+    line: int
+    kind: Kind
+    tokens: int
+    before: int = 0
+    earlier: int = 0
+
+    def lost(self, sent: int, read: int, length: int) -> int:
+        """Of so many tokens that were sent, and were read, what was lost; `length` is by bytes."""
+        scaled = [sent * part // length for part in (self.tokens, self.before, self.earlier)]
+        within = max(0, read - scaled[2])
+        return min(sent - read, scaled[0] + max(0, scaled[1] - within))
+
+
+class _Head(NamedTuple):
+    """A beginning: hashes of its lines, or of its tools as they were and with sorted keys."""
+
+    lines: array[int]
+    sorted_keys: array[int]
+    at_s: float
+
+
+class Breaks:
+    """What one scope sent lately. `whole`: only whole parts can be read, so all of one is lost.
+
+    What was sent longer than `kept_s` ago, or makes a prefix below the least, nobody would have
+    read anyway.
+    """
+
+    __slots__ = ("_heads", "_kept_s", "_least_bytes", "_parts", "_whole")
+
+    def __init__(self, kept_s: float, least_tokens: int, *, whole: bool) -> None:
+        self._kept_s = kept_s
+        self._least_bytes = least_tokens * BYTES_PER_TOKEN
+        self._whole = whole
+        self._parts: OrderedDict[int, float] = OrderedDict()
+        self._heads: dict[str, deque[_Head]] = {}
+
+    def __len__(self) -> int:
+        """Parts that are remembered."""
+        return len(self._parts)
+
+    def look(self, prompt: Prompt, known: int, now_s: float) -> Broken | None:
+        """What the prompt parts at, whose first `known` places were sent before; learn from it."""
+        first = prompt.ends[known - 1] + 1 if known else 0
+        new = prompt.parts[first:]
+        hashes = [hash(part.data) for part in new]
+        parted = self._parted(new, hashes, now_s)
+        broken = head = None
+        if parted < len(new):
+            head = _head_of(new[parted], now_s) if _is_head(new[parted]) else None
+            again = self._again(new, hashes, parted + 1, now_s)
+            earlier = sum([len(part.data) for part in prompt.parts[: first + parted]])
+            if earlier + len(new[parted].data) + again >= self._least_bytes:
+                broken = self._compared(new[parted], head, again // BYTES_PER_TOKEN)
+                if broken is None and again >= LEAST_LOST_TOKENS * BYTES_PER_TOKEN:
+                    gone = hashes[parted] in self._parts
+                    broken = _described(new[parted], again // BYTES_PER_TOKEN, gone=gone)
+                if broken is not None:
+                    broken = broken._replace(earlier=earlier // BYTES_PER_TOKEN)
+        for number, (part, one) in enumerate(zip(new, hashes, strict=True)):
+            if _is_head(part) and one not in self._parts:
+                made = head if number == parted and head else _head_of(part, now_s)
+                self._heads.setdefault(_named(part), deque(maxlen=_MOST_HEADS)).append(made)
+        self._learn(hashes, now_s)
+        return broken
+
+    def _parted(self, new: Sequence[Part], hashes: Sequence[int], now_s: float) -> int:
+        """The first part that differs: parts that end no prefix may be the same as before."""
+        for number, (part, one) in enumerate(zip(new, hashes, strict=True)):
+            if part.ends != "no" or not self._is_known(one, now_s):
+                return number
+        return len(new)
+
+    def _again(self, new: Sequence[Part], hashes: Sequence[int], start: int, now_s: float) -> int:
+        """Bytes of the parts from there on that were sent before, up to the first that was not."""
+        size = 0
+        for part, one in zip(new[start:], hashes[start:], strict=True):
+            if not self._is_known(one, now_s):
+                break
+            size += len(part.data)
+        return size
+
+    def _is_known(self, one: int, now_s: float) -> bool:
+        at_s = self._parts.get(one)
+        return at_s is not None and now_s - at_s <= self._kept_s
+
+    def _learn(self, hashes: Sequence[int], now_s: float) -> None:
+        parts = self._parts
+        for one in hashes:
+            parts[one] = now_s
+            parts.move_to_end(one)
+        while len(parts) > _MOST_PARTS:
+            parts.popitem(last=False)
+
+    def _compared(self, part: Part, head: _Head | None, again: int) -> Broken | None:
+        """A beginning beside those that were sent lately."""
+        heads = self._heads.get(_named(part))
+        if head is None or not heads:
+            return None
+        like = self._most_like(heads, head, head.at_s)
+        if like is None:
+            return None
+        if head.sorted_keys:
+            found = _other_tools(part, head, like)
+        else:
+            found = self._other_lines(part, head, like)
+        found = found._replace(tokens=found.tokens + again)
+        return found if found.tokens + found.before >= LEAST_LOST_TOKENS else None
+
+    def _most_like(self, heads: deque[_Head], head: _Head, now_s: float) -> _Head | None:
+        """One that has most in common, and half of it at least; the newest that is very alike."""
+        mine, keys, best, most = set(head.lines), set(head.sorted_keys), None, 0
+        for one in reversed(heads):
+            if now_s - one.at_s > self._kept_s:
+                break
+            common = len(keys.intersection(one.sorted_keys) or mine.intersection(one.lines))
+            if common > most:
+                best, most = one, common
+                if most >= _VERY_LIKE * len(mine):
+                    break
+        return best if most >= max(1, _LIKE * len(mine)) else None
+
+    def _other_lines(self, part: Part, head: _Head, like: _Head) -> Broken:
+        end, lines = _lines(part.data)
+        at = _common(head.lines, like.lines)
+        behind = _common(head.lines[:at:-1], like.lines[:at:-1])
+        size = len(end.join(lines[len(lines) - behind :]))
+        before = len(end.join(lines[:at])) if self._whole else 0
+        line = lines[at] if at < len(lines) else b""
+        number = 1 + end.join(lines[:at]).count(_NEWLINE) + (end == _NEWLINE and at > 0)
+        sizes = (size // BYTES_PER_TOKEN, before // BYTES_PER_TOKEN)
+        return Broken(_named(part), number, _kind(line), *sizes)
+
+
+class AllBreaks:
+    """Those of all scopes, the least used of which are forgotten first."""
+
+    def __init__(self, most_scopes: int = 64) -> None:
+        self._scopes: OrderedDict[tuple[str, ...], Breaks] = OrderedDict()
+        self._most = most_scopes
+
+    def of(self, name: tuple[str, ...], rules: Rules) -> Breaks:
+        """Those of a scope; new ones where there are none."""
+        found = self._scopes.get(name)
+        if found is None:
+            kept_s = max([life.seconds for life in rules.lives], default=rules.kept_s)
+            found = Breaks(kept_s, rules.least_tokens, whole=bool(rules.lives))
+            self._scopes[name] = found
+            while len(self._scopes) > self._most:
+                self._scopes.popitem(last=False)
+        self._scopes.move_to_end(name)
+        return found
+
+
+def _is_head(part: Part) -> bool:
+    name, number = part.place
+    return number >= 0 and (name not in LISTED or number < _BEGIN)
+
+
+def _head_of(part: Part, now_s: float) -> _Head:
+    if part.place[0] == "tools":
+        tools = _tools(part)
+        hashes = [array("q", map(hash, one)) for one in zip(*tools, strict=True)]
+        return _Head(hashes[0], hashes[1], now_s)
+    return _Head(array("q", map(hash, _lines(part.data)[1])), array("q"), now_s)
+
+
+def _common(one: array[int], other: array[int]) -> int:
+    """How many are equal from the beginning on."""
+    pairs = zip(one, other, strict=False)
+    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+def _lines(data: bytes) -> tuple[bytes, list[bytes]]:
+    """What ends them, and the lines of a part: sentences where there are hardly any lines."""
+    end = _NEWLINE if data.count(_NEWLINE) >= _FEW_LINES else b". "
+    return end, data.split(end, _MOST_LINES)
+
+
+def _tools(part: Part) -> list[tuple[bytes, bytes]]:
+    """Each tool as it was sent, and with its keys sorted."""
+    tools: list[Any] = msgspec.json.decode(part.data)
+    return [
+        (msgspec.json.encode(tool), msgspec.json.encode(tool, order="sorted")) for tool in tools
+    ]
+
+
+def _other_tools(part: Part, head: _Head, like: _Head) -> Broken:
+    tools = [tool for tool, _ in _tools(part)]
+    at = _common(head.lines, like.lines)
+    before, keyed = set(like.lines), set(like.sorted_keys)
+    again = [
+        tool
+        for tool, one, key in zip(tools, head.lines, head.sorted_keys, strict=True)
+        if one in before or key in keyed
+    ]
+    kind: Kind = "tools"
+    if sorted(head.lines) == sorted(like.lines):
+        kind = "order"
+    elif sorted(head.sorted_keys) == sorted(like.sorted_keys):
+        kind = "keys"
+    elif len(head.lines) == len(like.lines) and at < len(tools):
+        said = _kind(tools[at])
+        kind = "tools" if said == "text" else said
+    return Broken(f"tools[{at}]", 0, kind, sum([len(tool) for tool in again]) // BYTES_PER_TOKEN)
+
+
+def _described(part: Part, tokens: int, *, gone: bool) -> Broken:
+    if part.place[1] < 0:
+        return Broken("settings", 0, "settings", tokens)
+    if gone:
+        return Broken(_named(part), 0, "removed", tokens)
+    kind, line = _kind(part.data), 0
+    for pattern in (_IDS, _TIMES, _NONCES):
+        if kind != "text" and (found := pattern.search(part.data)) is not None:
+            line = 1 + part.data.count(_NEWLINE, 0, found.start())
+            break
+    return Broken(_named(part), line, kind, tokens)
+
+
+def _kind(line: bytes) -> Kind:
+    if _IDS.search(line):
+        return "id"
+    if _TIMES.search(line):
+        return "timestamp"
+    return "nonce" if _NONCES.search(line) else "text"
+
+
+def _named(part: Part) -> str:
+    name, number = part.place
+    return f"{name}[{number}]" if name in LISTED else name
