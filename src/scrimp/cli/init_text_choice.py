@@ -77,6 +77,9 @@ CHOICE = """\
 #shadows_usd_per_day = "1.00"
 # Who compares; never one of the models.
 #judge_model = ""
+# How probably it calls a good answer good, and a bad one bad: at their lower confidence limits.
+#judge_sensitivity = 1.0
+#judge_specificity = 1.0
 # Questions less familiar than this go to the reference.
 #novelty = 0.9
 # Counts the prompt cache that a conversation would lose at another model.

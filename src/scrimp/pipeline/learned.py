@@ -129,7 +129,13 @@ class LearnedChoice:
             plan.asked.place,
             reference.name,
             tuple(sorted(one.name for one in plan.offers if one is not reference)),
-            LossPromise(loss, section.confidence, section.explore),
+            LossPromise(
+                loss,
+                section.confidence,
+                section.explore,
+                sensitivity=section.judge_sensitivity,
+                specificity=section.judge_specificity,
+            ),
             self._means.ranking.id,
         )
         proof = self._means.proofs.of(subjects)

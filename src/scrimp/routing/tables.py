@@ -73,8 +73,10 @@ class RouteSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     alone that name a model of their own, `all` routes them too, down from that model. One dial:
     `max_loss`, `floor` or `usd_per_call`. `shadows_usd_per_day` is what comparing may cost,
     `judge_model` who compares. `explore` is the least share of calls that is compared. With `stay`
-    the prompt cache that a conversation would lose elsewhere is counted. With `callers_pay` calls
-    that bring a provider's key of their own are compared on their own account; else not at all.
+    the prompt cache that a conversation would lose elsewhere is counted. `judge_sensitivity` is how
+    probably the judge calls a good answer good, `judge_specificity` a bad one bad: what may be lost
+    is proven for a judge that errs so. With `callers_pay` calls that bring a provider's key of
+    their own are compared on their own account; else not at all.
     """
 
     enabled: bool = False
@@ -88,6 +90,8 @@ class RouteSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     confidence: Annotated[float, Meta(ge=0.5, le=0.999)] = 0.95
     explore: Annotated[float, Meta(ge=0, le=0.5)] = 0.02
     judge_model: str = ""
+    judge_sensitivity: _Share = 1.0
+    judge_specificity: _Share = 1.0
     shadows_usd_per_day: str = "1.00"
     callers_pay: bool = False
     novelty: _Share = 0.9
@@ -117,9 +121,19 @@ def check_route(section: RouteSection, aliases: Iterable[str]) -> None:
         if known not in (*section.models, section.reference):
             raise ValueError(f"route.facts.'{known}' is none of route.models")
     _check_rules(section)
+    _check_judge(section)
     shadows_nanousd(section)
     if section.usd_per_call:
         nanousd_of("route.usd_per_call", section.usd_per_call)
+
+
+def _check_judge(section: RouteSection) -> None:
+    one, other = section.judge_sensitivity, section.judge_specificity
+    if one + other <= 1:
+        raise ValueError(
+            f"route.judge_sensitivity {one:g} and judge_specificity {other:g} add up to "
+            f"{one + other:g}: a judge that tosses a coin has 1, and tells nothing (more is needed)"
+        )
 
 
 def _check_rules(section: RouteSection) -> None:
