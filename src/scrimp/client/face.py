@@ -29,6 +29,7 @@ from scrimp.client.mailbox import Mailbox
 from scrimp.client.mapping import Maps
 from scrimp.client.own_budgets import Given as GivenBudget
 from scrimp.client.own_budgets import OwnBudgets, own_standings
+from scrimp.client.pack_face import PackFace
 from scrimp.client.purses import purses_here
 from scrimp.client.reporting import BEGINNING, Since, Spend, period, row_of, spend_of, today
 from scrimp.client.summarising import (
@@ -66,7 +67,7 @@ Given = Mapping[str, Any] | Settings | Loaded | Path | str | None
 """A mapping (the tables of `scrimp.toml`), a path, or None: found as the gateway finds it."""
 
 
-class Scrimp(EmbedFace, Maps):
+class Scrimp(EmbedFace, PackFace, Maps):
     """One engine in this process. Use it as a context manager, or `close` it, or let it be.
 
     `settings` is a path of a `scrimp.toml`, its tables as a mapping, or None: then the file is

@@ -116,7 +116,8 @@ def _costs(cost: Cost, weights: Weights) -> list[Cost]:
 def _lines(line: Line, weights: Weights) -> list[Line]:
     shares = weights.outputs if line.what.startswith(_OUT) else weights.inputs
     quantities = split(line.quantity, shares)
-    bills = split(line.nanousd, quantities)
+    fee = f"{line.what}_tokens" not in COUNTERS  # of one request, so that nobody has a whole one
+    bills = split(line.nanousd, shares if fee else quantities)
     return [
         replace(line, quantity=quantity, nanousd=nanousd)
         for quantity, nanousd in zip(quantities, bills, strict=True)

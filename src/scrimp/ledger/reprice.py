@@ -21,6 +21,7 @@ from scrimp.ledger.rollups import is_hit
 from scrimp.ledger.smaller import APART, KNOWN, SMALLER, SUPPOSED
 from scrimp.ledger.steps import ESTIMATED, UNESTIMATED
 from scrimp.ports import Entry
+from scrimp.prices.rates import TOKENS
 from scrimp.values import Value
 
 REMARKS: Mapping[str, str] = {
@@ -130,7 +131,7 @@ def _cost(attempt: Attempt, prices: Prices, remarks: set[str]) -> Cost:
         return cost
     try:
         if attempt.usage is not None:
-            return prices.exact(attempt)
+            return _as_parted(prices.exact(attempt), cost)
         if cost.counted:
             remarks.add("estimate")
             return _as_certain(prices.bounds(attempt), cost)
@@ -139,6 +140,23 @@ def _cost(attempt: Attempt, prices: Prices, remarks: set[str]) -> Cost:
         return cost
     remarks.add("no_usage" if cost.nanousd is None else "estimate_kept")
     return cost
+
+
+def _as_parted(new: Cost, old: Cost) -> Cost:
+    """A part of a bill that several calls share was rounded with it: at the same rates it stays."""
+    if _rates(new) != _rates(old):
+        return new
+    bill = old.nanousd
+    return replace(new, nanousd=bill, low_nanousd=bill, high_nanousd=bill, lines=old.lines)
+
+
+def _rates(cost: Cost) -> list[tuple[str, int, int]]:
+    """Kinds of tokens, how many, at what price."""
+    return [
+        (line.what, line.quantity, line.pico_per_unit)
+        for line in cost.lines
+        if line.what in TOKENS and line.quantity
+    ]
 
 
 def _as_certain(new: Cost, old: Cost) -> Cost:
