@@ -15,13 +15,13 @@ from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply
 from scrimp.dialects.json_body import encode
-from scrimp.errors import ScrimpError
+from scrimp.errors import ScrimpError, UpstreamError
 from scrimp.ledger.smaller import less_text, less_tokens
 from scrimp.pipeline.summaries import Summaries
 from scrimp.ports import Count, Next
 from scrimp.shrinking.blocks import RESULT_SIGNS, list_name
 from scrimp.shrinking.fitting import First, Trimmed, fit_to, last_of
-from scrimp.shrinking.native import natively
+from scrimp.shrinking.native import cleared_tokens, is_refusal, natively
 from scrimp.shrinking.worth import TokenPrices, worth_picousd
 from scrimp.weights import Scales, Weighed
 
@@ -29,6 +29,7 @@ TRIMMED = "x-scrimp-trimmed"
 """The header of a call that was sent without some of its messages: how many are gone."""
 
 _TRIES = 4
+_MOST_REFUSALS = 1024
 _FRAMING_TOKENS = 1_024
 _CHARACTERS_PER_TOKEN = 4
 
@@ -72,6 +73,7 @@ class Trim:
         self._prices = prices
         self._settings = settings
         self._summaries = summaries
+        self._refused: set[tuple[str, str]] = set()
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """Pass on a smaller call, or the same one where nothing has to go."""
@@ -80,7 +82,23 @@ class Trim:
         if not known or not isinstance(items, list):
             return await next(call)
         fewer = await self._by_number(call, items) if self._settings.last else call
-        return await next(await self._by_size(fewer, call))
+        where = (call.target.provider, call.target.model)
+        native = self._settings.native and where not in self._refused
+        smaller = await self._by_size(fewer, call, native=native)
+        if not native or smaller.request.fields.keys() == fewer.request.fields.keys():
+            return await next(smaller)
+        try:
+            reply = await next(smaller)
+        except UpstreamError as error:
+            if not is_refusal(error.status, error.body) or call.sink.begun:
+                raise
+            if len(self._refused) < _MOST_REFUSALS:
+                self._refused.add(where)
+            call.trace.note(self.name, "native_refused", {"status": error.status})
+            return await next(await self._by_size(fewer, call, native=False))
+        if cleared := cleared_tokens(reply.body):
+            call.trace.note(self.name, "native_cleared", less_tokens(cleared))
+        return reply
 
     async def _by_number(self, call: Call, items: Sequence[Any]) -> Call:
         """At most so many messages, where a cut is worth more than it costs."""
@@ -115,7 +133,7 @@ class Trim:
             prices,
         )
 
-    async def _by_size(self, call: Call, whole: Call) -> Call:
+    async def _by_size(self, call: Call, whole: Call, *, native: bool) -> Call:
         """As much as the model takes, with room for the answer. `whole` is what was asked."""
         window = self._window(call)
         if window is None:
@@ -127,7 +145,7 @@ class Trim:
         weighed = await self._weighed(call, limit)
         if weighed is None:
             return call
-        if self._settings.native and (edited := self._natively(call, limit)) is not None:
+        if native and (edited := self._natively(call, limit)) is not None:
             return edited
         found, smaller, now = await self._fitted(call, weighed, limit)
         if found is None:

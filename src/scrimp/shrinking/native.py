@@ -1,7 +1,8 @@
 """A provider's own way to edit a context that grows too long, where its API has one. Pure.
 
 Anthropic: `context_management` with `clear_tool_uses_20250919`, and its beta (types of Anthropic's
-SDK 2.12). OpenAI: `truncation` of the responses API (types of OpenAI's SDK 3.54).
+SDK 2.12), whose replies say how much was cleared. OpenAI: `truncation` of the responses API (types
+of OpenAI's SDK 3.54), whose replies do not.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from scrimp.calls import Headers
+from scrimp.dialects.json_body import parse_object
 from scrimp.values import Value
 
 BETA = "context-management-2025-06-27"
 _BETAS = "anthropic-beta"
+_APPLIED = b'"applied_edits"'
+_FIELDS = (b"context_management", b"context-management", b"truncation")
 
 
 class Native(Value, frozen=True):
@@ -49,6 +53,31 @@ def natively(
             return Native({**fields, "truncation": "auto"}, headers)
         case _:
             return None
+
+
+def is_refusal(status: int, body: bytes) -> bool:
+    """True for an error about these very fields: the provider, or this model, has no such way."""
+    return status in (400, 403, 404, 422) and any(name in body for name in _FIELDS)
+
+
+def cleared_tokens(body: bytes | None) -> int:
+    """How many tokens of input a provider says it cleared, in a whole reply or a stream."""
+    if body is None or _APPLIED not in body:
+        return 0
+    lines = body.split(b"\n") if body.startswith((b"event:", b"data:")) else [b"data:" + body]
+    told = [parse_object(line[5:]) for line in lines if _APPLIED in line]
+    return max((_cleared(fields) for fields in told if fields is not None), default=0)
+
+
+def _cleared(fields: Mapping[str, Any]) -> int:
+    management = fields.get("context_management")
+    edits = management.get("applied_edits") if isinstance(management, dict) else None
+    tokens = [
+        edit.get("cleared_input_tokens")
+        for edit in (edits if isinstance(edits, list) else ())
+        if isinstance(edit, dict)
+    ]
+    return sum(number for number in tokens if type(number) is int and number > 0)
 
 
 def _with_beta(headers: Headers) -> Headers:
