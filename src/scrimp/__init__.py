@@ -14,12 +14,13 @@ if TYPE_CHECKING:
     from scrimp.client.budget import budget
     from scrimp.client.face import Scrimp
     from scrimp.client.functions import count, estimate, price
+    from scrimp.client.shared import map as map  # noqa: A004 (the built-in one, for calls)
     from scrimp.client.shared import summarise_then_ask
     from scrimp.client.shrinking import compact, fit, trim
     from scrimp.routing.rungs import complexity
 
 __version__ = "0.1.0"
-__all__ = [
+__all__ = [  # without `map`: who imports all of this keeps the built-in one
     "Scrimp",
     "__version__",
     "budget",
@@ -41,6 +42,7 @@ _PLACES = {
     "count": "scrimp.client.functions",
     "estimate": "scrimp.client.functions",
     "fit": "scrimp.client.shrinking",
+    "map": "scrimp.client.shared",
     "price": "scrimp.client.functions",
     "summarise_then_ask": "scrimp.client.shared",
     "trim": "scrimp.client.shrinking",
@@ -57,4 +59,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_PLACES})

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import scrimp
+from scrimp.client import shared
 from scrimp.errors import InvalidRequest
+from scrimp.simulator import Simulator
 from tests.support.library import library
 
 USER = {"role": "user", "content": "Hi"}
@@ -115,3 +118,32 @@ def test_what_makes_no_sense_is_refused_at_once() -> None:
             desk.scrimp.map(["x"], model=MODEL, task="no such task")
         assert desk.scrimp.map([]) == []
         assert not desk.sim.requests
+
+
+def test_a_process_has_an_engine_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`scrimp.map` needs none of one's own: the settings are found as a gateway finds them."""
+    with Simulator() as sim:
+        config = tmp_path / "scrimp.toml"
+        config.write_text(
+            f'state_dir = "{tmp_path / "state"}"\n[providers.openai]\n'
+            f'base_url = "{sim.url}/v1"\nkey_env = "OPENAI_KEY"\n'
+        )
+        monkeypatch.setenv("SCRIMP_CONFIG", str(config))
+        monkeypatch.setenv("OPENAI_KEY", "sk-o")
+        monkeypatch.setattr(shared, "_engines", [])
+        found = scrimp.map(["One", "Two"], model=MODEL)
+        shared.shared_engine().close()
+        assert [one.ok for one in found] == [True, True]
+        assert len(sim.requests) == 2
+
+
+def test_short_questions_may_share_a_prompt() -> None:
+    """`pack` says of each call how much company it may have; each has an answer of its own."""
+    calls = [{"prompt": f"Say {number}", "system": "Be brief."} for number in range(12)]
+    with library() as desk:
+        found = desk.scrimp.map(calls, model=MODEL, pack=4)
+        assert all(one.ok for one in found)
+        asked = {line.lever for entry in desk.entries() for line in entry.trace}
+        assert "pack" in asked
+        with pytest.raises(InvalidRequest, match="x-scrimp-pack '1' is neither"):
+            desk.scrimp.map(calls, model=MODEL, pack=1)

@@ -17,6 +17,7 @@ from typing import IO
 
 from scrimp.cli.run_cost import Estimator, Forecast
 from scrimp.cli.run_file import ANSWERED, FAILED, NOTHING, Kept, short
+from scrimp.cli.run_words import shown
 from scrimp.errors import InvalidRequest, Rejected
 from scrimp.lines import Record, each
 from scrimp.many.asked import Item, Reading, item_of
@@ -24,6 +25,7 @@ from scrimp.many.asked import Item, Reading, item_of
 SKIP, ASK, BAD = 0, 1, 2
 _SHOWN = 5
 _MOST_VERDICTS = 10_000
+_TOLD_EVERY = 20_000
 
 
 def _all(line: int) -> bool:  # noqa: ARG001 (whatever it is)
@@ -87,15 +89,24 @@ class Scan:
 
 
 class Scanner:
-    """Reads the file. `check` raises Rejected for a call that cannot be made."""
+    """Reads the file. `check` raises Rejected for a call that cannot be made.
+
+    `tell` hears of every so many lines.
+    """
 
     def __init__(
-        self, source: Source, kept: Kept | None, estimator: Estimator, check: Callable[[Item], None]
+        self,
+        source: Source,
+        kept: Kept | None,
+        estimator: Estimator,
+        check: Callable[[Item], None],
+        tell: Callable[[int], None],
     ) -> None:
         self._source = source
         self._kept = kept
         self._estimator = estimator
         self._check = check
+        self._tell = tell
         self._verdicts: dict[tuple[str, str], str] = {}
         self._keys = array("Q")
         self._matched = bytearray()
@@ -107,6 +118,8 @@ class Scanner:
         found = self._found
         for line, item in self._source.items():
             found.lines += 1
+            if not found.lines % _TOLD_EVERY:
+                self._tell(found.lines)
             self._grow(line)
             if isinstance(item, Item) and not (why := self._why_not(item)):
                 self._look(item, retry_failed=retry_failed)
@@ -116,7 +129,8 @@ class Scanner:
             if len(found.shown) < _SHOWN:
                 wrong = str(item) if isinstance(item, Rejected) else why
                 where = f"{self._source.name}, line {line}"
-                found.shown.append(wrong if wrong.startswith(where) else f"{where}: {wrong}")
+                told = wrong if wrong.startswith(where) else f"{where}: {wrong}"
+                found.shown.append(shown(told))
         if self._kept is not None:
             self._join(self._kept, retry_failed=retry_failed, forget=forget)
         found.forecast = self._estimator.forecast(found.to_ask)

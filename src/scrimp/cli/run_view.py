@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scrimp.cli.console import note, say, short_path
+from scrimp.cli.run_words import shown
 from scrimp.money import decimal_usd, format_usd
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _PLAIN_EVERY_S = 15.0
 _LIVE_EVERY_S = 0.1
 _SHOWN = 5
+_LONG = 20_000
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ class Tally:
             return
         self.failed += 1
         if where and len(self.failures) < _SHOWN:
-            self.failures.append(f"{where}: {result.error}")
+            self.failures.append(f"{where}: {shown(result.error)}")
 
 
 def show_forecast(scan: Scan, kept: Kept | None) -> None:
@@ -68,6 +70,8 @@ def show_forecast(scan: Scan, kept: Kept | None) -> None:
     known = f", {scan.known:,} answered before" if scan.known else ""
     failed = f", {scan.known_failed:,} failed before" if scan.known_failed else ""
     bad = f", {scan.bad:,} that cannot be asked" if scan.bad else ""
+    if scan.lines >= _LONG and sys.stderr.isatty():
+        sys.stderr.write("\n")
     say(f"{scan.lines:,} lines: {scan.to_ask:,} to ask{known}{failed}{bad}.")
     for text in scan.shown:
         note(text)
@@ -91,6 +95,13 @@ def show_forecast(scan: Scan, kept: Kept | None) -> None:
     )
     if found.unpriced:
         note(f"no price is known for {', '.join(found.unpriced[:5])}: that is not in it")
+
+
+def show_reading(lines: int) -> None:
+    """A long file takes its time, too."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{lines:,} lines read ")
+        sys.stderr.flush()
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from scrimp.cli.run_view import (
     progress,
     show,
     show_forecast,
+    show_reading,
 )
 from scrimp.cli.stopping import Stop
 from scrimp.client.calling import Way
@@ -64,7 +65,9 @@ async def _work(
 ) -> tuple[dict[str, Any], Ended | None]:
     labels = Labels(options["user"], options["task"], options["tag"]).headers()
     way = Way(app, Intake(app, tenant_secret=b""), labels, lambda call: call)
-    scanner = Scanner(source, kept, Estimator(app.settings), way.check)
+    quiet = options["as_json"]
+    tell = (lambda lines: None) if quiet else show_reading  # noqa: ARG005 (nobody looks)
+    scanner = Scanner(source, kept, Estimator(app.settings), way.check, tell)
     retry, forget = options["retry_failed"], options["forget"]
     scan = await asyncio.to_thread(scanner.run, retry_failed=retry, forget=forget)
     if not scan.lines:

@@ -19,6 +19,7 @@ from scrimp.client.wrapping import Labels
 from scrimp.errors import InvalidRequest, Rejected
 from scrimp.many.asked import Item, Reading, item_of
 from scrimp.many.results import Result
+from scrimp.packing.tables import pack_wish
 
 Asked = Mapping[str, Any] | str
 """A body as an SDK sends it, `{"prompt": …, "model": …}`, a line of a batch file, or a prompt."""
@@ -29,6 +30,7 @@ class MapOptions(TypedDict, total=False):
 
     model: str
     concurrency: int
+    pack: int
     user: str
     task: str
     tags: tuple[str, ...]
@@ -57,8 +59,9 @@ class Maps:
         A call is a body as an SDK sends it (of chat completions, responses, embeddings or Anthropic
         messages), `{"prompt": …}` with any other fields, a line of a provider's batch file, or a
         bare prompt. `model` is for those that name none. At most `concurrency` (64) are in the air,
-        fewer where a provider's rate limits say so; what it pushes back is asked again. What fails
-        does not raise: its result has `error`. The budgets that hold here pay for all of it.
+        fewer where a provider's rate limits say so; what it pushes back is asked again. `pack` asks
+        so many short questions of one kind in one prompt, where that pays. What fails does not
+        raise: its result has `error`. The budgets that hold here pay for all of it.
         """
         work = partial(_mapped, asked=self._list(calls, options))
         return self._engine.call(work)
@@ -73,6 +76,7 @@ class Maps:
         if type(most) is not int or most < 1:
             raise InvalidRequest(f"concurrency is {most!r}; at least 1")
         labels = Labels(options.get("user", ""), options.get("task", ""), options.get("tags", ()))
+        headers = {**labels.headers(), **_company(options.get("pack", 0))}
         reading = Reading(options.get("model", "") or self._default_model)
         items: list[Item] = []
         refused: dict[int, Result] = {}
@@ -81,7 +85,15 @@ class Maps:
                 items.append(item_of(_record(call), position, reading))
             except InvalidRequest as error:
                 refused[position] = unreadable(error)
-        return _List(items, refused, most, labels.headers(), purses_here())
+        return _List(items, refused, most, headers, purses_here())
+
+
+def _company(pack: int) -> Headers:
+    """What a call says of the prompt that it may share. Raises InvalidRequest."""
+    if not pack:
+        return {}
+    pack_wish(str(pack))
+    return {b"x-scrimp-pack": str(pack).encode()}
 
 
 def unreadable(error: Rejected) -> Result:

@@ -1,4 +1,4 @@
-"""`scrimp.summarise_then_ask`: the method of `Scrimp`, on an engine that all of a process share.
+"""`scrimp.map`, `scrimp.summarise_then_ask`: methods of `Scrimp` on one engine of the process.
 
 It is opened at the first call, with the settings that the gateway would find, and drained at exit.
 """
@@ -6,10 +6,13 @@ It is opened at the first call, with the settings that the gateway would find, a
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterable
 from typing import Unpack
 
 from scrimp.client.face import Scrimp
+from scrimp.client.mapping import Asked, MapOptions
 from scrimp.client.summarising import Summarised, SummaryOptions
+from scrimp.many.results import Result
 
 _lock = threading.Lock()
 _engines: list[Scrimp] = []
@@ -27,6 +30,17 @@ def summarise_then_ask(
     `Scrimp.ask` does.
     """
     return shared_engine().summarise_then_ask(document, question, **options)
+
+
+def map(  # noqa: A001 (it is what the built-in one is, for calls)
+    calls: Iterable[Asked], **options: Unpack[MapOptions]
+) -> list[Result]:
+    """Make many calls, as fast as their providers take them; a result for each, in their order.
+
+    As `Scrimp.map`, with the settings that the gateway would find. It waits for the results: on an
+    event loop use `Scrimp.amap`. Raises ConfigError where the settings are wrong.
+    """
+    return shared_engine().map(calls, **options)
 
 
 def shared_engine() -> Scrimp:
