@@ -24,6 +24,7 @@ from scrimp.cached_replies import cache_plan
 from scrimp.calls import Call, Reply
 from scrimp.cascading import UNAIDED, Judging
 from scrimp.clock import SystemClock
+from scrimp.deferring import Around, Jobs, defer_lever, deferring, open_jobs
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.learning import Learner, Remembered
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
@@ -98,6 +99,7 @@ class Parts:
     meanings: ByMeaning | None = None
     choice: ByChoice | None = None
     judging: Judging = UNAIDED
+    jobs: Jobs | None = None
 
 
 class App:
@@ -155,11 +157,21 @@ class App:
             self.meanings, lever = join(settings, parts.meanings, engine)
             self.caches["semantic_cache"] = parts.meanings.store
             levers[lever.name] = lever
+        levers |= self._put_off(Around(means, levers, end, parts.upstream, parts.control), parts)
         self.levers: Mapping[str, Lever] = levers
         self._full = chain([levers[place.name] for place in ORDER if place.name in levers], end)
         self._guards = chain(
             [levers[place.name] for place in ORDER if place.guard and place.name in levers], end
         )
+
+    def _put_off(self, around: Around, parts: Parts) -> dict[str, Lever]:
+        """The lever that puts calls off, where it is switched on; the work behind its jobs."""
+        self.jobs, self.deferring = parts.jobs, None
+        if parts.jobs is None:
+            return {}
+        self.deferring = deferring(self.settings, around, parts.jobs, self.new_id)
+        lever = defer_lever(self.settings, around, parts.jobs, self.deferring.kept)
+        return {} if lever is None else {lever.name: lever}
 
     def _routed(self, choice: ByChoice | None) -> dict[str, Lever]:
         """The lever that chooses models, where it is switched on."""
@@ -243,6 +255,7 @@ async def open_app(
         control=control,
         budgets=budgets,
         rates=rates,
+        jobs=open_jobs(settings, clock),
         reach=upstream.add,
         around=learner.around,
     )
@@ -252,9 +265,8 @@ async def open_app(
         judging = judging_of(choice, checks or {})
         parts = replace(parts, meanings=meanings, choice=choice, judging=judging)
         app = App(settings, parts, book)
-        helpers: list[Helper] = [app.outbox, learner, *([alerting] if alerting else ())]
-        helpers += [one for one in (meanings, choice) if one is not None]
-        async with _running(app, helpers):
+        beside = (app.outbox, learner, alerting, meanings, choice, app.deferring)
+        async with _running(app, [one for one in beside if one is not None]):
             if cache.run is not None:
                 app.background(cache.run())
             yield app

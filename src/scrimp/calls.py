@@ -17,6 +17,7 @@ from scrimp.limits import Purse
 from scrimp.money import PICO_PER_NANO
 from scrimp.remembered import CacheControl
 from scrimp.values import Value
+from scrimp.waiting import NO_WAIT, Wait
 
 Headers = tuple[tuple[str, str], ...]
 """Header names in lower case, in the order they came; a name may stand twice."""
@@ -315,7 +316,7 @@ class Call(Value, frozen=True):
 
     `headers` are the client's end-to-end headers without its credentials and without ours. With
     `over_soft` it may pass soft budgets: a rung of the ladder has made it cheaper. `wish` is what
-    it asks of the choice of its model.
+    it asks of the choice of its model, `wait` how long its answer may take.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"headers", "sink", "trace"})
@@ -336,6 +337,7 @@ class Call(Value, frozen=True):
     trace: Trace
     over_soft: bool = False
     wish: Wish = NO_WISH
+    wait: Wait = NO_WAIT
 
     def sent_to(self, sink: Sink, trace: Trace) -> Call:
         """The same call with its chunks and its log going elsewhere (`replace` takes 4 µs)."""
@@ -356,6 +358,7 @@ class Call(Value, frozen=True):
             trace,
             self.over_soft,
             self.wish,
+            self.wait,
         )
 
 

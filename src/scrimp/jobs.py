@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import ClassVar, Literal, Protocol
 
 from scrimp.calls import Attempt, Caller, Headers, Target, Task, TraceLine
+from scrimp.choosing import NO_WISH, Wish
 from scrimp.remembered import CacheControl
 from scrimp.values import Value
 
@@ -76,6 +77,7 @@ class Deferred(Value, frozen=True):
     lines: tuple[TraceLine, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     over_soft: bool = False
+    wish: Wish = NO_WISH
 
 
 class Outcome(Value, frozen=True):

@@ -250,7 +250,15 @@ def _degrade(settings: Settings, means: Means, worst_case: WorstCase) -> Lever |
     )
 
 
-def _budget(settings: Settings, means: Means, worst_case: WorstCase) -> Lever | None:
+def budget_for(settings: Settings, means: Means, *, held_s: float) -> Lever | None:
+    """The budget lever for calls that are held so long; None where nothing is held."""
+    worst_case = WorstCase(means.book, means.names, places_of(settings))
+    return _budget(settings, means, worst_case, held_s)
+
+
+def _budget(
+    settings: Settings, means: Means, worst_case: WorstCase, held_s: float | None = None
+) -> Lever | None:
     if means.holds is None:
         return None
     section = settings.budget
@@ -259,7 +267,7 @@ def _budget(settings: Settings, means: Means, worst_case: WorstCase) -> Lever | 
         means.holds,
         Measure(worst_case, means.parts.encoder, means.parts.clock, means.translator.as_sent),
         BudgetSettings(
-            lease_s=lease_s(settings),
+            lease_s=lease_s(settings) if held_s is None else held_s,
             paths={path: nanousd_of(path, usd) for path, usd in section.paths.items()},
             batches=section.batches == "allow",
             soft_unpriced=section.soft_unpriced == "allow",

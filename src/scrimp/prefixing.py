@@ -67,6 +67,8 @@ class _Found:
 
     def __call__(self, call: Call) -> Terms | None:
         target = call.target
+        if call.wait.seconds:
+            return None  # nobody knows what a prefix cache does with a batch, hours later
         if target.provider not in self._section.providers:
             return None
         named = (target.provider, target.model, target.dialect)

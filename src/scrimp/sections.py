@@ -11,6 +11,7 @@ import platformdirs
 from msgspec import Meta
 
 from scrimp.alerts.tables import AlertsSection
+from scrimp.batches.tables import DeferSection
 from scrimp.budgets.tables import BudgetSection, BudgetTable, DegradeSection, TierTable
 from scrimp.likeness import Ignored
 from scrimp.packing.tables import PackSection
@@ -208,6 +209,7 @@ class Settings(Section, frozen=True):
     compact: CompactSection = CompactSection()
     prefix_cache: PrefixCacheSection = PrefixCacheSection()
     pack: PackSection = PackSection()
+    defer: DeferSection = DeferSection()
     route: RouteSection = RouteSection()
     cascade: CascadeSection = CascadeSection()
     fallback: FallbackSection = FallbackSection()
@@ -261,6 +263,12 @@ class Settings(Section, frozen=True):
         """The file of what budgets have used, where it has one."""
         path = self.budget.path
         return Path(path).expanduser() if path else self.state_path / "budgets.sqlite"
+
+    @property
+    def jobs_path(self) -> Path:
+        """The file of calls that wait."""
+        path = self.defer.path
+        return Path(path).expanduser() if path else self.state_path / "jobs.sqlite"
 
     @property
     def alerts_path(self) -> Path:

@@ -17,6 +17,7 @@ import msgspec
 import platformdirs
 
 from scrimp.alerts import tables as alerts
+from scrimp.batches.tables import DEFER_TABLES, check_defer
 from scrimp.budgets.tables import SECTIONS, BudgetTable, TierTable, check_tables
 from scrimp.errors import ConfigError
 from scrimp.likeness import IGNORABLE
@@ -213,6 +214,7 @@ def _check(settings: Settings, source: str) -> None:
         check_fallback(settings.fallback)
         check_shrinking(settings)
         check_pack(settings)
+        check_defer(settings)
     except ValueError as error:
         raise ConfigError(f"{source}: {error}") from error
 
@@ -277,6 +279,7 @@ _FIELDS = {
         *SHRINKING_TABLES,
         *PREFIX_TABLES,
         *PACKING_TABLES,
+        *DEFER_TABLES,
     )
     for field in msgspec.structs.fields(section)
 }

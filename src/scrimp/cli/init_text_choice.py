@@ -58,6 +58,33 @@ CHOICE = """\
 # Longer questions and answers go by themselves.
 #max_input_bytes = 4000
 #max_output_tokens = 256
+# Calls that may wait go to the providers' batch APIs, at half the price.
+#[defer]
+#enabled = false
+# Whose batch APIs are used.
+#providers = ["openai", "anthropic"]
+# A call that may wait so long goes into a batch; "0" is never for the flex tier (like "15m").
+#least = "1h"
+#flex = "0"
+# A batch leaves with its oldest call after gather_s, and is looked at each poll_s.
+#gather_s = 60
+#poll_s = 60
+# So long before its time a call is asked by itself, at the plain price.
+#alone_s = 900
+# A batch whose beginning nobody confirmed is begun again after this, if it is nowhere.
+#lost_s = 120
+# After so many batches without an answer a call is asked by itself.
+#tries = 2
+#most_items = 10000
+#most_bytes = 67108864
+# How long answers are kept.
+#keep = "7d"
+# A file of its own (by default in state_dir).
+#path = ""
+
+# Keys whose calls may wait, and how long.
+#[defer.keys]
+#nightly = "24h"
 
 # The cheapest model that will do, for calls to scrimp/auto and scrimp/cheap.
 #[route]

@@ -22,6 +22,7 @@ from scrimp.gateway.admin_words import PREFIX as ADMIN
 from scrimp.gateway.body import ClientGoneError, read_body
 from scrimp.gateway.cache_desk import cache_desks
 from scrimp.gateway.feedback import FEEDBACK, FeedbackDesk
+from scrimp.gateway.jobs_view import JobsView, JobView
 from scrimp.gateway.leaving import EXTENSION, Leaving
 from scrimp.gateway.metrics import Metrics
 from scrimp.gateway.own_links import leading_back
@@ -35,6 +36,7 @@ from scrimp.shell import deliver, wire
 from scrimp.shell.intake import Asked, Identity, Intake
 from scrimp.shell.refusal import Refusal, refusal_of, unfit, wrong_method
 from scrimp.shell.routes import ROUTES, UNREAD
+from scrimp.shell.waiting import able_to_wait
 
 log = logging.getLogger("scrimp.gateway")
 
@@ -48,6 +50,7 @@ class _Shared:
     app: App
     intake: Intake
     views: Views
+    jobs: JobsView
     admin: Admin
     desks: Mapping[str, Desk]
     allowed_hosts: frozenset[str]
@@ -72,6 +75,7 @@ class Gateway:
             app=app,
             intake=intake,
             views=Views(app, intake, standing or Standing(Metrics())),
+            jobs=JobsView(app, intake),
             admin=Admin(app),
             desks={
                 RECORDS: Records(app, intake),
@@ -152,6 +156,8 @@ class _One:
             return None
         if (view := shared.views.find(method, path)) is not None:
             return await self._show(view)
+        if (jobs := shared.jobs.find(method, path)) is not None:
+            return await self._show_job(jobs)
         if (refused := self._misfit(method, path)) is not None:
             return refused
         desk = shared.desks.get(path)
@@ -174,6 +180,15 @@ class _One:
             return refusal_of(error)
         headers = (("content-type", shown.content_type), *wire.id_headers(self.id))
         await self.sink.whole(shown.status, headers, shown.body)
+        return None
+
+    async def _show_job(self, view: JobView) -> Refusal | None:
+        try:
+            told = await view(self._headers)
+        except Rejected as error:
+            return refusal_of(error)
+        headers = (*deliver.JSON, *told.headers, *wire.id_headers(self.id))
+        await self.sink.whole(told.status, headers, told.body)
         return None
 
     async def _administer(self, receive: Receive) -> None:
@@ -234,6 +249,7 @@ class _One:
         try:
             if self._route.dialect:
                 call = shared.intake.call(asked, self._route)
+                call = able_to_wait(call, self._headers, shared.app.settings.defer)
             else:
                 call = shared.intake.passthrough(asked)
             outcome = await self._run(call)

@@ -29,6 +29,7 @@ from scrimp.calls import (
 from scrimp.errors import Rejected, UpstreamError
 from scrimp.ledger.smaller import saved_by_less
 from scrimp.ledger.steps import saved_by_moves, served_of, spent_in_vain
+from scrimp.ledger.waited import saved_by_waiting, unwaited
 from scrimp.ports import Entry
 from scrimp.traits import Traits
 from scrimp.values import Value
@@ -107,10 +108,11 @@ def booked(
     if cost.nanousd is None or not attempts:
         return Booked(cost, cost.nanousd)
     served = served_of(attempts, lines)
-    moved = () if served is None else saved_by_moves(served.cost, lines)
+    moved = () if served is None else saved_by_moves(unwaited(served, lines).cost, lines)
     if moved is None:
         return Booked(cost, None)
-    saved = _added(_extra(attempts, lines), saved_by_less(lines), moved)
+    less = (*saved_by_less(lines), *saved_by_waiting(lines))
+    saved = _added(_extra(attempts, lines), less, moved)
     return Booked(cost, cost.nanousd + sum(part for _, part in saved), saved)
 
 

@@ -20,6 +20,7 @@ from scrimp.ledger.booking import booked
 from scrimp.ledger.rollups import is_hit
 from scrimp.ledger.smaller import APART, KNOWN, SMALLER, SUPPOSED
 from scrimp.ledger.steps import ESTIMATED, UNESTIMATED
+from scrimp.ledger.waited import SAVED
 from scrimp.ports import Entry
 from scrimp.prices.rates import TOKENS
 from scrimp.values import Value
@@ -36,7 +37,7 @@ REMARKS: Mapping[str, str] = {
 """What is said of calls that are not simply priced again."""
 
 _SHOWN_IDS = 3
-_AS_BOOKED = (SUPPOSED, ESTIMATED, UNESTIMATED, SMALLER, KNOWN, APART)
+_AS_BOOKED = (SUPPOSED, ESTIMATED, UNESTIMATED, SMALLER, KNOWN, APART, SAVED)
 
 
 class Prices(Protocol):

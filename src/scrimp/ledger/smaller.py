@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from scrimp.calls import Attempt, Trace, TraceLine, Usage
 from scrimp.errors import PriceUnknown
 from scrimp.ledger.steps import served_of
+from scrimp.ledger.waited import unwaited
 from scrimp.ports import Count, Pricer
 
 SMALLER = "saving_estimated"
@@ -113,6 +114,7 @@ def savings_of(trace: Trace, pricer: Pricer) -> list[Numbers]:
     if not any(line.numbers and line.numbers[0][0] in _LESS for line in trace.lines):
         return []
     served = served_of(trace.attempts, trace.lines)
+    served = None if served is None else unwaited(served, trace.lines)
     if served is None or served.usage is None or served.cost.nanousd is None:
         return []
     usage = replace(served.usage, terms=None)  # what the provider itself said of its bill

@@ -156,7 +156,7 @@ class Cascade:
     def _steps(self, call: Call) -> Steps | str:
         """Which models and checks a call asks for, or why it is not cascaded."""
         wish, settings = call.wish, self._settings
-        if wish.cascade is False or wish.mode == "off" or wish.required:
+        if wish.cascade is False or wish.mode == "off" or wish.required or call.wait.seconds:
             return ""
         if call.purpose != "client" or call.operation != "chat" or call.cache.mode == "only":
             return ""

@@ -104,6 +104,8 @@ class Coalesce:
         return replace(reply, served_by=who, cacheable=kept, asked_at=flight.asked_at)
 
     def _why_alone(self, call: Call) -> str:
+        if call.wait.seconds:
+            return "may_wait"  # a job belongs to one call
         if call.cache.mode != "default":
             return call.cache.mode.replace("-", "_")
         ttl_s = time_to_live_s(call, self._ttl_s)

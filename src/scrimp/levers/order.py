@@ -32,6 +32,7 @@ ORDER: tuple[Place, ...] = (
     Place("pack", "calls that go to one model share a prompt: one hold, one retry, one fallback"),
     Place("fallback", "another target after an error that retries did not mend", guard=True),
     Place("prefix_cache", "provider prompt caching; must see the shape of what is sent"),
+    Place("defer", "what may wait leaves here, as it would be sent; below is only being sent"),
     Place("retry", "same target again, above the budget, so that each try is held", guard=True),
     Place("budget", "innermost: every paid attempt holds its worst case, then settles", guard=True),
 )

@@ -94,6 +94,8 @@ class Pack:
         wish = call.wish
         if call.operation != "chat":
             return "not_a_chat"
+        if call.wait.seconds:
+            return "may_wait"  # a job belongs to one call
         if wish.low_latency or wish.deadline_ms is not None:
             return "in_a_hurry"
         item = item_of(call.request, call.target.dialect, self._settings.bounds)

@@ -32,6 +32,7 @@ from scrimp.ledger.steps import (
     same_place,
     served_of,
 )
+from scrimp.ledger.waited import DEFER, SAVED, promised, saving_of_waiting, unwaited
 from scrimp.pipeline.priced import priced
 from scrimp.ports import Clock, Ledger, Next, Outbox, Pricer, Settlement
 from scrimp.traits import Traits
@@ -82,6 +83,10 @@ class Record:
 
     def _book(self, call: Call, ending: Ending) -> None:
         trace = call.trace
+        if ending.reply is not None and promised(ending.reply):
+            return  # booked when its answer is here
+        if waited := saving_of_waiting(trace, self._pricer):
+            trace.note(DEFER, SAVED, waited)
         self._price_as_asked(call)
         for saving in savings_of(trace, self._pricer):
             trace.note(self.name, SMALLER, saving)
@@ -117,6 +122,7 @@ class Record:
         """Note what the models would have cost, for the same tokens, that levers have left."""
         trace = call.trace
         served = served_of(trace.attempts, trace.lines)
+        served = None if served is None else unwaited(served, trace.lines)
         if served is None or same_place(served.target, call.target):
             return
         if served.usage is None or not served.usage.total_input_tokens:

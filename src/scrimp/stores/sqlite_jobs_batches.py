@@ -26,8 +26,8 @@ SELECT id, size_bytes FROM jobs WHERE state = 'waiting' AND lane = ? ORDER BY at
 _BEGIN = "INSERT INTO batches (id, lane, state, items, made_us) VALUES (?, ?, 'forming', ?, ?)"
 _JOIN = "UPDATE jobs SET state = 'batched', batch = ? WHERE id = ? AND state = 'waiting'"
 _MOVE = """
-UPDATE batches SET state = ?, sent_us = ?, remote = ?, file = ?, misses = ?, recalled = ?
-WHERE id = ? AND state = ? AND sent_us IS ? AND remote = ? AND file = ? AND misses = ?
+UPDATE batches SET state = ?, items = ?, sent_us = ?, remote = ?, file = ?, misses = ?, recalled = ?
+WHERE id = ? AND state = ? AND items = ? AND sent_us IS ? AND remote = ? AND file = ? AND misses = ?
 AND recalled = ?
 """
 

@@ -110,6 +110,7 @@ def batch_values(batch: Batch) -> Row:
     """What of a batch may change, then what tells whether it did."""
     return (
         batch.state,
+        batch.items,
         None if batch.sent_at is None else micros(batch.sent_at),
         batch.remote,
         batch.file,

@@ -1,0 +1,51 @@
+"""What a client says of how long it would wait: by header, by metadata, or by its key's setting."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec.structs import replace
+
+from scrimp.batches.tables import DeferSection, seconds_of
+from scrimp.calls import Call
+from scrimp.errors import InvalidRequest
+from scrimp.shell import wire
+from scrimp.waiting import Wait
+
+HEADER = "x-scrimp-max-wait"
+METADATA = "scrimp_max_wait"
+_REF = b"idempotency-key"
+_MOST_REF = 256
+
+
+def able_to_wait(call: Call, headers: Mapping[bytes, bytes], section: DeferSection) -> Call:
+    """The call with what it may wait, or the same one. Raises InvalidRequest."""
+    if not section.enabled or call.operation not in ("chat", "embeddings"):
+        return call
+    seconds = _seconds(call, headers, section)
+    if not seconds:
+        return call
+    wait = Wait(
+        seconds,
+        wire.label(headers, _REF, _MOST_REF),
+        call.target.provider,
+        call.target.model,
+        call.request.body,
+    )
+    return replace(call, wait=wait)
+
+
+def _seconds(call: Call, headers: Mapping[bytes, bytes], section: DeferSection) -> int:
+    if text := wire.label(headers, HEADER.encode()):
+        return _read(HEADER, text)
+    said = call.request.metadata.get(METADATA)
+    if isinstance(said, str):
+        return _read(f"metadata.{METADATA}", said)
+    return seconds_of(section.keys.get(call.caller.key, "0")) if call.caller.key else 0
+
+
+def _read(name: str, text: str) -> int:
+    try:
+        return seconds_of(text)
+    except ValueError as error:
+        raise InvalidRequest(f"{name}: {error}") from None
