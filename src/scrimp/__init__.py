@@ -1,7 +1,7 @@
 """Scrimp makes LLM bills small and keeps them honest. Importing it does nothing.
 
 `Scrimp` is the engine in your own process; `budget` says what a block or a function may spend;
-`count`, `estimate`, `price`, `complexity`, `trim`, `fit` and `compact` need no engine, and
+`count`, `estimate`, `price`, `complexity`, `trim`, `fit`, `compact` and `brief` need no engine, and
 `summarise_then_ask` opens one of its own. What they need is imported when first named.
 """
 
@@ -11,6 +11,7 @@ import importlib
 
 TYPE_CHECKING = False  # as type checkers read it: `typing` itself takes longer than all the rest
 if TYPE_CHECKING:
+    from scrimp.client.briefs import brief
     from scrimp.client.budget import budget
     from scrimp.client.face import Scrimp
     from scrimp.client.functions import count, estimate, price
@@ -23,6 +24,7 @@ __version__ = "0.1.0"
 __all__ = [  # without `map`: who imports all of this keeps the built-in one
     "Scrimp",
     "__version__",
+    "brief",
     "budget",
     "compact",
     "complexity",
@@ -36,6 +38,7 @@ __all__ = [  # without `map`: who imports all of this keeps the built-in one
 
 _PLACES = {
     "Scrimp": "scrimp.client.face",
+    "brief": "scrimp.client.briefs",
     "budget": "scrimp.client.budget",
     "compact": "scrimp.client.shrinking",
     "complexity": "scrimp.routing.rungs",

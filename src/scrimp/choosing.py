@@ -29,7 +29,8 @@ class Wish(Value, frozen=True, omit_defaults=True):
     (most that the call may cost). `constrained` caps the rung at the middle, `low_latency` takes
     the fastest. `checks` are a cascade's, as `(name, argument)`; `cascade` and
     `fallback` are None where the settings decide. With `pack` it may share a prompt with so many
-    calls at most (`x-scrimp-pack`; 0: with none).
+    calls at most (`x-scrimp-pack`; 0: with none). `brief` is a preset for the form of the answer
+    (`scrimp.clamping.presets`), empty where the settings decide.
     """
 
     mode: Literal["default", "off", "auto", "cheap"] = "default"
@@ -49,6 +50,7 @@ class Wish(Value, frozen=True, omit_defaults=True):
     fallback: bool | None = None
     instead: tuple[str, ...] = ()
     pack: int | Literal["on"] | None = None
+    brief: str = ""
 
 
 NO_WISH = Wish()

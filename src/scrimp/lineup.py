@@ -15,6 +15,7 @@ from scrimp.budgets.tables import nanousd_of, older_s, rules_of
 from scrimp.budgets.worst import WorstCase
 from scrimp.calls import Call
 from scrimp.cascading import UNAIDED, Judging, cascade_of
+from scrimp.clamped_outputs import clamp_output
 from scrimp.dialects import DIALECTS
 from scrimp.errors import ConfigError
 from scrimp.falling_back import falling_back
@@ -109,6 +110,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
         _coalesce(settings, means),
         _degrade(settings, means, worst_case),
         *_shrinking(settings, means, cached),
+        clamp_output(settings, means.targets, means.book, means.names, means.parts.clock),
         cascade_of(
             settings,
             means.targets,

@@ -13,6 +13,7 @@ from msgspec import Meta
 from scrimp.alerts.tables import AlertsSection
 from scrimp.batches.tables import DeferSection
 from scrimp.budgets.tables import BudgetSection, BudgetTable, DegradeSection, TierTable
+from scrimp.clamping.tables import ClampOutputSection
 from scrimp.likeness import Ignored
 from scrimp.packing.tables import PackSection
 from scrimp.prefixes.tables import PrefixCacheSection
@@ -207,6 +208,7 @@ class Settings(Section, frozen=True):
     coalesce: CoalesceSection = CoalesceSection()
     trim: TrimSection = TrimSection()
     compact: CompactSection = CompactSection()
+    clamp_output: ClampOutputSection = ClampOutputSection()
     prefix_cache: PrefixCacheSection = PrefixCacheSection()
     pack: PackSection = PackSection()
     defer: DeferSection = DeferSection()

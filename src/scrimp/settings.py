@@ -19,6 +19,7 @@ import platformdirs
 from scrimp.alerts import tables as alerts
 from scrimp.batches.tables import DEFER_TABLES, check_defer
 from scrimp.budgets.tables import SECTIONS, BudgetTable, TierTable, check_tables
+from scrimp.clamping.tables import CLAMP_TABLES, ClampTable, check_clamp
 from scrimp.errors import ConfigError
 from scrimp.likeness import IGNORABLE
 from scrimp.notices import AlertKind
@@ -213,6 +214,7 @@ def _check(settings: Settings, source: str) -> None:
         check_cascade(settings.cascade)
         check_fallback(settings.fallback)
         check_shrinking(settings)
+        check_clamp(settings.clamp_output)
         check_pack(settings)
         check_defer(settings)
     except ValueError as error:
@@ -266,6 +268,7 @@ _NAMED: dict[str, Any] = {
     "limits": BudgetTable,
     "tiers": TierTable,
     "cascade.tasks": CascadeTable,
+    "clamp_output.tasks": ClampTable,
 }
 _FIELDS = {
     field.name
@@ -277,6 +280,7 @@ _FIELDS = {
         *(*alerts.SECTIONS, SemanticCacheSection, *ROUTE_TABLES, *FALLBACK_TABLES),
         *CASCADE_TABLES,
         *SHRINKING_TABLES,
+        *CLAMP_TABLES,
         *PREFIX_TABLES,
         *PACKING_TABLES,
         *DEFER_TABLES,
@@ -297,6 +301,8 @@ _HINTS = {
     "rung": "one of simple, medium, complex, expert",
     "first": "one of turns, tool_results",
     "json": "one of off, minify, columns",
+    "own": "one of keep, lower",
+    "truncated": "one of report, continue, again",
     "judges": f"any of {', '.join(get_args(JudgeName))}",
     "mute": f"any of {', '.join(get_args(AlertKind))}",
     "tls": "one of starttls, tls, none",

@@ -35,6 +35,29 @@ CHOICE = """\
 #phrases = false
 #examples = 0
 
+# Shorter answers: limits, lines that ask for less, stop sequences; cut answers are told.
+#[clamp_output]
+#enabled = false
+# Limits that were measured (the 99th percentile by task and model) are set, not only advised.
+#enforce = false
+# Tokens above it, in per cent.
+#headroom = 25
+# A client's own limit: "keep", or "lower" it where it is larger; never raised.
+#own = "keep"
+# What was cut: "report", "continue" where the model can, else ask "again" without our limit.
+#truncated = "report"
+#continues = 2
+# Does that for streams, too: they are held back until they are whole.
+#hold_streams = false
+#keep_alive_s = 15.0
+
+#[clamp_output.tasks.factual_qa]
+# Set where a call has no limit of its own, beside what thinking needs.
+#max_tokens = 500
+# "concise", "json", "json object", "code", "one paragraph", "3 sentences".
+#brief = "concise"
+#stop = ["\\n\\nQuestion:"]
+
 # Tells providers' prefix caches what comes back, where reads pay for the write.
 #[prefix_cache]
 #enabled = false

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypedDict
+from urllib.parse import quote
 
 import msgspec
 
 from scrimp.app import App
 from scrimp.calls import Call, Finish, HeldSink, Reply, Trace, Usage
-from scrimp.client.purses import Pocket
+from scrimp.client.purses import Pocket, purses_here
+from scrimp.client.wrapping import Labels
 from scrimp.errors import InvalidRequest, UpstreamError
 from scrimp.ledger.booking import total_usage
 from scrimp.ledger.steps import served_of
@@ -37,6 +39,26 @@ class Question:
     max_tokens: int | None
     headers: Mapping[bytes, bytes]
     purses: tuple[Pocket, ...]
+
+
+class AskOptions(TypedDict, total=False):
+    """What may be said beside a question; see `Scrimp.ask`."""
+
+    context: str
+    model: str
+    user: str
+    task: str
+    max_tokens: int | None
+    brief: str
+
+
+def question_of(text: str, model: str, options: AskOptions) -> Question:
+    """What is asked, and who pays for it here and now. Raises InvalidRequest."""
+    headers = Labels(options.get("user", ""), options.get("task", "")).headers()
+    if brief := options.get("brief", ""):
+        headers[b"x-scrimp-brief"] = quote(brief, safe=" ,").encode()
+    context, most = options.get("context", ""), options.get("max_tokens")
+    return Question(text, context, model, most, headers, purses_here())
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from scrimp.app import open_app
 from scrimp.by_meaning import JudgeFunction
 from scrimp.calls import Caller, Cost
 from scrimp.client.allowed import Remaining
-from scrimp.client.asking import Answer, Question, ask
+from scrimp.client.asking import Answer, AskOptions, Question, ask, question_of
 from scrimp.client.desk import Desk
 from scrimp.client.embed_face import EmbedFace
 from scrimp.client.engine import GRACE_S, Engine
@@ -30,7 +30,6 @@ from scrimp.client.mapping import Maps
 from scrimp.client.own_budgets import Given as GivenBudget
 from scrimp.client.own_budgets import OwnBudgets, own_standings
 from scrimp.client.pack_face import PackFace
-from scrimp.client.purses import purses_here
 from scrimp.client.reporting import BEGINNING, Since, Spend, period, row_of, spend_of, today
 from scrimp.client.summarising import (
     Plan,
@@ -127,38 +126,20 @@ class Scrimp(EmbedFace, PackFace, Maps):
         transport = AsyncTransport(under) if awaited else SyncTransport(under)
         return with_transport(client, http_client, library, transport)
 
-    def ask(
-        self,
-        question: str,
-        *,
-        context: str = "",
-        model: str = "",
-        user: str = "",
-        task: str = "",
-        max_tokens: int | None = None,
-    ) -> Answer:
+    def ask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """Ask a model that the settings know, with the provider's key of the settings.
 
-        `context` goes before the question, as the system's part. Raises Rejected (what was asked
-        cannot be done) and UpstreamError (the provider failed, after retries).
+        `context` goes before the question, as the system's part. `brief` asks for a form of the
+        answer, such as `3 sentences` (`scrimp.brief`), unless that would cost more than it saves.
+        Raises Rejected (what was asked cannot be done) and UpstreamError (the provider failed,
+        after retries).
         """
-        labels, purses = _labels(user, task), purses_here()
-        asked = Question(question, context, self._model(model), max_tokens, labels, purses)
+        asked = question_of(question, self._model(options.get("model", "")), options)
         return self._engine.call(partial(_ask, question=asked))
 
-    async def aask(
-        self,
-        question: str,
-        *,
-        context: str = "",
-        model: str = "",
-        user: str = "",
-        task: str = "",
-        max_tokens: int | None = None,
-    ) -> Answer:
+    async def aask(self, question: str, **options: Unpack[AskOptions]) -> Answer:
         """The same, awaited."""
-        labels, purses = _labels(user, task), purses_here()
-        asked = Question(question, context, self._model(model), max_tokens, labels, purses)
+        asked = question_of(question, self._model(options.get("model", "")), options)
         return await self._engine.acall(partial(_ask, question=asked))
 
     def summarise_then_ask(
@@ -351,10 +332,6 @@ async def _remaining(desk: Desk, *, user: str) -> tuple[Remaining, ...]:
 
 async def _record(desk: Desk, *, told: Told) -> Recorded:
     return await desk.recorder.book(told, Caller("local"))
-
-
-def _labels(user: str, task: str) -> dict[bytes, bytes]:
-    return Labels(user, task).headers()
 
 
 def _serve(parcel: Parcel, mailbox: Mailbox, desk: Desk) -> Coroutine[Any, Any, None]:

@@ -72,7 +72,7 @@ def in_words(line: TraceLine) -> tuple[list[str], TraceLine]:
             told.append("served to nobody")
         elif isinstance(first, int) and isinstance(past, int) and past > first:
             which = f"attempt {past}" if past == first + 1 else f"attempts {first + 1} to {past}"
-            told.append(f"{which} {said}")
+            told.append(f"{which} {'served as a part' if numbers.pop('part', 0) else said}")
     return told, TraceLine(line.lever, line.verdict, tuple(numbers.items()))
 
 

@@ -16,6 +16,7 @@ from typing import ClassVar
 from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply
+from scrimp.choosing import NO_WISH
 from scrimp.dialects.base import Dialect
 from scrimp.fingerprint import time_to_live_s, why_not
 from scrimp.pipeline.background import Spawn
@@ -147,5 +148,6 @@ def flight_key(call: Call, dialect: Dialect) -> FlightKey:
         call.path,
         dialect.answer_headers(call.headers),
         call.sink.live,
+        None if call.wish is NO_WISH else call.wish,
         request.body,
     )

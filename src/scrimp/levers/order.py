@@ -27,6 +27,7 @@ ORDER: tuple[Place, ...] = (
     Place("degrade", "over a soft budget: catches the refusal from below and walks the ladder"),
     Place("trim", "a smaller call before a model is chosen for it: old turns go"),
     Place("compact", "the same for the texts of what is left"),
+    Place("clamp_output", "and for the answer: before a model is chosen by what it will cost"),
     Place("route", "the cheapest model that will do, of those that the budget still bears"),
     Place("cascade", "cheap first, then checks: each step may still fall back"),
     Place("pack", "calls that go to one model share a prompt: one hold, one retry, one fallback"),

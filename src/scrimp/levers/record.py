@@ -21,6 +21,7 @@ from scrimp.calls import (
 )
 from scrimp.errors import PriceUnknown
 from scrimp.ledger.booking import Ending, booked, entry_of, named, needs_estimate
+from scrimp.ledger.joined import savings_of_parts
 from scrimp.ledger.marked import savings_of_marks
 from scrimp.ledger.prefixes import WRITTEN, premium_of, written
 from scrimp.ledger.smaller import SMALLER, savings_of
@@ -89,6 +90,8 @@ class Record:
             trace.note(DEFER, SAVED, waited)
         self._price_as_asked(call)
         for saving in savings_of(trace, self._pricer):
+            trace.note(self.name, SMALLER, saving)
+        for saving in savings_of_parts(trace, self._pricer):
             trace.note(self.name, SMALLER, saving)
         for verdict, saving in savings_of_marks(trace, self._pricer):
             trace.note(self.name, verdict, saving)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from scrimp.calls import Target
 from scrimp.choosing import NO_WISH, Wish
+from scrimp.clamping.presets import canonical
 from scrimp.errors import InvalidRequest, Rejected, UnknownModel
 from scrimp.packing.tables import pack_wish
 from scrimp.routing.tables import RouteSection, reference_of
@@ -46,9 +47,19 @@ def wish_of(headers: Mapping[bytes, bytes], model: str) -> Wish:
         base = header_wish(label(headers, b"x-scrimp-route", _MOST_CHARS), base)
     if b"x-scrimp-checks" in headers:
         base = header_checks(label(headers, b"x-scrimp-checks", _MOST_CHARS), base)
+    if b"x-scrimp-brief" in headers:
+        base = replace(base, brief=_brief(label(headers, b"x-scrimp-brief")))
     if b"x-scrimp-pack" in headers:
         base = replace(base, pack=pack_wish(label(headers, b"x-scrimp-pack")))
     return base
+
+
+def _brief(text: str) -> str:
+    """`x-scrimp-brief`: a preset for the form of the answer. Raises InvalidRequest."""
+    try:
+        return canonical(text)
+    except ValueError as error:
+        raise InvalidRequest(f"x-scrimp-brief: {error}") from None
 
 
 def headed_for(

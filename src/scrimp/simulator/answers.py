@@ -59,7 +59,7 @@ def answer(question: Question, choice: int) -> Answer:
     dice = Dice([f"{choice}", *(f"{turn.role}:{turn.text}" for turn in question.turns)])
     thinking = _thoughts(dice) if question.thinking_tokens else ""
     calls = _tool_calls(question, dice)
-    text = "" if calls else _text(question, dice)
+    text = "" if calls else _text(question, dice).removeprefix(question.prefill)
     return Answer(thinking, text, calls, _reasoning(question, dice))
 
 

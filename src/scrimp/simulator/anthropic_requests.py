@@ -28,6 +28,9 @@ def read(body: Mapping[str, Any], *, count_only: bool = False) -> Question:
         turns.append(turn)
         raw += count
         seen_tokens += image_tokens(message.get("content"))
+    prefill = _prefill(turns, model, body.get("thinking"))
+    if prefill:
+        turns.pop()
     tools = _tools(body.get("tools"))
     raw += sum(tokens.count_tool(tool.name, tool.description, tool.schema) for tool in tools)
     limit = body.get("max_tokens")
@@ -47,6 +50,7 @@ def read(body: Mapping[str, Any], *, count_only: bool = False) -> Question:
         max_tokens=limit,
         stop=_stop(body.get("stop_sequences")),
         thinking_tokens=_thinking(body.get("thinking"), limit),
+        prefill=prefill,
     )
 
 
@@ -75,6 +79,26 @@ def _message(message: Any, where: str) -> tuple[Turn, int]:
         role = "tool"
     raw += tokens.MESSAGE_OVERHEAD
     return Turn(role, text, raw), raw
+
+
+def _prefill(turns: list[Turn], model: Model, thinking: Any) -> str:
+    """The text of the assistant's at the end, which the answer goes on with; empty for none.
+
+    Models after 4.5 take none ("What's new in Claude 4.6"), and thinking ones neither.
+    """
+    if turns[-1].role != "assistant":
+        return ""
+    thinks = isinstance(thinking, Mapping) and thinking.get("type") != "disabled"
+    if thinks or "-4-5" not in model.id:
+        raise Refusal(
+            400,
+            "This model does not support assistant message prefill. The conversation must end with "
+            "a user message.",
+        )
+    text = turns[-1].text
+    if text != text.rstrip():
+        raise Refusal(400, "messages: final assistant content cannot end with trailing whitespace")
+    return text
 
 
 def _content(content: Any, where: str) -> tuple[str, int]:

@@ -61,7 +61,8 @@ class Question:
 
     `tool_choice` is `auto`, `none`, `required`, or the name of one tool. `json_schema` is None
     unless JSON is wanted; an empty one means any object. `max_tokens` is in the vendor's tokens.
-    `thinking_tokens` is the budget for visible thinking, `effort` rules hidden reasoning.
+    `thinking_tokens` is the budget for visible thinking, `effort` rules hidden reasoning. The
+    answer goes on with `prefill`, which is none of the turns.
     """
 
     model: Model
@@ -78,6 +79,7 @@ class Question:
     stop: tuple[str, ...] = ()
     thinking_tokens: int = 0
     effort: str = "medium"
+    prefill: str = ""
 
     @property
     def claude(self) -> bool:

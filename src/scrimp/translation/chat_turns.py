@@ -20,7 +20,7 @@ _KNOWN = {
     "tool": ("role", "content", "tool_call_id"),
     "assistant": (
         *("role", "content", "tool_calls", "refusal"),
-        *("annotations", "reasoning_content", "reasoning"),
+        *("annotations", "reasoning_content", "reasoning", "prefix"),
     ),
 }
 _MARKS = ("cache_control", "prompt_cache_breakpoint")
@@ -46,10 +46,11 @@ def turns(listed: list[dict[str, Any]], draft: Draft) -> tuple[Blocks, Blocks]:
         before = role
     if not out:
         raise InvalidRequest("'messages' holds a system prompt only: add a message of the user")
-    if out[-1]["role"] == "assistant":
+    if out[-1]["role"] == "assistant" and listed[-1].get("prefix") is not True:
         raise draft.refusal(
             f"messages[{len(listed) - 1}]",
-            "it is the assistant's, and would be continued there: end with a message of the user",
+            "it is the assistant's, and would be continued there: end with a message of the user, "
+            "or say that it is to be continued (prefix: true)",
         )
     return system, out
 
