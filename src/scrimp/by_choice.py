@@ -44,7 +44,8 @@ from scrimp.targets import judging_target
 if TYPE_CHECKING:
     from scrimp.pipeline.ranking import Ranking
     from scrimp.pipeline.route_feedback import RouteFeedback
-    from scrimp.pipeline.route_memory import RouteMemory, SavedRanking
+    from scrimp.pipeline.route_memory import RouteMemory
+    from scrimp.pipeline.saved_routes import SavedRanking
     from scrimp.routing.text_features import Reader
 
 log = logging.getLogger(__name__)

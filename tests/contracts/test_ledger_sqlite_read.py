@@ -193,3 +193,18 @@ async def test_a_damaged_file_is_told_and_calls_go_on(tmp_path: Path) -> None:
     path.write_bytes(whole)
     await SqliteLedger.open(path, tell=told.append).close()
     assert LedgerReader(path).check().calls == 201
+
+
+async def test_what_clients_asked_of_a_model_leaves_out_what_scrimp_asks_itself(
+    tmp_path: Path,
+) -> None:
+    """A month's traffic is no larger for the comparisons that were made of it."""
+    ledger = SqliteLedger.open(tmp_path / "ledger.db")
+    compared = replace(entry(3), purpose="audit", tags=("scrimp-compare",))
+    for one in (entry(1), entry(2), compared, replace(entry(4), model="gpt-4o")):
+        ledger.append(one)
+    await ledger.close()
+    reader = LedgerReader(tmp_path / "ledger.db")
+    found = reader.asked_by_clients("gpt-4o-mini", DAY, TOMORROW)
+    assert found == (2, 2 * 3_775_000)
+    assert reader.asked_by_clients("gpt-4o-mini", TOMORROW, TOMORROW + timedelta(days=1)) == (0, 0)

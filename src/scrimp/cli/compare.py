@@ -31,6 +31,7 @@ _INTERRUPTED = 130
         "scrimp compare prompts.jsonl --models gpt-4o,gpt-4o-mini --judge claude-haiku-4-5 \\",
         "    -o compared.jsonl --max-usd 2.00 --yes",
         "scrimp route train compared.jsonl",
+        "scrimp compare graded.csv --models gpt-4o,gpt-4o-mini --quality-column grade",
     ),
 )
 @click.argument("file", type=Path)
@@ -45,6 +46,12 @@ _INTERRUPTED = 130
     help="How an answer is held against it; number takes the last one.",
 )
 @click.option("--ungraded", is_flag=True, help="Only run them; qualities are written in by hand.")
+@click.option(
+    "--quality-column",
+    default="",
+    metavar="FIELD",
+    help="FILE has answers and grades (0 to 1); nothing is asked.",
+)
 @click.option("-o", "--output", type=Path, metavar="OUT", help="Keep it; run again to go on.")
 @click.option("--first", type=click.IntRange(1), metavar="N", help="Only the first N prompts.")
 @click.option("--max-usd", metavar="USD", help="Spend no more than this.")
@@ -71,13 +78,21 @@ def compare_command(**options: Unpack[CompareOptions]) -> None:
     scrimp-compare); none is answered from a cache. Ctrl-C ends it once what is in the air is there;
     with -o the same command goes on later, and pays for nothing twice. OUT is a labelled file:
     scrimp route train reads it.
+
+    With --quality-column nobody is asked and nothing is paid: FILE has a line for each answer
+    (prompt, model, FIELD, cost), or for all answers to a prompt, as scrimp compare writes them.
     """
     from scrimp.cli.compare_file import Kept
+    from scrimp.cli.compare_graded import compare_graded
     from scrimp.cli.compare_work import work
     from scrimp.cli.console import print_json
 
     loaded = load_settings(options["config"])
-    plan, questions = _plan(options), _questions(options)
+    plan = _plan(options)
+    if options["quality_column"]:
+        compare_graded(loaded.settings, plan, _data(options["file"]), options)
+        return
+    questions = _questions(options)
     with Kept(options["output"]) as kept:
         try:
             told, tally = asyncio.run(work(loaded, plan, questions, kept, options))
@@ -100,11 +115,17 @@ def _plan(options: CompareOptions) -> Plan:
         raise click.UsageError(f"--models takes 2 to {_MOST_MODELS} models, {len(models)} given")
     if len(set(models)) < len(models):
         raise click.UsageError("--models names one of them twice")
-    ways = [name for name in ("judge", "expect", "ungraded") if options[name]]
+    given: dict[str, str | bool] = {
+        "judge": options["judge"],
+        "expect": options["expect"],
+        "ungraded": options["ungraded"],
+        "quality-column": options["quality_column"],
+    }
+    ways = [name for name, value in given.items() if value]
     if not ways:
         raise click.UsageError(
             "nobody grades the answers: say --judge MODEL, --expect FIELD (the right answers stand "
-            "in the file), or --ungraded"
+            "in the file), --quality-column FIELD (the grades do), or --ungraded"
         )
     if len(ways) > 1:
         raise click.UsageError(f"--{ways[0]} or --{ways[1]}, not both")
@@ -119,9 +140,12 @@ def _questions(options: CompareOptions) -> list[Question]:
     file, output = options["file"], options["output"]
     if output is not None and output.exists() and file.exists() and output.samefile(file):
         raise click.UsageError("-o names the file of the prompts: name another one")
-    data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    found = read_questions(data, str(file), expect=options["expect"])
+    found = read_questions(_data(file), str(file), expect=options["expect"])
     return found[: options["first"]]
+
+
+def _data(file: Path) -> bytes:
+    return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
 
 
 def _dollars(text: str | None) -> int | None:

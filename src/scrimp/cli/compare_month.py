@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from scrimp.errors import StoreError
-from scrimp.ledger.report import ReportRow
 
 if TYPE_CHECKING:
     from scrimp.settings import Settings
     from scrimp.studies.summary import Summary
 
 _DAYS = 30
+Traffic = tuple[int, int]
+"""Calls, and nano-dollars."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,25 +28,26 @@ class Month:
     other_nanousd: int
 
 
-def month_of(found: Summary, row: ReportRow | None) -> list[Month]:
+def month_of(found: Summary, traffic: Traffic | None) -> list[Month]:
     """For the first model beside each other, as far as its traffic and all costs are known."""
-    if row is None:
+    if traffic is None:
         return []
+    calls, nanousd = traffic
     return [
         Month(
             model=pair.one,
             other=pair.two,
-            calls=row.calls,
-            cost_nanousd=row.cost_nanousd,
-            other_nanousd=round(row.cost_nanousd * pair.cost_ratio.value),
+            calls=calls,
+            cost_nanousd=nanousd,
+            other_nanousd=round(nanousd * pair.cost_ratio.value),
         )
         for pair in found.pairs
         if pair.cost_ratio is not None
     ]
 
 
-def traffic_of(model: str, settings: Settings) -> ReportRow | None:
-    """What the ledger says of a model: to be asked before a comparison adds its own calls.
+def traffic_of(model: str, settings: Settings) -> Traffic | None:
+    """What clients have asked of a model; comparisons, shadows and judges are no traffic.
 
     A ledger that cannot be read is no reason to fail now.
     """
@@ -55,7 +57,9 @@ def traffic_of(model: str, settings: Settings) -> ReportRow | None:
         return None
     now = datetime.now(UTC)
     try:
-        report = open_ledger_reader(settings).report(now - timedelta(days=_DAYS), now, "model")
+        found = open_ledger_reader(settings).asked_by_clients(
+            model, now - timedelta(days=_DAYS), now
+        )
     except StoreError:
         return None
-    return next((row for row in report.rows if row.value == model and row.calls), None)
+    return found if found[0] else None

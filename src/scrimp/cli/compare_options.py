@@ -17,6 +17,7 @@ class CompareOptions(TypedDict):
     expect: str
     match: Match
     ungraded: bool
+    quality_column: str
     output: Path | None
     first: int | None
     max_usd: str | None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from scrimp.choosing import Lesson
     from scrimp.pipeline.proofs import Proof
-    from scrimp.pipeline.route_memory import SavedRanking
+    from scrimp.pipeline.saved_routes import SavedRanking
     from scrimp.settings import Settings
 
 MOST = 200_000
@@ -17,13 +17,22 @@ MOST = 200_000
 def saved_ranking(settings: Settings) -> SavedRanking | None:
     """The ranking that was trained last. Raises StoreError."""
     from scrimp.by_choice import open_route_store
-    from scrimp.pipeline.route_memory import RANKING, read_ranking
+    from scrimp.pipeline.saved_routes import RANKING, read_ranking
 
     async def work() -> bytes | None:
         return await open_route_store(settings).load(RANKING)
 
     state = asyncio.run(work())
     return None if state is None else read_ranking(state)
+
+
+def saved_versions(settings: Settings) -> dict[str, str]:
+    """What each model was last called by its provider. Raises StoreError."""
+    from scrimp.by_choice import open_route_store
+    from scrimp.pipeline.saved_routes import VERSIONS, read_versions
+
+    state = asyncio.run(open_route_store(settings).load(VERSIONS))
+    return {} if state is None else read_versions(state)
 
 
 def saved_proofs(settings: Settings) -> list[Proof]:
@@ -56,6 +65,6 @@ def save_ranking(settings: Settings, ranking: SavedRanking) -> None:
     Raises StoreError.
     """
     from scrimp.by_choice import open_route_store
-    from scrimp.pipeline.route_memory import RANKING, write_ranking
+    from scrimp.pipeline.saved_routes import RANKING, write_ranking
 
     asyncio.run(open_route_store(settings).save(RANKING, write_ranking(ranking)))

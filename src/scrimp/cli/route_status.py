@@ -14,7 +14,7 @@ from scrimp.cli.options import config_option, examples, json_option, load_settin
 if TYPE_CHECKING:
     from scrimp.choosing import Lesson, Place
     from scrimp.pipeline.proofs import Proof
-    from scrimp.pipeline.route_memory import SavedRanking
+    from scrimp.pipeline.saved_routes import SavedRanking
     from scrimp.settings import Settings
 
 _DAYS = 30
@@ -35,22 +35,39 @@ def status_command(config: Path | None, *, as_json: bool) -> None:
     is not in them yet. Savings are net of what was spent on comparing.
     """
     from scrimp.cli.console import print_json
-    from scrimp.cli.route_labels import open_reader
-    from scrimp.cli.route_saved import saved_lessons, saved_proofs, saved_ranking
+    from scrimp.cli.route_saved import saved_lessons, saved_ranking, saved_versions
     from scrimp.cli.route_status_view import show_status
 
     settings = load_settings(config).settings
-    reader = open_reader()
+    features, proofs = _readable(settings)
     told = {
         "settings": _section(settings),
-        "router": _router(saved_ranking(settings), reader.version),
-        "routes": _routes(saved_proofs(settings), saved_lessons(settings)),
+        "router": _router(saved_ranking(settings), features),
+        "models": saved_versions(settings),
+        "routes": _routes(proofs, saved_lessons(settings)),
         "savings": _savings(settings),
     }
     if as_json:
         print_json(told)
     else:
         show_status(told)
+
+
+def _readable(settings: Settings) -> tuple[str, list[Proof]]:
+    """How questions are read here, and the certificates. Raises StoreError, ConfigError.
+
+    Nothing of either where the extra is missing and rules are all that is wanted.
+    """
+    from scrimp.cli.route_labels import open_reader
+    from scrimp.cli.route_saved import saved_proofs
+    from scrimp.errors import ConfigError
+
+    try:
+        return open_reader().version, saved_proofs(settings)
+    except ConfigError:
+        if settings.route.enabled and settings.route.depth != "rules":
+            raise
+        return "", []
 
 
 def _section(settings: Settings) -> dict[str, Any]:

@@ -12,6 +12,9 @@ def show_status(told: dict[str, Any]) -> None:
     """Settings, the router, routes, savings."""
     say(_settings_line(told["settings"]))
     say(_router_line(told["router"]))
+    if told["models"]:
+        known = ", ".join(f"{name} is {version}" for name, version in told["models"].items())
+        say(f"By their providers' last word: {known}.")
     for route in told["routes"]:
         say("", heading(_named(route)))
         labels = ", ".join(f"{model} {count:,}" for model, count in route["labels"].items())

@@ -11,7 +11,7 @@ import click
 from scrimp.cli.options import config_option, examples, json_option, load_settings
 
 if TYPE_CHECKING:
-    from scrimp.pipeline.route_memory import SavedRanking
+    from scrimp.pipeline.saved_routes import SavedRanking
     from scrimp.routing.gate import GateVerdict
     from scrimp.settings import Settings
     from scrimp.studies.labelled import Item
@@ -190,7 +190,7 @@ def _verdict(
 def _trained(
     items: list[Item], verdict: GateVerdict | str, width: int, features: str
 ) -> SavedRanking:
-    from scrimp.pipeline.route_memory import SavedRanking
+    from scrimp.pipeline.saved_routes import SavedRanking
     from scrimp.studies.training import trained
 
     live = not isinstance(verdict, str) and verdict.winner == "learned"

@@ -10,35 +10,24 @@ import logging
 from collections import deque
 from typing import Final
 
-import msgspec
-
 from scrimp.choosing import Lesson, RouteStore
 from scrimp.errors import StoreError, kind_and_place
 from scrimp.pipeline.proofs import Proofs, is_proof
+from scrimp.pipeline.saved_routes import (
+    RANKING,
+    VERSIONS,
+    SavedRanking,
+    read_ranking,
+    read_versions,
+    write_ranking,
+    write_versions,
+)
 
 log = logging.getLogger(__name__)
 
-RANKING: Final = "ranking"
-"""The name of the trained ranking's state."""
-VERSIONS: Final = "versions"
-"""The name of what each model was last called by its provider."""
 EVERY_S: Final = 15.0
 _MOST_WAITING: Final = 4096
 _RECALLED: Final = 4000
-
-
-class SavedRanking(msgspec.Struct, frozen=True):
-    """A ranking as it is kept: for which features, trained when and on how much, as which version.
-
-    `gate` says in words whether it beats what needs no learning; only then is it `live`.
-    """
-
-    features: str
-    predictor: bytes
-    lessons: int
-    trained_at: str
-    live: bool = True
-    gate: str = ""
 
 
 class RouteMemory:
@@ -72,7 +61,7 @@ class RouteMemory:
                 if is_proof(name) and (state := await self.store.load(name)) is not None:
                     self.proofs.take(state)
             state = await self.store.load(VERSIONS)
-            self.versions |= {} if state is None else _read_versions(state)
+            self.versions |= {} if state is None else read_versions(state)
             self._known = dict(self.versions)
             state = await self.store.load(RANKING)
             ranking = None if state is None else read_ranking(state)
@@ -125,26 +114,5 @@ class RouteMemory:
                     raise
         if self.versions != self._known:
             now = dict(self.versions)
-            await self.store.save(VERSIONS, msgspec.msgpack.encode(now))
+            await self.store.save(VERSIONS, write_versions(now))
             self._known = now
-
-
-def _read_versions(state: bytes) -> dict[str, str]:
-    """Nothing where it is damaged."""
-    try:
-        return msgspec.msgpack.decode(state, type=dict[str, str])
-    except msgspec.DecodeError:
-        return {}
-
-
-def read_ranking(state: bytes) -> SavedRanking | None:
-    """None where it is of another version, or damaged."""
-    try:
-        return msgspec.msgpack.decode(state, type=SavedRanking)
-    except msgspec.DecodeError:
-        return None
-
-
-def write_ranking(ranking: SavedRanking) -> bytes:
-    """As it is kept."""
-    return msgspec.msgpack.encode(ranking)

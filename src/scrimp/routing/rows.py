@@ -49,16 +49,16 @@ class Row(Value, frozen=True):
     source: str = ""
 
 
-def read_rows(data: bytes, source: str) -> list[Row]:
+def read_rows(data: bytes, source: str, *, quality: str = "quality") -> list[Row]:
     """Rows in the order of the file, a prompt once. Raises InvalidRequest with the line at fault.
 
-    Lines of one task that repeat a prompt are one row, unless each has an `id` of its own; of two
-    labels of a model the later holds.
+    `quality` names the field that holds it. Lines of one task that repeat a prompt are one row,
+    unless each has an `id` of its own; of two labels of a model the later holds.
     """
     found: dict[tuple[str, str, str], Row] = {}
     for line, record in records(data, source):
         where = f"{source}, line {line}"
-        row = _row(record, line, where)
+        row = _row(record, line, where, quality)
         key = row.task, row.prompt, text_in(record, "id", where)
         if (before := found.get(key)) is not None:
             row = replace(before, labels={**before.labels, **row.labels})
@@ -66,7 +66,7 @@ def read_rows(data: bytes, source: str) -> list[Row]:
     rows = [row for row in found.values() if row.labels]
     if not rows:
         raise InvalidRequest(
-            f"{source}: holds no labels (one JSON object per line: prompt, model, quality, cost)"
+            f"{source}: holds no labels (one JSON object per line: prompt, model, {quality}, cost)"
         )
     return rows
 
@@ -99,16 +99,16 @@ def nanousd_of(value: object, where: str) -> int | None:
     return int((usd * NANO_PER_USD).to_integral_value(ROUND_UP))
 
 
-def _row(record: Record, line: int, where: str) -> Row:
+def _row(record: Record, line: int, where: str, quality: str) -> Row:
     prompt = text_in(record, "prompt", where)
     if not prompt.strip():
         raise InvalidRequest(f"{where}: has no 'prompt'")
-    labels = dict(_labels(record, where))
+    labels = dict(_labels(record, where, quality))
     task, source = text_in(record, "task", where), text_in(record, "source", where)
     return Row(line, prompt, labels, task, source)
 
 
-def _labels(record: Record, where: str) -> Iterator[tuple[str, Label]]:
+def _labels(record: Record, where: str, quality: str) -> Iterator[tuple[str, Label]]:
     models = record.get("models")
     if models is None:
         model = text_in(record, "model", where)
@@ -120,12 +120,13 @@ def _labels(record: Record, where: str) -> Iterator[tuple[str, Label]]:
     for name, told in models.items():
         if not isinstance(told, Mapping):
             raise InvalidRequest(f"{where}: what it says of {str(name)[:60]!r} is no object")
-        if (label := _label(told, f"{where}, {str(name)[:60]!r}")) is not None:
+        label = _label(told, f"{where}, {str(name)[:60]!r}", quality)
+        if label is not None:
             yield str(name), label
 
 
-def _label(told: Mapping[str, Any], where: str) -> Label | None:
-    quality = _quality(told.get("quality"), where)
+def _label(told: Mapping[str, Any], where: str, field: str) -> Label | None:
+    quality = _quality(told.get(field), where)
     if quality is None:
         return None
     tokens = told.get("output_tokens", told.get("out_tokens_est"))

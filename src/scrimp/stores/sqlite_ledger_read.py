@@ -94,6 +94,11 @@ WHERE request_content IS NOT NULL AND operation = 'chat' AND purpose = 'client' 
   AND coalesce(tenant = nullif(:tenant, ''), 1)
 GROUP BY request_content ORDER BY asked DESC, max(seq) DESC LIMIT :top
 """
+_OF_CLIENTS = """
+SELECT count(*), coalesce(sum(coalesce(cost_nanousd, 0)
+  + coalesce((SELECT sum(cost_nanousd) FROM adjustments WHERE call_id = calls.id), 0)), 0)
+FROM calls WHERE at_us >= ? AND at_us < ? AND model = ? AND purpose = 'client'
+"""
 _TAG_COUNTS = """
 SELECT tag, count(*) FROM
   (SELECT DISTINCT calls.seq, each.value AS tag FROM calls, json_each(tags) AS each)
@@ -147,6 +152,16 @@ class LedgerReader:
             rows = tuple(_rows(connection, (first, end), by, tenant))
             total = next(iter(_rows(connection, (first, end), "total", tenant)), ReportRow(""))
         return Report(by, EPOCH + first * HOUR, EPOCH + end * HOUR, rows, total)
+
+    def asked_by_clients(self, model: str, since: datetime, until: datetime) -> tuple[int, int]:
+        """How many calls of clients a model had in [since, until), and what they have cost.
+
+        Unlike a report it leaves out what Scrimp asks by itself: comparisons, shadows, judges.
+        """
+        span = ((since - EPOCH) // _MICROSECOND, (until - EPOCH) // _MICROSECOND)
+        with self._connection() as connection:
+            calls, nanousd = connection.execute(_OF_CLIENTS, (*span, model)).fetchone()
+        return int(calls), int(nanousd)
 
     def frequent(self, top: int, tenant: str = "") -> list[tuple[str, str, int]]:
         """Bodies of chats that were asked most often, with task type and how often.

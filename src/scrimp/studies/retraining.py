@@ -10,7 +10,7 @@ from datetime import datetime
 
 from scrimp.choosing import NO_WISH, Lesson
 from scrimp.errors import InvalidRequest
-from scrimp.pipeline.route_memory import SavedRanking
+from scrimp.pipeline.saved_routes import SavedRanking
 from scrimp.routing.gate import FEWEST
 from scrimp.routing.text_features import Reader
 from scrimp.studies.labelled import complete, items_of_lessons, labels_of

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ from scrimp.cli.main import cli
 from scrimp.cli.picture import drawn
 from scrimp.cli.route_saved import save_ranking, saved_ranking
 from scrimp.pipeline.proofs import FIRST, Proof, Subjects
-from scrimp.pipeline.route_memory import SavedRanking
+from scrimp.pipeline.saved_routes import VERSIONS, SavedRanking, write_versions
 from scrimp.routing.picture_points import Line, Picture
 from scrimp.routing.rows import read_rows
 from scrimp.routing.standing import LossPromise
@@ -231,12 +234,15 @@ def test_status_tells_what_is_learned_and_proven(desk: Desk) -> None:
         store = open_route_store(desk.settings)
         await store.add((lesson,))
         await store.save(proof.subjects.name, proof.save())
+        await store.save(VERSIONS, write_versions({"weak": "weak-2026-01"}))
 
     asyncio.run(keep())
     desk.teach()
+    assert "weak is weak-2026-01" in desk.route("status").stdout
     told = desk.told("status")
     assert told["settings"]["depth"] == "certified"
     assert (told["router"]["live"], told["router"]["usable"]) == (True, True)
+    assert told["models"] == {"weak": "weak-2026-01"}
     (route,) = told["routes"]
     assert (route["task"], route["labels"]) == ("factual_qa", {"weak": 1})
     (one,) = route["certificates"]
@@ -291,3 +297,23 @@ def test_help_has_examples(desk: Desk) -> None:
     assert "train" in desk.route("--help").stdout
     for command in ("train", "eval", "explain", "status"):
         assert f"scrimp route {command}" in desk.route(command, "--help").stdout
+
+
+_NO_NUMBERS = """
+import sys
+sys.modules["numpy"] = None
+from scrimp.cli.main import cli
+cli(["route", "status", "--json"], standalone_mode=False)
+"""
+
+
+def test_status_needs_no_extra_where_rules_are_all_that_is_wanted(desk: Desk) -> None:
+    """At another depth it says what is missing."""
+    env = {**os.environ, "SCRIMP_CONFIG": str(desk.config)}
+    args = [sys.executable, "-c", _NO_NUMBERS]
+    missing = subprocess.run(args, env=env, capture_output=True, text=True, check=False)
+    assert missing.returncode != 0
+    assert "pip install 'scrimp[routing]'" in missing.stderr
+    desk.configure('enabled = true\nmodels = ["weak", "strong"]\ndepth = "rules"\n')
+    found = subprocess.run(args, env=env, capture_output=True, text=True, check=True)
+    assert json.loads(found.stdout)["settings"]["depth"] == "rules"

@@ -19,7 +19,8 @@ from scrimp.pipeline.later import Later
 from scrimp.pipeline.learned import LearnedChoice, LearnedMeans
 from scrimp.pipeline.proofs import FIRST, Proof, Proofs, Subjects
 from scrimp.pipeline.route_feedback import RouteFeedback
-from scrimp.pipeline.route_memory import VERSIONS, RouteMemory, SavedRanking
+from scrimp.pipeline.route_memory import RouteMemory
+from scrimp.pipeline.saved_routes import VERSIONS, SavedRanking
 from scrimp.routing.standing import LossPromise
 from scrimp.stores import memory_routes
 from scrimp.stores.memory_routes import MemoryRoutes

@@ -15,7 +15,7 @@ from scrimp.pipeline.later import Later
 from scrimp.pipeline.learned import LearnedChoice, LearnedMeans
 from scrimp.pipeline.proofs import Proofs
 from scrimp.pipeline.route_feedback import RouteFeedback
-from scrimp.pipeline.route_memory import SavedRanking
+from scrimp.pipeline.saved_routes import SavedRanking
 from scrimp.routing.tables import RouteSection
 from scrimp.settings import parse
 from tests.support.core import FakeClock, attempt_of, call_of, reply_of
