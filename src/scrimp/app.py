@@ -23,6 +23,7 @@ from scrimp.by_meaning import ByMeaning, Engine, JudgeFunction, join, open_by_me
 from scrimp.cached_replies import cache_plan
 from scrimp.calls import Call, Reply
 from scrimp.cascading import UNAIDED, Judging
+from scrimp.clamped_outputs import taught
 from scrimp.clock import SystemClock
 from scrimp.deferring import Around, Jobs, defer_lever, deferring, open_jobs
 from scrimp.dialects import DIALECTS
@@ -269,6 +270,8 @@ async def open_app(
         async with _running(app, [one for one in beside if one is not None]):
             if cache.run is not None:
                 app.background(cache.run())
+            if settings.clamp_output.enabled:
+                app.background(taught(app.levers, open_ledger_reader(settings).recent))
             yield app
     finally:  # replies again: what opened them may have failed before
         closing: tuple[Closing, ...] = (upstream, parts.replies, parts.encoder, budgets, rates)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 
 from scrimp.calls import Call, Target
 from scrimp.clamping import limits
@@ -11,17 +13,19 @@ from scrimp.clamping.presets import Brief, brief_of
 from scrimp.clamping.tables import ClampOutputSection
 from scrimp.clamping.worth import Prices
 from scrimp.dialects import DIALECTS
-from scrimp.errors import PriceUnknown, Rejected
+from scrimp.errors import PriceUnknown, Rejected, StoreError
 from scrimp.levers.clamp_output import ClampMeans, ClampOutput, ClampSettings, Others
 from scrimp.pipeline.briefing import Briefing, Terms
 from scrimp.pipeline.mended import Mender
-from scrimp.ports import Clock
+from scrimp.ports import Clock, Entry, Lever
 from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import resolve
 from scrimp.prices.rates import rate_at
 from scrimp.settings import Settings
 from scrimp.targets import Targets
 
+_NEWEST = 5_000
+"""So many calls of the ledger are read when an engine starts."""
 _BYTES_PER_TOKEN = 4
 _CACHED_FROM_TOKENS = 1_024
 """Below this no provider reads anything from its prefix cache (OpenAI, Anthropic; 2026-11)."""
@@ -60,6 +64,14 @@ def clamp_output(
             stop={task: table.stop for task, table in tasks.items() if table.stop},
         ),
     )
+
+
+async def taught(levers: Mapping[str, Lever], recent: Callable[[int], Sequence[Entry]]) -> None:
+    """What the ledger knows of answers the lever knows soon after the start."""
+    lever = levers.get(ClampOutput.name)
+    if isinstance(lever, ClampOutput):
+        with suppress(StoreError):
+            lever.teach(await asyncio.to_thread(recent, _NEWEST))
 
 
 def _mender(

@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from msgspec.structs import replace
 
+from scrimp.calls import Target, Usage
 from scrimp.ledger.explain import explain
 from scrimp.ports import Entry
 from scrimp.simulator import Simulator
+from tests.support.cli_ledger import paid, written
 from tests.support.gateway import gateway
 from tests.support.sdk import VENDORS, Clients, Vendor, clients
-from tests.support.stage import Stage
+from tests.support.stage import Stage, until
 
 ON = "[exact_cache]\nenabled = false\n[clamp_output]\nenabled = true\n"
 LIMIT = "[clamp_output.tasks.general]\nmax_tokens = 16\n"
@@ -309,3 +313,25 @@ def test_equal_calls_with_other_wishes_get_other_answers() -> None:
         for brief in ("one paragraph", "one paragraph", "2 sentences", ""):
             ask(sdk, "openai", brief=brief)
         assert len(stage.sim.requests) == 3
+
+
+def test_a_new_process_knows_what_the_ledger_knows(tmp_path: Path) -> None:
+    """The limit is advised to the first call, from answers that were booked before."""
+    usage = Usage(input_tokens=10, output_tokens=100)
+    entries = []
+    for number in range(300):
+        one = paid(number + 1)
+        target = Target("openai", "gpt-4o-mini", "openai.chat")
+        attempt = replace(one.attempts[-1], usage=usage, target=target)
+        named = {"provider": "openai", "model": "gpt-4o-mini", "tenant": "local", "task": "general"}
+        entries.append(replace(one, operation="chat", attempts=(attempt,), trace=(), **named))
+    path = written(tmp_path / "s", entries) / "ledger.sqlite"
+    with scene(ON + f'[ledger]\npath = "{path}"\n') as (_, sdk):
+        heard: list[Heard] = []
+
+        def advised() -> bool:
+            heard.append(ask(sdk, "openai"))
+            return "x-scrimp-max-tokens" in heard[-1].headers
+
+        until(advised, limit_s=60)
+        assert heard[-1].headers["x-scrimp-max-tokens"].startswith("advised 144 (99 % of 3")

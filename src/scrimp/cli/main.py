@@ -40,6 +40,7 @@ COMMANDS: dict[str, Lazy] = {
     "audit": Lazy("scrimp.cli.audit:audit_command", "Show who changed keys, budgets and tiers."),
     "alerts": Lazy("scrimp.cli.alerts:alerts_command", "Send a test alert, list recent ones."),
     "report": Lazy("scrimp.cli.report:report_command", "Show what calls cost, and what was saved."),
+    "outputs": Lazy("scrimp.cli.outputs:outputs_command", "Show how long answers are."),
     "reconcile": Lazy(
         "scrimp.cli.reconcile:reconcile_command", "Compare the ledger with a provider's bill."
     ),

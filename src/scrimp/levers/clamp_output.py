@@ -7,7 +7,7 @@ and the call sent without it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
@@ -20,11 +20,12 @@ from scrimp.clamping.presets import Brief
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.json_body import encode
 from scrimp.errors import Rejected, UpstreamError
+from scrimp.ledger.lengths import teach
 from scrimp.ledger.steps import served_of
 from scrimp.pipeline.briefing import Briefing, key_of
 from scrimp.pipeline.held_stream import deliver_whole, kept_alive
 from scrimp.pipeline.mended import Cut, Mender
-from scrimp.ports import Clock, Next
+from scrimp.ports import Clock, Entry, Next
 
 MAX_TOKENS = "x-scrimp-max-tokens"
 """The header of a call whose answer has a limit of ours, or might have one."""
@@ -115,6 +116,10 @@ class ClampOutput:
         if self._is_held(plan):
             return await self._held(call, plan, next)
         return await self._answered(plan, next)
+
+    def teach(self, entries: Sequence[Entry]) -> int:
+        """Learn from calls of before; how many told something."""
+        return teach(self._means.outputs, entries)
 
     def _plan(self, call: Call) -> _Plan:
         line = self._means.briefing.line(call)
