@@ -322,6 +322,8 @@ def test_a_csv_and_standard_input(desk: Desk) -> None:
     assert [one["model"] for one in asked] == ["gpt-4o", MODEL]
     assert asked[1]["max_tokens"] == 30
     assert desk.told("--column", "q", "--model", MODEL, stdin=text)["to_ask"] == 0
+    more = '{"prompt": "New", "model": "gpt-4o"}\n'
+    assert "say --yes" in desk.run("--ask-above", "0", "--forget", stdin=more).stderr
     refused = desk.run("--yes", stdin="a,b\n1,2\n")
     assert "no column 'prompt'" in refused.stderr
 
@@ -382,3 +384,29 @@ def test_nobody_writes_over_the_file_of_the_calls(desk: Desk) -> None:
     desk.out.write_text("my novel\n")
     assert "scrimp run did not write this" in desk.run("--yes").stderr
     assert desk.out.read_text() == "my novel\n"
+
+
+def test_what_is_no_file_is_written_down_or_refused(desk: Desk) -> None:
+    """A pipe is read once and asked like a file; results need a file."""
+    desk.write(*prompts(2))
+    shown = subprocess.run(
+        [sys.executable, "-m", "scrimp", "run", "/dev/stdin", "--estimate"],
+        env={**os.environ, **desk.env},
+        input=desk.file.read_text(),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "2 lines: 2 to ask." in shown.stdout
+    desk.out = Path("/dev/null")
+    assert "-o /dev/null is no file" in desk.run("--yes").stderr
+    desk.out = desk.folder
+    assert "is no file: name one" in " ".join(desk.run("--yes").stderr.split())
+
+
+def test_what_a_provider_says_does_not_reach_the_terminal_raw(desk: Desk) -> None:
+    """A terminal obeys control characters: they are shown as question marks, OUT has them all."""
+    desk.write({"prompt": "Hi", "model": "no\x1b[2Jthing"}, {"prompt": "Hi", "model": MODEL})
+    result = desk.run("--yes")
+    assert result.exit_code == 1
+    assert "\x1b" not in result.output

@@ -107,6 +107,8 @@ def _told(loaded: Loaded, options: RunOptions) -> tuple[dict[str, Any], Ended | 
         if not options["estimate"]:
             raise click.UsageError("say where results go (-o OUT), or --estimate")
         return _worked(loaded, options, None)
+    if out.exists() and not out.is_file():
+        raise click.UsageError(f"-o {out} is no file: name one, results are kept there")
     if out.exists() and file.exists() and out.samefile(file):
         raise click.UsageError("-o names the file of the calls: name another one")
     with Kept(out) as kept:

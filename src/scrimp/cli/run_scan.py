@@ -5,6 +5,7 @@ Which lines have their results already, which cannot be asked, what the rest may
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -33,18 +34,20 @@ def _all(line: int) -> bool:  # noqa: ARG001 (whatever it is)
 
 
 class Source:
-    """The file, which is read more than once; standard input is written down first."""
+    """The file, which is read more than once; what is none (a pipe) is written down first."""
 
     def __init__(self, path: Path, reading: Reading, most_bytes: int) -> None:
         self.name = "standard input" if str(path) == "-" else str(path)
         self.reading = reading
         self._most_bytes = most_bytes
         self._file: IO[bytes]
-        if str(path) == "-":
-            self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
-            shutil.copyfileobj(sys.stdin.buffer, self._file)
-        else:
+        if path.is_file():
             self._file = path.open("rb")
+            return
+        standard = contextlib.nullcontext(sys.stdin.buffer)
+        with standard if str(path) == "-" else path.open("rb") as given:
+            self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by `close`)
+            shutil.copyfileobj(given, self._file)
 
     def close(self) -> None:
         """Let go of it."""
@@ -107,6 +110,7 @@ class Scanner:
         self._estimator = estimator
         self._check = check
         self._tell = tell
+        self._stopped = False
         self._verdicts: dict[tuple[str, str], str] = {}
         self._keys = array("Q")
         self._matched = bytearray()
@@ -120,6 +124,8 @@ class Scanner:
             found.lines += 1
             if not found.lines % _TOLD_EVERY:
                 self._tell(found.lines)
+            if self._stopped:
+                break
             self._grow(line)
             if isinstance(item, Item) and not (why := self._why_not(item)):
                 self._look(item, retry_failed=retry_failed)
@@ -135,6 +141,10 @@ class Scanner:
             self._join(self._kept, retry_failed=retry_failed, forget=forget)
         found.forecast = self._estimator.forecast(found.to_ask)
         return found
+
+    def stop(self) -> None:
+        """Nobody waits for it any more."""
+        self._stopped = True
 
     def _why_not(self, item: Item) -> str:
         """Asked of the engine once for each model."""

@@ -68,8 +68,7 @@ async def _work(
     quiet = options["as_json"]
     tell = (lambda lines: None) if quiet else show_reading  # noqa: ARG005 (nobody looks)
     scanner = Scanner(source, kept, Estimator(app.settings), way.check, tell)
-    retry, forget = options["retry_failed"], options["forget"]
-    scan = await asyncio.to_thread(scanner.run, retry_failed=retry, forget=forget)
+    scan = await _scanned(scanner, options)
     if not scan.lines:
         raise InvalidRequest(f"{source.name}: holds no calls (one JSON object per line, or a CSV)")
     if not options["as_json"]:
@@ -95,6 +94,16 @@ async def _work(
     if not options["as_json"]:
         show(ended, why, kept.out)
     return document(ended, why, (source.name, str(kept.out))), ended
+
+
+async def _scanned(scanner: Scanner, options: RunOptions) -> Scan:
+    """In a thread, which ends soon when nobody waits any more."""
+    retry, forget = options["retry_failed"], options["forget"]
+    try:
+        return await asyncio.to_thread(scanner.run, retry_failed=retry, forget=forget)
+    except asyncio.CancelledError:
+        scanner.stop()
+        raise
 
 
 @dataclass(slots=True)
