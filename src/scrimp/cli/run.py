@@ -69,6 +69,7 @@ def _dollars(_ctx: click.Context, param: click.Parameter, value: str | None) -> 
 @click.option("--user", default="", help="Whom the calls are booked on.")
 @click.option("--task", default="", metavar="TYPE", help="The task type of all of them.")
 @click.option("--tag", multiple=True, metavar="TAG", help="A tag for all of them; may be repeated.")
+@click.option("--url", default="", help="Through a gateway elsewhere; its key is in SCRIMP_KEY.")
 @click.option("--yes", is_flag=True, help="Do not ask before money is spent.")
 @config_option
 @json_option

@@ -22,6 +22,7 @@ class RunOptions(TypedDict):
     user: str
     task: str
     tag: tuple[str, ...]
+    url: str
     yes: bool
     config: Path | None
     as_json: bool

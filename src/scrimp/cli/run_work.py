@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 from msgspec.structs import replace
 
-from scrimp.app import App, open_app
+from scrimp.app import open_app, system_clock
 from scrimp.calls import Call
 from scrimp.cli.run_cost import Estimator
 from scrimp.cli.run_file import Kept
 from scrimp.cli.run_purse import budget_of
+from scrimp.cli.run_remote import Remote, root_of, session
 from scrimp.cli.run_scan import BAD, Scan, Scanner, Source
 from scrimp.cli.run_view import (
     Ended,
@@ -29,19 +31,37 @@ from scrimp.cli.run_view import (
     show_reading,
 )
 from scrimp.cli.stopping import Stop
-from scrimp.client.calling import Way
-from scrimp.client.lanes import Lanes, Means, reasons
+from scrimp.client.calling import Book, Way
+from scrimp.client.lanes import Lanes, Means, Turn, reasons
 from scrimp.client.mapping import unreadable
 from scrimp.client.wrapping import Labels
 from scrimp.errors import ConfigError, InvalidRequest
 from scrimp.many.asked import Item, Reading
 from scrimp.many.results import Result, written
 from scrimp.money import format_usd, parse_usd
-from scrimp.settings import Loaded
+from scrimp.ports import Clock
+from scrimp.settings import Loaded, Settings
 from scrimp.shell.intake import Intake
 
 if TYPE_CHECKING:
     from scrimp.cli.run_options import RunOptions
+
+
+Ask = Callable[[Item], Awaitable[Turn[Result]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where calls are made: an engine of this process, or a gateway elsewhere.
+
+    `check` raises Rejected for what cannot be asked, `asking` is given who writes down what is
+    begun and who pays.
+    """
+
+    clock: Clock
+    check: Callable[[Item], None]
+    asking: Callable[[Book, Callable[[Call], Call]], Ask]
+    settled: Callable[[], Awaitable[None]]
 
 
 async def work(
@@ -54,46 +74,79 @@ async def work(
         loaded.settings.server.max_body_bytes,
     )
     try:
-        async with open_app(loaded) as app:
-            return await _work(app, source, options, kept)
+        async with _place(loaded, options) as place:
+            return await _work(place, loaded.settings, source, options, kept)
     finally:
         source.close()
 
 
-async def _work(
-    app: App, source: Source, options: RunOptions, kept: Kept | None
-) -> tuple[dict[str, Any], Ended | None]:
+@asynccontextmanager
+async def _place(loaded: Loaded, options: RunOptions) -> AsyncIterator[Place]:
     labels = Labels(options["user"], options["task"], options["tag"]).headers()
-    way = Way(app, Intake(app, tenant_secret=b""), labels, lambda call: call)
+    if options["url"]:
+        if options["budget"] is not None:
+            raise click.UsageError(
+                "--budget holds in an engine of this process: with --url set it at the gateway "
+                "(scrimp budget set)"
+            )
+        url, clock = root_of(options["url"]), system_clock()
+        async with session() as open_session:
+
+            def there(book: Book, _: Callable[[Call], Call]) -> Ask:
+                return Remote(open_session, url, labels, clock, book)
+
+            yield Place(clock, lambda item: None, there, _nothing)  # noqa: ARG005 (it says itself)
+        return
+    async with open_app(loaded) as app:
+        intake = Intake(app, tenant_secret=b"")
+
+        def here(book: Book, pay: Callable[[Call], Call]) -> Ask:
+            return Way(app, intake, labels, pay, book)
+
+        check = Way(app, intake, labels, lambda call: call).check
+        yield Place(app.clock, check, here, app.outbox.drained)
+
+
+async def _nothing() -> None:
+    """Nobody has to be waited for."""
+
+
+async def _work(
+    place: Place, settings: Settings, source: Source, options: RunOptions, kept: Kept | None
+) -> tuple[dict[str, Any], Ended | None]:
     quiet = options["as_json"]
     tell = (lambda lines: None) if quiet else show_reading  # noqa: ARG005 (nobody looks)
-    scanner = Scanner(source, kept, Estimator(app.settings), way.check, tell)
+    scanner = Scanner(source, kept, Estimator(settings), place.check, tell)
     scan = await _scanned(scanner, options)
     if not scan.lines:
         raise InvalidRequest(f"{source.name}: holds no calls (one JSON object per line, or a CSV)")
-    if not options["as_json"]:
+    if not quiet:
         show_forecast(scan, kept)
     if options["estimate"] or kept is None:
         return {"file": source.name, **forecast_document(scan)}, None
-    spent = kept.spent_nanousd
-    if options["budget"] is None:
-        pay = way.pay
-    else:
-        _check_priced(scan)
-        pocket = await budget_of(options["budget"], kept)
-
-        def pay(call: Call) -> Call:
-            return replace(call, caller=replace(call.caller, purses=(pocket,)))
-
-    _agree(scan, options, spent)
+    pay = await _payer(scan, options, kept)
+    _agree(scan, options, kept.spent_nanousd)
     run = _Run(source, scan, kept, Tally())
-    ended = await run.through(Way(app, way.intake, labels, pay, run), options)
-    await app.outbox.drained()
+    ended = await run.through(place, place.asking(run, pay), options)
+    await place.settled()
     kept.finish()
     why = reasons(ended.unasked)
-    if not options["as_json"]:
+    if not quiet:
         show(ended, why, kept.out)
     return document(ended, why, (source.name, str(kept.out))), ended
+
+
+async def _payer(scan: Scan, options: RunOptions, kept: Kept) -> Callable[[Call], Call]:
+    """The same call with the budget of the run to pay for it, if there is one."""
+    if options["budget"] is None:
+        return lambda call: call
+    _check_priced(scan)
+    pocket = await budget_of(options["budget"], kept)
+
+    def pay(call: Call) -> Call:
+        return replace(call, caller=replace(call.caller, purses=(pocket,)))
+
+    return pay
 
 
 async def _scanned(scanner: Scanner, options: RunOptions) -> Scan:
@@ -133,10 +186,10 @@ class _Run:
         """A result. Raises OSError."""
         self._put(item.line, (item.key.hex(), item.name), result, plain=item.plain)
 
-    async def through(self, way: Way, options: RunOptions) -> Ended:
+    async def through(self, place: Place, ask: Ask, options: RunOptions) -> Ended:
         """Ask all that is to be asked."""
-        means = Means(way, self.keep, way.app.clock, way.app.outbox.drained, options["concurrency"])
-        lanes = Lanes(means)
+        most = options["concurrency"]
+        lanes = Lanes(Means(ask, self.keep, place.clock, place.settled, most))
         in_air_before = self.kept.in_air
         total = self.scan.to_ask + self.scan.bad
 

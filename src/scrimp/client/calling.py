@@ -97,8 +97,7 @@ class Way:
         self._call(item, "")
 
     def _call(self, item: Item, call_id: str) -> Call:
-        claude = item.dialect == "anthropic.messages"
-        headers = {**_JSON, **self.labels, **(_VERSION if claude else {})}
+        headers = call_headers(item, self.labels)
         asked = Asked(
             id=call_id,
             identity=Identity(),
@@ -190,6 +189,12 @@ class Way:
         own = bool(attempts) and attempts[-1].target.provider == call.target.provider
         room = room_in(reply.headers, self.app.clock.now()) if own else ()
         return room, _pushed_back(call)
+
+
+def call_headers(item: Item, labels: Headers) -> dict[bytes, bytes]:
+    """What is sent with a call, as SDKs send it, and what it is booked under."""
+    claude = item.dialect == "anthropic.messages"
+    return {**_JSON, **labels, **(_VERSION if claude else {})}
 
 
 def _pushed_back(call: Call) -> bool:
