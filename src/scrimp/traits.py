@@ -8,7 +8,7 @@ from scrimp.values import Value
 class Traits(Value, frozen=True, omit_defaults=True):
     """Digests are of 64 bits, keyed by a secret of the state folder and made for each tenant.
 
-    `prompt` is all that can change the answer (None: such a call is never answered from memory),
+    `prompt` is all that can change the answer (None: the call, or its reply, is none for memory),
     `stamped` the same without timestamps and ids (None: it has none), `loose` also without white
     space and case. `system` is what stands before the first turn: tools and instructions.
     `result_bytes` are those of results of tools. `own_marks`: it marks itself for the prefix cache.

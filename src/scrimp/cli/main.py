@@ -41,6 +41,9 @@ COMMANDS: dict[str, Lazy] = {
     "alerts": Lazy("scrimp.cli.alerts:alerts_command", "Send a test alert, list recent ones."),
     "report": Lazy("scrimp.cli.report:report_command", "Show what calls cost, and what was saved."),
     "outputs": Lazy("scrimp.cli.outputs:outputs_command", "Show how long answers are."),
+    "advise": Lazy(
+        "scrimp.cli.advise:advise_command", "List missed savings, with settings to paste."
+    ),
     "reconcile": Lazy(
         "scrimp.cli.reconcile:reconcile_command", "Compare the ledger with a provider's bill."
     ),

@@ -102,24 +102,29 @@ class Record:
             trace.booked = named("degrade", trace.booked)
         if not self._ledger.ok:
             trace.note(self.name, "ledger_behind", {"pending": self._ledger.health().pending})
-        keep, traits = self._keep_content, self._traits(call)
+        keep, traits = self._keep_content, self._traits(call, ending.reply)
         entry = entry_of(call, ending, keep_content=keep, traits=traits)
         if any(needs_estimate(attempt, call) for attempt in trace.attempts):
             self._outbox.put(Settlement(call, entry))
         else:
             self._ledger.append(entry)
 
-    def _traits(self, call: Call) -> Traits | None:
-        """Of a client's call that was paid for; what a lever answered could not cost less."""
+    def _traits(self, call: Call, reply: Reply | None) -> Traits | None:
+        """Of a client's call that was paid for; what a lever answered could not cost less.
+
+        A reply that no cache would keep answers no other call.
+        """
         read = self._traits_of
         if read is None or call.purpose != "client" or not call.trace.attempts:
             return None
         if call.operation not in ("chat", "embeddings"):
             return None
         try:
-            return read(call)
+            found = read(call)
         except (ValueError, TypeError, RecursionError):  # an odd body is no reason not to book
             return None
+        kept = reply is not None and reply.cacheable
+        return found if kept else replace(found, prompt=None, stamped=None, loose=None)
 
     def _price_as_asked(self, call: Call) -> None:
         """Note what the models would have cost, for the same tokens, that levers have left."""
