@@ -69,18 +69,22 @@ class Run:
             for text, tokens in zip(texts, found, strict=True)
         ]
 
-    def most_of(self, texts: Sequence[str]) -> int:
-        """The tokens of all of them at most: of those that are not known, as many as bytes."""
-        most = 0
-        for text, tokens in zip(texts, map(self._memo.young.get, map(hash, texts)), strict=True):
-            if tokens is not None:
-                most += tokens
-            elif (known := self._memo.find(text)) is not None:
-                most += known
-            else:
-                size = len(text)
-                most += size if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-        return most
+    def most_of_each(self, texts: Sequence[str]) -> tuple[list[int], bool]:
+        """The tokens of every one at most, of those that are not known as many as bytes.
+
+        True where all are known.
+        """
+        if sum(map(len, texts)) > self._chars:
+            raise TooLong
+        found = list(map(self._memo.young.get, map(hash, texts)))
+        if None not in found:
+            return [tokens for tokens in found if tokens is not None], True
+        most, exactly = list[int](), True
+        for text, young in zip(texts, found, strict=True):
+            tokens = self._memo.find(text) if young is None else young
+            exactly = exactly and tokens is not None
+            most.append(_bytes_of(text) if tokens is None else tokens)
+        return most, exactly
 
     def _count_one(self, text: str) -> int:
         tokens = self._memo.young.get(hash(text))
@@ -100,6 +104,10 @@ class Run:
         if doubt:
             self.doubts.append(doubt)
         return tokens
+
+
+def _bytes_of(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def count_one(encoding: OrdinaryEncoder, memo: TextMemo, text: str) -> tuple[int, int]:

@@ -63,12 +63,12 @@ def fit_to(
     """So much lighter, in tokens, or as much as can be. `weights` are those of the items."""
     units = units_of(items)
     if first == "turns" or need <= 0:
-        return _in_steps(_Cut(items, units, _heavy(units, weights), weights), need, step)
+        return _in_steps(_Cut(items, units, _heavy(units, weights), None), need, step)
     wanted = _stepped(need, step)
     cleared, new, gone = _cleared(items, weights, units, wanted)
     if gone.tokens >= wanted:
         return gone
-    cut = _Cut(cleared, units, _heavy(units, new), new)
+    cut = _Cut(cleared, units, _heavy(units, new), None)
     more = _in_steps(cut, need - gone.tokens, step)
     return Trimmed(
         more.items,
@@ -125,7 +125,10 @@ def _line_for(text: str) -> str:
 
 
 class _Cut(Value, frozen=True):
-    """What a cut needs to know: `sizes` of units say what is enough, `weights` what is saved."""
+    """What a cut needs to know: `sizes` of units say what is enough, `weights` what is saved.
+
+    Without weights the sizes are what is saved.
+    """
 
     items: Sequence[Any]
     units: Sequence[Unit]

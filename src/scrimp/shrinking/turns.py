@@ -15,8 +15,7 @@ from scrimp.values import Value
 Kind = Literal["fixed", "question", "answer"]
 """Never left out (instructions, and what nobody knows) · what a person asked · all the rest."""
 
-_INSTRUCTIONS = ("system", "developer")
-_ANSWERS = ("assistant", "tool", "function")
+_WITH_TURNS = ("user", "assistant", "tool", "function")
 _USED = ("tool_use", "server_tool_use", "mcp_tool_use")
 _RESULT = "_tool_result"
 
@@ -33,42 +32,41 @@ class Unit(Value, frozen=True):
     asks: bool = False
 
 
-class _Read(Value, frozen=True):
-    """What one message is: ids of the tools that it calls, and of calls that it answers."""
+_Read = tuple[Kind, tuple[str, ...], tuple[str, ...], bool, bool]
+"""What one message is: its kind, ids of the tools that it calls, and of calls that it answers;
+whether it goes with the last message, and whether with the next."""
 
-    kind: Kind
-    calls: tuple[str, ...] = ()
-    answers: tuple[str, ...] = ()
-    with_last: bool = False
-    with_next: bool = False
-
-
-_ASKED, _SAID = _Read("question"), _Read("answer")
+_KEPT: _Read = ("fixed", (), (), False, False)
+_ASKED: _Read = ("question", (), (), False, False)
+_SAID: _Read = ("answer", (), (), False, False)
 
 
 def units_of(items: Sequence[Any]) -> list[Unit]:
     """The conversation in units, in order; together they are all of it."""
-    units: list[Unit] = []
+    open_units: list[tuple[int, Kind, bool]] = []  # where each begins, its kind, whether it asks
     called: dict[str, int] = {}
     joins = False
     for number, item in enumerate(items):
-        read = _read(item)
-        first = number
-        if read.answers:
-            first = min([called[one] for one in read.answers if one in called], default=number)
-        orphan = bool(read.answers) and first == number
-        if units and (joins or read.with_last or (orphan and units[-1].kind == "answer")):
-            first = min(first, units[-1].first)
-        unit = Unit(number, number + 1, read.kind, read.kind == "question")
-        while units and units[-1].past > first:
-            last = units.pop()
-            kind = _joined(last.kind, unit.kind)
-            unit = Unit(last.first, number + 1, kind, last.asks or unit.asks)
-        units.append(unit)
-        if read.calls:
-            called.update(dict.fromkeys(read.calls, number))
-        joins = read.with_next
-    return units
+        kind, calls, answers, with_last, with_next = _read(item)
+        asks, first, end = kind == "question", number, number
+        for one in answers:
+            first = min(first, called.get(one, number))
+        if open_units:
+            orphan = bool(answers) and first == number and open_units[-1][1] == "answer"
+            if joins or with_last or orphan:
+                first = min(first, open_units[-1][0])
+        while open_units and end > first:
+            end, before, asked = open_units.pop()
+            kind, asks = _joined(before, kind), asks or asked
+        open_units.append((end, kind, asks))
+        for one in calls:
+            called[one] = number
+        joins = with_next
+    ends = [begins for begins, _, _ in open_units[1:]]
+    return [
+        Unit(begins, past, kind, asks)
+        for (begins, kind, asks), past in zip(open_units, [*ends, len(items)], strict=False)
+    ]
 
 
 def removable(units: Sequence[Unit]) -> list[int]:
@@ -132,49 +130,43 @@ def is_results(item: Any) -> bool:
 
 
 def _read(item: Any) -> _Read:
-    if not isinstance(item, dict):
-        return _Read("fixed")
-    role = item.get("role")
-    if role is None:
-        return _of_type(item)
-    if role in _INSTRUCTIONS or role not in ("user", *_ANSWERS):
-        return _Read("fixed")
-    content = item.get("content")
-    if type(content) is str and (plain := _plain(item, role)) is not None:
-        return plain
-    blocks = _objects(content)
+    role = item.get("role") if isinstance(item, dict) else ""
+    if role not in _WITH_TURNS:
+        return _of_type(item) if role is None else _KEPT
+    content, called = item.get("content"), item.get("tool_calls")
+    if role == "assistant" and type(content) is not list and not item.get("tool_call_id"):
+        ids = [call.get("id") for call in _objects(called)] if called is not None else []
+        return ("answer", _texts(ids), (), False, False) if ids else _SAID
+    key = item.get("tool_call_id")
+    if role == "tool" and type(content) is str and called is None and type(key) is str and key:
+        return "answer", (), (key,), False, False
+    if role == "user" and type(content) is str and called is None and key is None:
+        return _ASKED
+    return _of_blocks(item, role)
+
+
+def _of_blocks(item: Mapping[str, Any], role: Any) -> _Read:
+    """A message of blocks, or of anything."""
+    blocks = _objects(item.get("content"))
     calls = [call.get("id") for call in _objects(item.get("tool_calls"))]
-    if not blocks and role == "assistant":
-        return _Read("answer", _texts(calls))
     calls += [block.get("id") for block in blocks if block.get("type") in _USED]
     answers = [item.get("tool_call_id")]
     answers += [block.get("tool_use_id") for block in blocks]
-    kind: Kind = "answer"
-    if role == "user" and not any(map(_is_result, blocks)):
-        kind = "question"
-    return _Read(kind, _texts(calls), _texts(answers), with_last=role == "function")
-
-
-def _plain(item: Mapping[str, Any], role: Any) -> _Read | None:
-    """A message of one text, on a short way; most are."""
-    if role == "function" or "tool_calls" in item:
-        return None
-    key = item.get("tool_call_id")
-    if key is None:
-        return _ASKED if role == "user" else _SAID
-    return _Read("answer", answers=(key,)) if role == "tool" and type(key) is str and key else None
+    asks = role == "user" and not any(map(_is_result, blocks))
+    kind: Kind = "question" if asks else "answer"
+    return kind, _texts(calls), _texts(answers), role == "function", False
 
 
 def _of_type(item: Mapping[str, Any]) -> _Read:
     """An item of OpenAI responses that has no role."""
     kind, ids = str(item.get("type")), _texts([item.get("call_id")])
     if kind == "reasoning":
-        return _Read("answer", with_next=True)
+        return "answer", (), (), False, True
     if kind.endswith("_output"):
-        return _Read("answer", answers=ids)
+        return "answer", (), ids, False, False
     if kind.endswith("_call"):
-        return _Read("answer", calls=ids)
-    return _Read("fixed")
+        return "answer", ids, (), False, False
+    return _KEPT
 
 
 def _is_output(item: Mapping[str, Any]) -> bool:

@@ -28,8 +28,8 @@ class Texts(Protocol):
         """One."""
         ...
 
-    def most_of(self, texts: Sequence[str]) -> int:
-        """What they have together, at most, without counting any that is new."""
+    def most_of_each(self, texts: Sequence[str]) -> tuple[list[int], bool]:
+        """What every one has at most, without counting any that is new; True where none is."""
         ...
 
     def count_each(self, texts: list[str]) -> list[int]:
@@ -50,9 +50,11 @@ def weigh_request(
     tally = Tally(counted.count_text, marks=[])
     add_request(tally, fields, dialect, model)
     texts = tally.texts
-    if scale(tally.raw + counted.most_of(texts), choice).high + tally.high <= enough:
+    tokens, exactly = counted.most_of_each(texts)
+    if scale(tally.raw + sum(tokens), choice).high + tally.high <= enough:
         return None
-    tokens = counted.count_each(texts)
+    if not exactly:
+        tokens = counted.count_each(texts)
     each = _each(tally, tokens, choice)
     tally.raw += sum(tokens)
     items = fields.get(_LISTS.get(dialect, ""))
