@@ -86,17 +86,8 @@ class Record:
         trace = call.trace
         if ending.reply is not None and promised(ending.reply):
             return  # booked when its answer is here
-        if waited := saving_of_waiting(trace, self._pricer):
-            trace.note(DEFER, SAVED, waited)
-        self._price_as_asked(call)
-        for saving in savings_of(trace, self._pricer):
-            trace.note(self.name, SMALLER, saving)
-        for saving in savings_of_parts(trace, self._pricer):
-            trace.note(self.name, SMALLER, saving)
-        for verdict, saving in savings_of_marks(trace, self._pricer):
-            trace.note(self.name, verdict, saving)
-        if (premium := premium_of(trace.attempts, self._pricer)) is not None:
-            trace.note(self.name, WRITTEN, written(premium))
+        if trace.attempts:
+            self._note_savings(call)
         trace.booked = booked(ending.reply, trace.attempts, ending.untouched, trace.lines)
         if DEGRADED in trace.headers and trace.attempts:
             trace.booked = named("degrade", trace.booked)
@@ -109,11 +100,31 @@ class Record:
         else:
             self._ledger.append(entry)
 
+<<<<<<< Updated upstream
     def _traits(self, call: Call, reply: Reply | None) -> Traits | None:
         """Of a client's call that was paid for; what a lever answered could not cost less.
 
         A reply that no cache would keep answers no other call.
         """
+=======
+    def _note_savings(self, call: Call) -> None:
+        """What levers saved, or cost, by what they did to a call that was sent."""
+        trace = call.trace
+        if waited := saving_of_waiting(trace, self._pricer):
+            trace.note(DEFER, SAVED, waited)
+        self._price_as_asked(call)
+        for saving in savings_of(trace, self._pricer):
+            trace.note(self.name, SMALLER, saving)
+        for saving in savings_of_parts(trace, self._pricer):
+            trace.note(self.name, SMALLER, saving)
+        for verdict, saving in savings_of_marks(trace, self._pricer):
+            trace.note(self.name, verdict, saving)
+        if (premium := premium_of(trace.attempts, self._pricer)) is not None:
+            trace.note(self.name, WRITTEN, written(premium))
+
+    def _traits(self, call: Call) -> Traits | None:
+        """Of a client's call that was paid for; what a lever answered could not cost less."""
+>>>>>>> Stashed changes
         read = self._traits_of
         if read is None or call.purpose != "client" or not call.trace.attempts:
             return None

@@ -18,7 +18,8 @@ def items_of(text: str) -> tuple[str, Sequence[str]]:
     found = _FIRST.search(text)
     if found is None:
         return "", ()
-    word, rest, items = found[1], text[found.end() :], []
+    word, rest = found[1], text[found.end() :]
+    items: list[str] = []
     while f"\n[{word} end]" in rest:
         following = f"\n[{word} {len(items) + 2}]\n"
         item, there, after = rest.partition(following)
