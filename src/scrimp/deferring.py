@@ -33,6 +33,7 @@ from scrimp.stores.sqlite_jobs import SqliteJobs, jobs_file
 from scrimp.stores.sqlite_jobs_batches import SqliteBatches
 from scrimp.stores.sqlite_jobs_rows import lane_text
 from scrimp.stores.sqlite_jobs_work import SqliteJobWork
+from scrimp.traits_reader import reader_of
 
 _HELD_LONGER_S = 7200.0
 """How long after its time a job's hold may still be settled by its answer."""
@@ -200,10 +201,15 @@ _LIVE = ("retry", "budget")
 
 def _recording(settings: Settings, around: Around, ledger: Ledger) -> Recording:
     means, keep_content = around.means, settings.ledger.keep_content
+    traits_of = reader_of(settings)
     remembers = [around.levers[one] for one in ("exact_cache",) if one in around.levers]
 
     def recording(clock: Clock, end: Next) -> Next:
-        record = Record(ledger, means.outbox, clock, means.priced, keep_content=keep_content)
+        record = Record(
+            *(ledger, means.outbox, clock, means.priced),
+            keep_content=keep_content,
+            traits_of=traits_of,
+        )
         return chain([record, *remembers], end)
 
     return recording
