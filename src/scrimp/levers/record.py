@@ -100,13 +100,6 @@ class Record:
         else:
             self._ledger.append(entry)
 
-<<<<<<< Updated upstream
-    def _traits(self, call: Call, reply: Reply | None) -> Traits | None:
-        """Of a client's call that was paid for; what a lever answered could not cost less.
-
-        A reply that no cache would keep answers no other call.
-        """
-=======
     def _note_savings(self, call: Call) -> None:
         """What levers saved, or cost, by what they did to a call that was sent."""
         trace = call.trace
@@ -122,9 +115,11 @@ class Record:
         if (premium := premium_of(trace.attempts, self._pricer)) is not None:
             trace.note(self.name, WRITTEN, written(premium))
 
-    def _traits(self, call: Call) -> Traits | None:
-        """Of a client's call that was paid for; what a lever answered could not cost less."""
->>>>>>> Stashed changes
+    def _traits(self, call: Call, reply: Reply | None) -> Traits | None:
+        """Of a client's call that was paid for; what a lever answered could not cost less.
+
+        A reply that no cache would keep answers no other call.
+        """
         read = self._traits_of
         if read is None or call.purpose != "client" or not call.trace.attempts:
             return None
