@@ -270,8 +270,6 @@ async def open_app(
         async with _running(app, [one for one in beside if one is not None]):
             if cache.run is not None:
                 app.background(cache.run())
-            if settings.clamp_output.enabled:
-                app.background(taught(app.levers, open_ledger_reader(settings).recent))
             yield app
     finally:  # replies again: what opened them may have failed before
         closing: tuple[Closing, ...] = (upstream, parts.replies, parts.encoder, budgets, rates)
@@ -286,6 +284,8 @@ async def _running(app: App, helpers: Sequence[Helper]) -> AsyncIterator[None]:
         for one in helpers:
             group.create_task(one.run(), name=f"scrimp {type(one).__name__}")
         app.background.open(group)
+        if app.settings.clamp_output.enabled:
+            app.background(taught(app.levers, open_ledger_reader(app.settings).recent))
         try:
             yield
         finally:

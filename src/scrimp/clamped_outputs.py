@@ -26,6 +26,7 @@ from scrimp.targets import Targets
 
 _NEWEST = 5_000
 """So many calls of the ledger are read when an engine starts."""
+_MOST_KNOWN = 1_024
 _BYTES_PER_TOKEN = 4
 _CACHED_FROM_TOKENS = 1_024
 """Below this no provider reads anything from its prefix cache (OpenAI, Anthropic; 2026-11)."""
@@ -113,20 +114,21 @@ def _others(settings: Settings, targets: Targets) -> Callable[[Call], Others]:
     if cascade.enabled:
         always += cascade.models
         always += (name for one in cascade.tasks.values() for name in one.models or ())
-    found: dict[tuple[str, str, str], Others] = {}
+    found: dict[tuple[object, ...], Others] = {}
 
     def others(call: Call) -> Others:
         target, request, wish = call.target, call.request, call.wish
-        place = (target.provider, target.model, target.dialect)
+        fields = limits.limit_names(request.fields, target.dialect, target.model)
+        key = (target, request.model, fields, limits.may_think(request.fields, target.model))
         own = bool(wish.models or wish.instead or limits.effort_of(request.fields))
-        if not own and (known := found.get((*place,))) is not None and not request.n > 1:
+        if not own and (known := found.get(key)) is not None:
             return known
         names = [*always, *wish.models, *wish.instead]
         if fallback.enabled:
             names += fallback.models.get(request.model, fallback.default)
         told = _compared(call, targets, names)
-        if not own and len(found) < 1_024:
-            found[place] = told
+        if not own and len(found) < _MOST_KNOWN:
+            found[key] = told
         return told
 
     return others
