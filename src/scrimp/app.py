@@ -263,7 +263,7 @@ async def open_app(
     try:
         meanings = open_by_meaning(loaded, clock, judge)
         choice = await open_by_choice(settings, clock)
-        judging = judging_of(choice, checks or {})
+        judging = judging_of(settings, choice, checks or {})
         parts = replace(parts, meanings=meanings, choice=choice, judging=judging)
         app = App(settings, parts, book)
         beside = (app.outbox, learner, alerting, meanings, choice, app.deferring)

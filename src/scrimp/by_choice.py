@@ -38,6 +38,7 @@ from scrimp.prices.book import PriceBook
 from scrimp.routing.tables import RouteSection, reference_of, shadows_nanousd
 from scrimp.semantics.tables import FREE_JUDGES
 from scrimp.settings import Settings
+from scrimp.stores.sqlite_cascades import SqliteCascades
 from scrimp.stores.sqlite_routes import SqliteRoutes
 from scrimp.targets import judging_target
 
@@ -116,11 +117,14 @@ async def open_by_choice(settings: Settings, clock: Clock) -> ByChoice | None:
     return ByChoice(memory, Later(), _scores(lessons), ranking, feedback)
 
 
-def judging_of(opened: ByChoice | None, functions: Mapping[str, CheckFunction]) -> Judging:
-    """What a cascade judges by, and who keeps its lessons."""
+def judging_of(
+    settings: Settings, opened: ByChoice | None, functions: Mapping[str, CheckFunction]
+) -> Judging:
+    """What a cascade judges by, who keeps its lessons, where its costs are added up."""
+    totals = SqliteCascades(settings.routes_path)
     if opened is None:
-        return Judging(functions)
-    return Judging(functions, opened.scores, opened.memory)
+        return Judging(functions, totals=totals)
+    return Judging(functions, opened.scores, opened.memory, totals)
 
 
 def _scores(lessons: list[Lesson]) -> Scores | None:

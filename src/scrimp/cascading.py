@@ -11,7 +11,9 @@ from scrimp.budgets.worst import WorstCase
 from scrimp.choosing import Lessons
 from scrimp.dialects import DIALECTS
 from scrimp.levers.cascade import Cascade, CascadeMeans, CascadeSettings, Steps
+from scrimp.pipeline.background import Spawn
 from scrimp.pipeline.cascade_books import CascadeBooks, Taught
+from scrimp.pipeline.cascade_totals import SharedTotals, TotalsStore
 from scrimp.pipeline.checking import Checker, CheckFunction, Scores
 from scrimp.ports import Clock, Lever, Pricer
 from scrimp.routing.answer_features import VERSION, packed
@@ -26,15 +28,26 @@ from scrimp.targets import Targets
 class Judging:
     """What a cascade judges by beside its own checks, and who learns from it.
 
-    `functions` are a program's own checks by name, `scores` what was learned of answers.
+    `functions` are a program's own checks by name, `scores` what was learned of answers. `totals`
+    is where workers count together what cascades cost.
     """
 
     functions: Mapping[str, CheckFunction] = field(default_factory=dict)
     scores: Scores | None = None
     lessons: Lessons | None = None
+    totals: TotalsStore | None = None
 
 
 UNAIDED = Judging()
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What of the engine it works with."""
+
+    clock: Clock
+    priced: Pricer
+    spawn: Spawn
 
 
 def cascade_of(
@@ -42,8 +55,7 @@ def cascade_of(
     targets: Targets,
     worst_case: WorstCase,
     *,
-    clock: Clock,
-    priced: Pricer,
+    around: Around,
     judging: Judging,
 ) -> Lever | None:
     """The lever; None where no ladder is set."""
@@ -53,7 +65,7 @@ def cascade_of(
         return None
     stop = section.stop_loss
     rules = StopLossRules(stop.margin, stop.least_calls, stop.rest_s)
-    lessons = judging.lessons
+    lessons, clock = judging.lessons, around.clock
     regions = Regions(places_of(settings), settings.route.facts, targets)
     cheaper = Cheaper((), targets, worst_case, clock, elsewhere=regions.elsewhere)
     means = CascadeMeans(
@@ -61,12 +73,19 @@ def cascade_of(
         checker=Checker(
             judging.functions, judging.scores, limit_s=section.limit_s, accept=section.accept
         ),
-        books=CascadeBooks(priced, clock, StopLoss(rules) if stop.enabled else None),
+        books=_books(StopLoss(rules) if stop.enabled else None, around, judging),
         clock=clock,
         dialects=DIALECTS,
         taught=None if lessons is None else Taught(lessons, packed, VERSION),
     )
     return Cascade(means, _settings(section))
+
+
+def _books(stop: StopLoss | None, around: Around, judging: Judging) -> CascadeBooks:
+    shared = None
+    if stop is not None and judging.totals is not None:
+        shared = SharedTotals(stop, judging.totals, around.spawn, around.clock)
+    return CascadeBooks(around.priced, around.clock, stop, shared)
 
 
 def _settings(section: CascadeSection) -> CascadeSettings:

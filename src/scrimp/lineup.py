@@ -14,7 +14,7 @@ from scrimp.budgets.resolve import CurrentRules
 from scrimp.budgets.tables import nanousd_of, older_s, rules_of
 from scrimp.budgets.worst import WorstCase
 from scrimp.calls import Call
-from scrimp.cascading import UNAIDED, Judging, cascade_of
+from scrimp.cascading import UNAIDED, Around, Judging, cascade_of
 from scrimp.clamped_outputs import clamp_output
 from scrimp.dialects import DIALECTS
 from scrimp.errors import ConfigError
@@ -115,8 +115,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
             settings,
             means.targets,
             worst_case,
-            clock=means.parts.clock,
-            priced=means.priced,
+            around=Around(means.parts.clock, means.priced, means.spawn),
             judging=means.judging,
         ),
         packing(settings.pack, means, _payers(means)),

@@ -9,23 +9,35 @@ from scrimp.checks.words import Answer, Question
 from scrimp.choosing import Lesson, Lessons, Place
 from scrimp.errors import PriceUnknown
 from scrimp.ledger.steps import same_place, served_of
+from scrimp.pipeline.cascade_totals import SharedTotals
 from scrimp.ports import Clock, Pricer
-from scrimp.routing.stop_loss import Standing, StopLoss
+from scrimp.routing.stop_loss import StopLoss, Totals
 
 LEVER = "cascade"
 
 
 class CascadeBooks:
-    """Without `stop` nothing is ever switched off."""
+    """Without `stop` nothing is ever switched off; with `shared` workers count together."""
 
-    def __init__(self, pricer: Pricer, clock: Clock, stop: StopLoss | None) -> None:
+    def __init__(
+        self,
+        pricer: Pricer,
+        clock: Clock,
+        stop: StopLoss | None,
+        shared: SharedTotals | None = None,
+    ) -> None:
         self._pricer = pricer
         self._clock = clock
         self._stop = stop
+        self._shared = shared
 
-    def resting(self, place: Place) -> Standing | None:
+    def resting(self, place: Place) -> Totals | None:
         """The totals of a route whose cascade is switched off now."""
-        return None if self._stop is None else self._stop.resting(place, self._clock.monotonic())
+        if self._stop is None:
+            return None
+        if self._shared is not None:
+            self._shared.touch()
+        return self._stop.resting(place, self._clock.now().timestamp())
 
     def add(self, call: Call, place: Place, since: int) -> None:
         """Count in what the attempts from `since` on have cost. The trace says what it led to."""
@@ -38,8 +50,11 @@ class CascadeBooks:
         if direct is None or not costs or None in costs:
             return
         cost = sum(one or 0 for one in costs)
-        if self._stop.add(place, cost, direct, self._clock.monotonic()):
+        off = self._stop.add(place, cost, direct, self._clock.now().timestamp())
+        if off:
             call.trace.note(LEVER, "switched_off", {"why": "it costs more than going direct"})
+        if self._shared is not None:
+            self._shared.touch(at_once=off)
 
     def _direct(self, call: Call, served: Attempt) -> int | None:
         """What the model that was asked for would have cost for the answer that was served."""

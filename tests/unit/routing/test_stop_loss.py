@@ -41,6 +41,14 @@ def test_routes_beyond_the_limit_are_forgotten() -> None:
     assert stop.resting(HERE, 0.0) is None
 
 
+def test_a_clock_that_was_set_back_keeps_no_route_off_for_longer_than_its_rest() -> None:
+    """It is the same for all processes, and may be wrong."""
+    stop = StopLoss(StopLossRules(margin=0.0, least_calls=1, rest_s=60))
+    assert stop.add(HERE, 2, 1, 10_000.0)
+    assert stop.resting(HERE, 10_001.0) is not None
+    assert stop.resting(HERE, 9_000.0) is None
+
+
 @pytest.mark.parametrize(
     ("section", "why"),
     [
