@@ -14,6 +14,7 @@ from typing import Any, ClassVar, NamedTuple
 from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply
+from scrimp.dialects.json_body import encode
 from scrimp.errors import UpstreamError
 from scrimp.ledger.marked import by_itself
 from scrimp.ledger.marked import marked as marks_in
@@ -195,7 +196,10 @@ def _says_itself(call: Call) -> bool:
 
 
 def _with(call: Call, look: _Look, fields: Mapping[str, Any], new: tuple[Place, ...]) -> Call:
-    body = encoded(fields, look.prompt, new)
+    given = call.request
+    body = (
+        encoded(given.body, given.fields, fields, new) if look.ordered is None else encode(fields)
+    )
     return replace(call, request=replace(call.request, body=body, fields=fields))
 
 

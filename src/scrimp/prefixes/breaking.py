@@ -32,7 +32,7 @@ _FEW_LINES = 8
 _LIKE, _VERY_LIKE = 0.5, 0.9
 _BEGIN = 2
 """So many items of a list are a beginning: a system prompt and what the user said first."""
-_NEWLINE = b"\\n"  # as JSON writes it
+_NEWLINE, _ESCAPED = b"\n", b"\\n"  # in a text, and as JSON writes it
 _CLOCK = rb"\d{1,2}:\d\d"
 _TIMES = re.compile(
     rb"\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4}|(?<!\d)1[5-9]\d{8}(?:\d{3}|\d{6})?(?!\d)|"
@@ -182,7 +182,8 @@ class Breaks:
         size = len(end.join(lines[len(lines) - behind :]))
         before = len(end.join(lines[:at])) if self._whole else 0
         line = lines[at] if at < len(lines) else b""
-        number = 1 + end.join(lines[:at]).count(_NEWLINE) + (end == _NEWLINE and at > 0)
+        newline = _newline(part.data)
+        number = 1 + end.join(lines[:at]).count(newline) + (end == newline and at > 0)
         sizes = (size // BYTES_PER_TOKEN, before // BYTES_PER_TOKEN)
         return Broken(_named(part), number, _kind(line), *sizes)
 
@@ -228,8 +229,14 @@ def _common(one: array[int], other: array[int]) -> int:
 
 def _lines(data: bytes) -> tuple[bytes, list[bytes]]:
     """What ends them, and the lines of a part: sentences where there are hardly any lines."""
-    end = _NEWLINE if data.count(_NEWLINE) >= _FEW_LINES else b". "
+    newline = _newline(data)
+    end = newline if data.count(newline) >= _FEW_LINES else b". "
     return end, data.split(end, _MOST_LINES)
+
+
+def _newline(data: bytes) -> bytes:
+    """JSON holds no newline of its own."""
+    return _NEWLINE if _NEWLINE in data else _ESCAPED
 
 
 def _tools(part: Part) -> list[tuple[bytes, bytes]]:
@@ -268,7 +275,7 @@ def _described(part: Part, tokens: int, *, gone: bool) -> Broken:
     kind, line = _kind(part.data), 0
     for pattern in (_IDS, _TIMES, _NONCES):
         if kind != "text" and (found := pattern.search(part.data)) is not None:
-            line = 1 + part.data.count(_NEWLINE, 0, found.start())
+            line = 1 + part.data.count(_newline(part.data), 0, found.start())
             break
     return Broken(_named(part), line, kind, tokens)
 

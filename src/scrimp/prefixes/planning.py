@@ -53,7 +53,8 @@ def plan(scope: Scope, pieces: list[Piece], prices: Prices, rules: Rules, now_s:
         scope.learn(pieces, kinds, found, now_s)
         return Plan(-1, (), 0, 0, (), known=len(found))
     read = max((at for at, one in enumerate(found) if one.until_s >= now_s), default=-1)
-    worths = [_worths(scope, prices, life, kinds) for life in range(len(scope.habits))]
+    different = set(kinds)
+    worths = [_worths(scope, prices, life, different) for life in range(len(scope.habits))]
     options = [
         (*_deepest(pieces, kinds, read, worths[life], least=rules.least_tokens), life)
         for life in range(len(scope.habits))
@@ -88,24 +89,29 @@ def _untold(
 
 def _kinds(pieces: list[Piece], found: list[Known]) -> list[Kind]:
     turn = min(_MOST_TURN, 1 + max([one.turn for one in found], default=0))
-    last = len(pieces) - 1
-    times = [one.times for one in found] + [0] * (len(pieces) - len(found))
-    return [
+    kinds = [
         (
-            min(_MOST_TIMES, seen),
+            min(_MOST_TIMES, one.times),
             turn,
-            (piece.tokens // _STEP_TOKENS).bit_length(),
-            at == last,
+            (piece[1] // _STEP_TOKENS).bit_length(),
+            False,
         )
-        for at, (piece, seen) in enumerate(zip(pieces, times, strict=True))
+        for piece, one in zip(pieces, found, strict=False)
     ]
+    kinds += [
+        (0, turn, (tokens // _STEP_TOKENS).bit_length(), False)
+        for _, tokens in pieces[len(found) :]
+    ]
+    if kinds:
+        kinds[-1] = (*kinds[-1][:3], True)
+    return kinds
 
 
-def _worths(scope: Scope, prices: Prices, life: int, kinds: list[Kind]) -> dict[Kind, float]:
+def _worths(scope: Scope, prices: Prices, life: int, kinds: set[Kind]) -> dict[Kind, float]:
     """What a token that is written is expected to bring, by its kind, in pico-dollars."""
     habits, gain = scope.habits[life], prices.fresh - prices.read
     premium = prices.writes[life] - prices.fresh
-    return {kind: habits.expected(kind) * gain - premium for kind in set(kinds)}
+    return {kind: habits.expected(kind) * gain - premium for kind in kinds}
 
 
 def _deepest(
@@ -115,7 +121,7 @@ def _deepest(
     best, at_best, worth = 0.0, read, 0.0
     before = pieces[read].tokens if read >= 0 else 0
     for at in range(read + 1, len(pieces)):
-        tokens = pieces[at].tokens
+        tokens = pieces[at][1]
         worth += (tokens - before) * worths[kinds[at]]
         before = tokens
         if worth > best and tokens >= least:

@@ -1,6 +1,6 @@
 """A prompt as a prefix cache sees it: parts in their order, and the places that may end a prefix.
 
-Parts are JSON values as they are sent. Nothing of them outlives the call but digests.
+Nothing of its parts outlives the call but digests.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import hashlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
-
-import msgspec
 
 from scrimp.dialects.json_body import encode
 from scrimp.prefixes.seen import Piece
@@ -24,6 +22,7 @@ Ends = Literal["no", "marked", "latest"]
 BYTES_PER_TOKEN = 4
 LISTED = frozenset({"messages", "input"})
 """Fields whose items are parts of their own, where they are lists."""
+_ITEMS = LISTED | {"tools"}
 _MARKS = (b'"cache_control"', b'"prompt_cache_breakpoint"')
 _MARK = re.compile(rb',?"(?:cache_control|prompt_cache_breakpoint)":\{[^{}]*\}')
 _KEY_BYTES = 1024
@@ -31,7 +30,7 @@ _KEY_BYTES = 1024
 
 
 class Part(NamedTuple):
-    """`data` is JSON. A part at number -1 stands for settings, which nobody sends as a list."""
+    """`data` are its bytes, as `plain` has them. A part at number -1 stands for settings."""
 
     place: Place
     data: bytes
@@ -66,9 +65,10 @@ def prompt_of(parts: Iterable[Part], model: str) -> Prompt:
     ends: list[int] = []
     section = ""
     for number, ((name, _), data, may_end) in enumerate(found):
-        if name is not section:  # values of JSON need no more between them
+        if name is not section:
             update(b"\0" + name.encode())
             section = name
+        update(b"\2")  # which stands in no JSON, and in no text that anybody writes
         update(data)
         size += len(data)
         if may_end != "no":
@@ -84,19 +84,56 @@ def without_marks(parts: Iterable[Part]) -> Iterator[Part]:
         yield part._replace(data=_MARK.sub(b"", part.data)) if marked else part
 
 
-def encoded(fields: Mapping[str, Any], prompt: Prompt, new: Collection[Place]) -> bytes:
-    """The body of `fields`. Parts that are not at a `new` place are not encoded again."""
-    made = dict(fields)
-    items: list[bytes] = []
-    listed = ""
-    for (name, number), data, _ in prompt.parts:
-        if number < 0:
-            continue
-        if name in LISTED and type(fields[name]) is list:
-            listed = name
-            items.append(encode(fields[name][number]) if (name, number) in new else data)
-        elif (name, number) not in new:
-            made[name] = msgspec.Raw(data)
-    if listed:
-        made[listed] = msgspec.Raw(b"[" + b",".join(items) + b"]")
-    return encode(made)
+def plain(value: object) -> bytes:
+    """A value as it is digested: of texts, and of messages of texts, their bytes; else its JSON.
+
+    Most messages are of texts, and long: to escape them as JSON took half of all the time.
+    """
+    if type(value) is str:
+        return value.encode("utf-8", "surrogatepass")
+    if type(value) is not dict:
+        return encode(value)
+    for one in value.values():
+        if type(one) is not str:
+            return encode(value)
+    pairs = "\0".join([f"{name}\1{one}" for name, one in value.items()])
+    return pairs.encode("utf-8", "surrogatepass")
+
+
+def encoded(
+    body: bytes, before: Mapping[str, Any], after: Mapping[str, Any], new: Collection[Place]
+) -> bytes:
+    """`before` is what stands in `body`, `after` what is to be sent: other values at `new` places.
+
+    Where they are found as they would be written, the rest of the body stays as it came.
+    """
+    edits: list[tuple[int, int, bytes]] = []
+    for name, number in new:
+        one, other = before[name], after[name]
+        if name in _ITEMS and type(one) is type(other) is list:
+            if one.count(one[number]) > 1:
+                return encode(after)
+            old, changed = encode(one[number]), encode(other[number])
+        else:
+            field = encode(name) + b":"
+            old, changed = field + encode(one), field + encode(other)
+        at = body.rfind(old)  # backwards nothing is prepared for a needle that is long
+        if at < 0:
+            return encode(after)
+        edits.append((at, at + len(old), changed))
+    added = {name: value for name, value in after.items() if name not in before}
+    if added:
+        end = len(body.rstrip()) - 1
+        edits.append((end, end, b"," + encode(added)[1:-1]))
+    return _edited(body, edits)
+
+
+def _edited(body: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:
+    """In one pass: a copy of what is long is dear."""
+    view = memoryview(body)
+    pieces: list[bytes | memoryview] = []
+    past = 0
+    for begin, end, text in sorted(edits):
+        pieces += (view[past:begin], text)
+        past = end
+    return b"".join((*pieces, view[past:]))

@@ -13,6 +13,7 @@ Kind = tuple[int, int, int, bool]
 
 _PRIOR_TOKENS = 65_536
 _PRIOR_NEW, _PRIOR_KNOWN = 0.2, 0.6  # new is not worth a write until something tells so
+_PRIOR_READ_NEW, _PRIOR_READ_KNOWN = _PRIOR_TOKENS * _PRIOR_NEW, _PRIOR_TOKENS * _PRIOR_KNOWN
 _MOST_FOLLOWING = 3.0
 _RIPE_S = 45.0
 _MOST_RIPENING = 20_000
@@ -59,9 +60,8 @@ class Habits:
 
     def expected(self, kind: Kind) -> float:
         """Reads per token."""
-        prior = _PRIOR_KNOWN if kind[0] or kind[1] > 1 else _PRIOR_NEW
-        read = self._read.get(kind, 0.0)
-        return (_PRIOR_TOKENS * prior + read) / (_PRIOR_TOKENS + self._sent.get(kind, 0.0))
+        prior = _PRIOR_READ_KNOWN if kind[0] or kind[1] > 1 else _PRIOR_READ_NEW
+        return (prior + self._read.get(kind, 0.0)) / (_PRIOR_TOKENS + self._sent.get(kind, 0.0))
 
     def sent(self, kind: Kind, tokens: int) -> None:
         """So much of a kind was sent a while ago."""
@@ -69,8 +69,9 @@ class Habits:
 
     def came_back(self, kind: Kind, tokens: int, now: Kind) -> None:
         """So much of what had been of a kind was sent again in time."""
-        more = 1.0 + min(_MOST_FOLLOWING, self.expected(now))
-        self._read[kind] = self._read.get(kind, 0.0) + tokens * more
+        expected, read = self.expected(now), self._read
+        more = 1.0 + (min(_MOST_FOLLOWING, expected))
+        read[kind] = read.get(kind, 0.0) + tokens * more
 
 
 class Scope:
@@ -106,27 +107,27 @@ class Scope:
         self._ripen(now_s)
         sizes: dict[Kind, int] = {}
         again: dict[tuple[Kind, Kind, float], int] = {}
-        known = self._known
+        known, seen_again = self._known, self._known.move_to_end
         turn = 1 + max([one.turn for one in found], default=0)
         before = 0
-        for piece, kind, one in zip(pieces, kinds, found, strict=False):
-            size, before = piece.tokens - before, piece.tokens
+        for (digest, tokens), kind, one in zip(pieces, kinds, found, strict=False):
+            size, before = tokens - before, tokens
             sizes[kind] = sizes.get(kind, 0) + size
             change = (one.kind, kind, now_s - one.at_s)
             again[change] = again.get(change, 0) + size
             one.at_s, one.kind = now_s, kind
             one.times += 1
-            known.move_to_end(piece.digest)
+            seen_again(digest)
         for at in range(len(found), len(pieces)):
-            piece, kind = pieces[at], kinds[at]
-            size, before = piece.tokens - before, piece.tokens
+            (digest, tokens), kind = pieces[at], kinds[at]
+            size, before = tokens - before, tokens
             sizes[kind] = sizes.get(kind, 0) + size
-            known[piece.digest] = Known(now_s, kind)
+            known[digest] = Known(now_s, kind)
         if pieces:
             last = known[pieces[-1].digest]
             last.turn = max(last.turn, turn)
-        for (was, kind, gap_s), size in again.items():
-            for life_s, habits in zip(self.lives_s, self.habits, strict=True):
+        for life_s, habits in zip(self.lives_s, self.habits, strict=True):
+            for (was, kind, gap_s), size in again.items():
                 if gap_s <= life_s:
                     habits.came_back(was, size, kind)
         self._ripening.extend([(now_s, kind, size) for kind, size in sizes.items()])
