@@ -141,6 +141,11 @@ def test_a_key_may_wait_by_its_setting() -> None:
             kind: str = told.object
             assert kind == "scrimp.job"
             ended(stage, told.id, key="nightly")
+            for path in ("", "/answer"):
+                there = f"/v1/scrimp/jobs/{told.id}{path}"
+                assert fetch(stage, there, key="nightly")[0] == 200
+                assert fetch(stage, there, key="other")[0] == 404
+            assert fetch(stage, "/v1/scrimp/jobs", key="other")[1]["data"] == []
         with openai_at(stage, "other") as client:
             told = client.chat.completions.create(model="gpt-4o-mini", messages=asked())
             assert told.object == "chat.completion"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -140,6 +141,22 @@ def test_a_key_that_is_revoked_meanwhile_sends_nothing() -> None:
         assert (found.state, found.why) == ("failed", "revoked")
         assert stage.sim.requests == ()
         assert fetch(stage, f"/v1/scrimp/jobs/{job_id}", key=made)[0] == 401
+
+
+def test_a_damaged_file_of_jobs_costs_no_call(tmp_path: Path) -> None:
+    """Calls go live and say why; the file stays as it is, and whoever asks for jobs is told."""
+    path = tmp_path / "jobs.sqlite"
+    path.write_bytes(b"SQLite format 3\x00" + b"\xff" * 4096)
+    with deferring(more=f'path = "{path}"\n') as stage, openai_at(stage) as client:
+        told = client.chat.completions.create(
+            model="gpt-4o-mini", messages=asked(), max_tokens=50, extra_headers=WAIT
+        )
+        assert told.choices[0].message.content
+        (entry,) = stage.gateway.entries()
+        (why,) = [dict(line.numbers)["why"] for line in entry.trace if line.lever == "defer"]
+        assert why == "no_queue"
+        assert fetch(stage, "/v1/scrimp/jobs")[0] == 503
+    assert path.read_bytes().endswith(b"\xff" * 4096)
 
 
 def _key(stage: Stage, name: str) -> str:

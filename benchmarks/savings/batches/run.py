@@ -33,15 +33,15 @@ from scrimp.simulator import Simulator
 from scrimp.stores.sqlite_ledger_read import LedgerReader
 
 FAULTS = (
-    "expired:path=/v1/batches:every=7",
-    "item-errors=5:path=/v1/batches:every=5",
-    "vanished:path=/v1/batches:every=11",
-    "hangup:path=/v1/batches:every=13",
-    "500:work:path=/v1/batches:every=17",
-    "expired:path=/v1/messages/batches:every=7",
-    "item-errors=5:path=/v1/messages/batches:every=5",
-    "vanished:path=/v1/messages/batches:every=11",
-    "hangup:path=/v1/messages/batches:every=13",
+    "expired:path=/v1/batches:every=3",
+    "item-errors=5:path=/v1/batches:every=4",
+    "vanished:path=/v1/batches:every=5",
+    "hangup:path=/v1/batches:every=7",
+    "500:work:path=/v1/batches:every=11",
+    "expired:path=/v1/messages/batches:every=3",
+    "item-errors=5:path=/v1/messages/batches:every=4",
+    "vanished:path=/v1/messages/batches:every=5",
+    "hangup:path=/v1/messages/batches:every=7",
     "bad-json=2:path=/v1/files/:every=9",
     "429:share=0.05",
     "503:share=0.03",
@@ -56,7 +56,7 @@ poll_s = 0.5
 alone_s = 0
 lost_s = 5
 tries = 6
-most_items = 200
+most_items = 50
 [exact_cache]
 enabled = false
 """
