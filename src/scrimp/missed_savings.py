@@ -64,9 +64,9 @@ def advice_of_log(
 
     log = Log(DIALECTS, Reader(DIALECTS, secrets.token_bytes(32)), price, source)
     facts = of_entries(log.entries(rows), _ttl_s(settings))
-    bare = Setup(exact=False, coalesce=False, prefix_providers=settings.prefix_cache.providers)
-    clamp = None if _setup(settings).clamp is None else False
-    return _advise(settings, facts, least, replace(bare, clamp=clamp)), log
+    bare = Setup(exact=False, coalesce=False, ttl_s=_ttl_s(settings), clamp=False, defer=False)
+    bare = replace(bare, prefix_providers=settings.prefix_cache.providers)
+    return _advise(settings, facts, least, bare), log
 
 
 def _advise(settings: Settings, facts: Facts, least: int, setup: Setup) -> Advice:
@@ -121,7 +121,6 @@ def _ttl_s(settings: Settings) -> dict[str, int]:
 
 def _setup(settings: Settings) -> Setup:
     exact, shares = settings.exact_cache, settings.coalesce.enabled
-    clamp = getattr(settings, "clamp_output", None)
     return Setup(
         exact=exact.enabled,
         engine=exact.engine,
@@ -133,7 +132,9 @@ def _setup(settings: Settings) -> Setup:
         prefix_providers=settings.prefix_cache.providers,
         compact=settings.compact.enabled,
         route=settings.route.enabled,
-        clamp=None if clamp is None else clamp.enabled,
+        clamp=settings.clamp_output.enabled,
+        defer=settings.defer.enabled,
+        deferred=tuple(settings.defer.keys),
     )
 
 

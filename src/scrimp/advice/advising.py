@@ -53,7 +53,7 @@ def _all(facts: Facts, rates_of: RatesOf, setup: Setup, least: int) -> Iterator[
     yield from unbounded(facts, rates_of, setup, least)
     yield from compactable(facts, rates_of, setup)
     yield from easy_tasks(facts, rates_of, setup)
-    yield from deferrable(facts, rates_of, least)
+    yield from deferrable(facts, rates_of, setup, least)
 
 
 def _overlaps(found: list[Finding]) -> dict[str, tuple[str, ...]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from msgspec.structs import replace
 
-from scrimp.advice.words import Facts, Finding, Rates, RatesOf, Setup, System, picked
+from scrimp.advice.words import Cell, Facts, Finding, Rates, RatesOf, Setup, System, picked
 from scrimp.money import PICO_PER_NANO
 
 
@@ -18,15 +18,11 @@ def beginnings(facts: Facts, rates_of: RatesOf, setup: Setup, least: int) -> Ite
         rates = rates_of(one.provider, one.model)
         if rates is None or rates.read is None or one.calls < least:
             continue
-        if one.tokens < rates.least * one.calls:
-            continue
-        if one.forms > 1 and (worth := _broken(one, rates, rates.read)) > 0:
-            broken[one.number] = worth
-        known = one.provider in setup.prefix_providers
-        if not setup.prefix and known and not one.own_marks:
-            worth = _unused(one, rates, rates.read)
-            if worth > 0:
-                unused[one.number] = worth
+        if one.tokens >= rates.least * one.calls:
+            broken[one.number] = _broken(one, rates, rates.read)
+            unused[one.number] = _unused(one, rates, rates.read, setup)
+    unused = {number: worth for number, worth in unused.items() if worth > 0}
+    broken = {number: worth for number, worth in broken.items() if worth > 0}
     if unused:
         said = Finding(
             kind="prefix_cache_off",
@@ -38,7 +34,9 @@ def beginnings(facts: Facts, rates_of: RatesOf, setup: Setup, least: int) -> Ite
             "back is written",
         )
         yield _filled(facts, said, unused)
-    if broken:
+    if facts.breakers:
+        yield _seen_to_break(facts)
+    elif broken:
         numbers = ", ".join(f"#{number}" for number in sorted(broken)[:5])
         said = Finding(
             kind="broken_prefixes",
@@ -52,14 +50,42 @@ def beginnings(facts: Facts, rates_of: RatesOf, setup: Setup, least: int) -> Ite
         yield _filled(facts, said, broken)
 
 
-def _unused(one: System, rates: Rates, read: int) -> int:
+def _seen_to_break(facts: Facts) -> Finding:
+    """What the lever itself saw, call by call: no estimate."""
+    found = sorted(facts.breakers, key=lambda one: -one[2])
+    nanousd, inputs = sum(lost for _, _, lost in found), sum(cell.input for cell in facts.cells)
+    places = "; ".join(place for place, _, _ in found[:3])
+
+    def worth(cell: Cell) -> int:
+        return nanousd * cell.input // max(1, inputs)
+
+    return Finding(
+        kind="broken_prefixes",
+        title="prefixes that break",
+        why=f"what could have been read was sent again: {places}",
+        todo="scrimp report --by breaker says what each costs, and what helps",
+        effort="a change in the client",
+        risk="none, where what changes says the same behind what stays",
+        nanousd=nanousd,
+        low=nanousd,
+        high=nanousd,
+        calls=sum(calls for _, calls, _ in found),
+        cells=picked(facts, lambda cell: cell.input > 0, worth),
+    )
+
+
+def _unused(one: System, rates: Rates, read: int, setup: Setup) -> int:
     """What reads would have saved, without the premium of the writes before them."""
+    if setup.prefix or one.own_marks or one.provider not in setup.prefix_providers:
+        return 0
     gained = max(0, one.same - one.was_read) * (rates.input - read)
     premium = 0 if rates.write is None else (one.tokens - one.same) * (rates.write - rates.input)
-    return (gained - premium) // PICO_PER_NANO if gained * 10 > one.same else 0
+    return (gained - premium) // PICO_PER_NANO
 
 
 def _broken(one: System, rates: Rates, read: int) -> int:
+    if one.forms == 1:
+        return 0
     return max(0, one.alike - max(one.same, one.was_read)) * (rates.input - read) // PICO_PER_NANO
 
 

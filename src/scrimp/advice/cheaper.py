@@ -58,11 +58,13 @@ def easy_tasks(facts: Facts, rates_of: RatesOf, setup: Setup) -> Iterator[Findin
     )
 
 
-def deferrable(facts: Facts, rates_of: RatesOf, least: int) -> Iterator[Finding]:
+def deferrable(facts: Facts, rates_of: RatesOf, setup: Setup, least: int) -> Iterator[Finding]:
     """Calls that nobody watches, day after day at the same hours: half the price in a batch."""
     worths: dict[tuple[str, str, str], tuple[int, int]] = {}
     calls, nanousd, when = 0, 0, []
     for one in facts.hours:
+        if setup.defer and one.key in setup.deferred:
+            continue
         rates = rates_of(one.provider, one.model)
         if rates is None or rates.batch_input is None or not rates.input:
             continue
@@ -91,12 +93,17 @@ def deferrable(facts: Facts, rates_of: RatesOf, least: int) -> Iterator[Finding]
         low=0,
         high=nanousd,
         calls=calls,
-        todo="send them by the provider's batch API, through the gateway as well",
-        toml="",
+        todo="send x-scrimp-max-wait: 24h, or name the keys as below, and collect the answers",
+        toml=_waiting(sorted({key for key, _, _ in worths})),
         effort="a change in the client",
         risk="an answer may take a day; nothing, where nobody waits for it",
         cells=picked(facts, lambda cell: not cell.stream, worth),
     )
+
+
+def _waiting(keys: list[str]) -> str:
+    names = "".join(f'"{key}" = "24h"\n' for key in keys if key)
+    return "[defer]\nenabled = true\n" + (f"\n[defer.keys]\n{names}" if names else "")
 
 
 def _window(one: Hours) -> tuple[int, int, int]:

@@ -52,9 +52,9 @@ def unbounded(facts: Facts, rates_of: RatesOf, setup: Setup, least: int) -> Iter
         low=nanousd,
         high=nanousd,
         calls=sum(one.calls for one in counted),
-        todo=f"set max_tokens in the client ({said})" if setup.clamp is None else "",
-        toml="" if setup.clamp is None else toml,
-        effort="a change in the client" if setup.clamp is None else "a setting and a look",
+        todo=f"or set max_tokens in the client ({said})",
+        toml=toml,
+        effort="a setting and a look",
         risk="one answer in a hundred is cut at the limit",
         cells=picked(facts, lambda cell: not cell.capped, worth),
     )

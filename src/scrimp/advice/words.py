@@ -124,7 +124,9 @@ class Setup(Value, frozen=True):
     prefix_providers: tuple[str, ...] = ()
     compact: bool = False
     route: bool = False
-    clamp: bool | None = None
+    clamp: bool = False
+    defer: bool = False
+    deferred: tuple[str, ...] = ()
     cheaper: Mapping[str, str] = {}
 
 
@@ -133,7 +135,8 @@ class Facts(Value, frozen=True):
 
     `calls` and `cost` are of all paid calls, `known` of those with traits, so that repeats and
     beginnings could be looked for. `longer` is what would have been answered if answers lived
-    longer: by task and seconds, calls and cost.
+    longer: by task and seconds, calls and cost. `breakers` are what the prefix cache lever saw
+    break, with calls and what they lost.
     """
 
     first_us: int
@@ -146,6 +149,7 @@ class Facts(Value, frozen=True):
     outputs: tuple[Outputs, ...] = ()
     hours: tuple[Hours, ...] = ()
     longer: Mapping[tuple[str, int], tuple[int, int]] = {}
+    breakers: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def days(self) -> float:

@@ -21,8 +21,8 @@ from scrimp.pipeline.later import Later
 from scrimp.pipeline.proofs import Proof, Proofs, Subjects
 from scrimp.pipeline.ranking import Ranked, Ranking
 from scrimp.pipeline.route_feedback import RouteFeedback
-from scrimp.pipeline.saved_routes import SavedRanking
 from scrimp.pipeline.router import Plan
+from scrimp.pipeline.saved_routes import SavedRanking
 from scrimp.ports import Clock
 from scrimp.routing.filters import Offer
 from scrimp.routing.standing import LossPromise, Verdict

@@ -31,6 +31,7 @@ MOST_CELLS = 20_000
 MOST_SYSTEMS = 200
 _LEAST_BYTES = 2_048  # of a beginning: no provider keeps one of less than 512 tokens
 _MICROSECOND = timedelta(microseconds=1)
+_HOUR_US = 3_600_000_000
 _PAGE_KIB = 64 * 1024
 
 _SCRATCH = """
@@ -104,6 +105,10 @@ FROM facts WHERE NOT flags & {_STREAM}
   AND task IS NOT (SELECT names.id FROM names WHERE name = 'embedding')
 GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3
 """  # noqa: S608 - the same
+_BREAKERS = """
+SELECT value, sum(calls), sum(broken_nanousd) FROM ledger.rollups
+WHERE dimension = 'breaker' AND hour >= ? AND hour < ? GROUP BY 1 HAVING sum(broken_nanousd) > 0
+"""
 _TOTALS = f"""
 SELECT count(*), coalesce(sum(cost), 0), coalesce(sum(flags & {_KNOWN} > 0), 0),
   min(at_us), max(at_us) FROM facts
@@ -119,6 +124,7 @@ def of_ledger(path: Path, since: datetime, until: datetime, ttl_s: Mapping[str, 
     """
     open_reader(path).close()  # says what is wrong with it
     bounds = ((since - EPOCH) // _MICROSECOND, (until - EPOCH) // _MICROSECOND)
+    broken: list[tuple[str, int, int]] = []
 
     def fill(scratch: sqlite3.Connection) -> None:
         scratch.execute("ATTACH ? AS ledger", (f"{path.resolve().as_uri()}?mode=ro",))
@@ -126,10 +132,14 @@ def of_ledger(path: Path, since: datetime, until: datetime, ttl_s: Mapping[str, 
         cost = _AS_CORRECTED if corrected[0] else _AS_BOOKED
         scratch.execute(_NAMES)
         scratch.execute(_COPY.format(cost=cost), bounds)
+        hours = (bounds[0] // _HOUR_US, -(-bounds[1] // _HOUR_US))
+        broken.extend(scratch.execute(_BREAKERS, hours))
         scratch.execute("DETACH ledger")
 
     found = _facts(fill, ttl_s, f"the ledger {path}")
-    return replace(found, last_us=max(found.last_us, bounds[1])) if found.calls else found
+    if not found.calls:
+        return found
+    return replace(found, last_us=max(found.last_us, bounds[1]), breakers=tuple(broken))
 
 
 def of_entries(entries: Iterable[Entry], ttl_s: Mapping[str, int]) -> Facts:

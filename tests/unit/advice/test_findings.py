@@ -113,6 +113,16 @@ def test_stamps_in_instructions_are_worth_what_they_break() -> None:
     assert "last message" in one.todo
 
 
+def test_what_the_lever_saw_break_is_told_instead() -> None:
+    """No estimate beside what is known."""
+    broken = replace(SYSTEM, forms=100, same=0)
+    seen = (("system, line 1: a time", 90, 500), ("tools: another order", 20, 700))
+    found = told(replace(CELL, system=1), systems=(broken,), breakers=seen).findings
+    (one,) = [one for one in found if one.kind == "broken_prefixes"]
+    assert (one.nanousd, one.low, one.high, one.calls) == (1_200, 1_200, 1_200, 110)
+    assert one.why.endswith("tools: another order; system, line 1: a time")
+
+
 def test_easy_tasks_are_priced_at_the_cheaper_model() -> None:
     """Least: only short answers. Most: the next rung, too."""
     easy = replace(CELL, task="classification", output=1_000)
@@ -139,8 +149,7 @@ def test_outputs_without_a_limit_are_worth_what_runs_over() -> None:
     even = replace(long, beyond=10)
     assert told(cell, outputs=(even,)).findings == ()
     assert told(cell, outputs=(replace(long, calls=29),)).findings == ()
-    (words,) = told(cell, outputs=(long,), setup=replace(SETUP, clamp=None)).findings
-    assert (words.toml, "max_tokens" in words.todo) == ("", True)
+    assert told(cell, outputs=(long,), setup=replace(SETUP, clamp=True)).findings == ()
 
 
 def test_results_of_tools_are_worth_a_share_of_their_part() -> None:
@@ -162,6 +171,9 @@ def test_a_night_job_is_worth_half_of_its_price() -> None:
     (one,) = told(cell, hours=(job,)).findings
     assert (one.low, one.nanousd, one.high, one.calls) == (0, 450, 450, 90)
     assert "etl, 02:00" in one.why
+    assert tomllib.loads(one.toml)["defer"] == {"enabled": True, "keys": {"etl": "24h"}}
+    waiting = replace(SETUP, defer=True, deferred=("etl",))
+    assert told(cell, hours=(job,), setup=waiting).findings == ()
     assert told(cell, hours=(replace(job, days=2),)).findings == ()
     even = replace(job, calls=(10,) * 24, cost=(100,) * 24)
     assert told(cell, hours=(even,)).findings == ()
@@ -214,9 +226,13 @@ def test_every_advised_line_is_one_that_scrimp_takes() -> None:
         for how in ("exact", "stamped", "loose", "later", "in_air")
     ]
     longer = {("classification", 86_400): (50, 10**9)}
-    setup = replace(SETUP, exact=False, clamp=None)
-    found = told(*cells, systems=(SYSTEM,), longer=longer, setup=setup)
-    assert len(found.findings) >= 6
+    setup = replace(SETUP, exact=False)
+    job = Hours("etl", "anthropic", "dear", (90, *[0] * 23), (900, *[0] * 23), 3)
+    long = Outputs("anthropic", "dear", "classification", 1_000, 410, 4_000, 30_000)
+    cells += [replace(CELL, capped=False, stream=False, key="etl")]
+    more: Any = {"hours": (job,), "outputs": (long,), "systems": (SYSTEM,), "longer": longer}
+    found = told(*cells, setup=setup, **more)
+    assert len(found.findings) >= 8
     for one in found.findings:
         read(tomllib.loads(one.toml), source="advice")
 
