@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 import uuid_utils
 
-from scrimp.calls import Call
+from scrimp.calls import Attempt, Call, TraceLine
 from scrimp.dialects import DIALECTS
 from scrimp.errors import PriceUnknown
 from scrimp.levers.pack import Pack, PackMeans, PackSettings, Prices
@@ -17,6 +18,8 @@ from scrimp.packing.items import Bounds
 from scrimp.packing.tables import PackSection
 from scrimp.packing.worth import PackPrices
 from scrimp.pipeline.background import Spawn
+from scrimp.pipeline.holds import Holds
+from scrimp.pipeline.open_holds import settle_lines
 from scrimp.pipeline.together import Timer
 from scrimp.ports import Clock, Encoder, Pricer
 from scrimp.prices.book import PriceBook
@@ -49,6 +52,8 @@ class _Means(Protocol):
     def priced(self) -> Pricer: ...
     @property
     def spawn(self) -> Spawn: ...
+    @property
+    def holds(self) -> Holds | None: ...
 
 
 def packing(
@@ -72,9 +77,14 @@ def packing(
             new_word=_new_word,
             new_id=lambda: str(uuid_utils.uuid7()),
             budgets=budgets,
+            settle=_nothing if means.holds is None else partial(settle_lines, means.holds),
         ),
         settings,
     )
+
+
+def _nothing(lines: Sequence[TraceLine], attempts: Sequence[Attempt]) -> None:
+    """No budget holds anything."""
 
 
 def _later(seconds: float, then: Callable[[], None]) -> Timer:

@@ -13,6 +13,7 @@ import httpx2
 import pytest
 
 from scrimp.ledger.explain import explain
+from scrimp.money import decimal_usd
 from scrimp.ports import Entry
 from scrimp.simulator import Simulator
 from tests.support.gateway import gateway
@@ -54,7 +55,8 @@ def ask_openai(sdk: Clients, text: str, header: dict[str, str], *, stream: bool)
         extra_headers=header,
     )
     if not stream:
-        assert asked.usage.total_tokens == asked.usage.prompt_tokens + asked.usage.completion_tokens
+        told = asked.usage  # a provider that tells none is one of the bad days
+        assert told is None or told.total_tokens == told.prompt_tokens + told.completion_tokens
         return str(asked.choices[0].message.content)
     return "".join(chunk.choices[0].delta.content or "" for chunk in asked if chunk.choices)
 
@@ -112,7 +114,10 @@ def test_five_calls_of_an_sdk_are_one_prompt(vendor: str, form: str) -> None:
 
 @pytest.mark.parametrize("vendor", WAYS)
 def test_the_saving_is_the_difference_to_one_by_one(vendor: str) -> None:
-    """What the ledger calls the baseline is, within one in a hundred, what one by one costs."""
+    """What the ledger calls the baseline is what one by one costs, as near as tokens are known.
+
+    Those of Claude are estimates, at the scale of what was told for a prompt that is full of marks.
+    """
     with scene(ONE_BY_ONE) as (stage, sdk):
         assert at_once(WAYS[vendor], sdk, {}, stream=False) == list(ASKED.values())
         alone = sum(entry.cost_nanousd or 0 for entry in adds_up(stage))
@@ -120,7 +125,7 @@ def test_the_saving_is_the_difference_to_one_by_one(vendor: str) -> None:
         at_once(WAYS[vendor], sdk, {"x-scrimp-pack": str(len(TEXTS))}, stream=False)
         entries = adds_up(stage)
     told = sum(entry.baseline_nanousd or 0 for entry in entries)
-    assert told == pytest.approx(alone, rel=0.01)
+    assert told == pytest.approx(alone, rel=0.01 if vendor == "openai" else 0.08)
     assert sum(entry.cost_nanousd or 0 for entry in entries) < alone
 
 
@@ -211,3 +216,37 @@ def test_keys_are_never_in_one_prompt() -> None:
         prompts = [one.body for one in stage.sim.requests]
     assert all(not (b"From a:" in one and b"From b:" in one) for one in prompts)
     assert any(one.count(b"From a:") == 5 for one in prompts)
+
+
+BUDGET = """
+[budgets.day]
+user = "anna"
+usd = 5
+per = "day"
+hard = true
+"""
+
+
+@pytest.mark.parametrize("fault", ["", "no-usage", "bad-json", "500:work"])
+def test_a_budget_is_charged_what_the_ledger_says(fault: str) -> None:
+    """Whole or estimated, shared or asked again: nothing stays held, all of it is counted."""
+    with scene(PATIENT + BUDGET) as (stage, sdk):
+        if fault:
+            stage.sim.fault(fault, count=1)
+        header = {"x-scrimp-pack": "5", "x-scrimp-user": "anna"}
+        assert at_once(ask_openai, sdk, header, stream=False) == list(ASKED.values())
+        entries = stage.gateway.entries()
+        url = f"{stage.gateway.url}/v1/scrimp/admin/budgets/day/standing"
+
+        def standing() -> dict[str, Any]:
+            (found,) = httpx2.get(url).json()["items"]
+            return dict(found)
+
+        until(lambda: standing()["held"] == "0")
+        used = standing()["used"]
+    high = sum(entry.cost_high_nanousd or 0 for entry in entries)
+    assert used == decimal_usd(high)
+    for entry in entries:
+        assert entry.baseline_nanousd is not None
+        assert entry.cost_nanousd is not None
+        assert entry.baseline_nanousd - entry.cost_nanousd == sum(n for _, n in entry.saved)

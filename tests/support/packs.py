@@ -14,7 +14,7 @@ from scrimp.calls import Attempt, Call, Reply, Trace
 from scrimp.choosing import NO_WISH
 from scrimp.dialects import DIALECTS
 from scrimp.dialects.json_body import encode, parse_object
-from scrimp.levers.pack import Pack, PackMeans, PackSettings
+from scrimp.levers.pack import Pack, PackMeans, PackSettings, Settle
 from scrimp.levers.record import Record
 from scrimp.pipeline.background import Background
 from scrimp.pipeline.chain import chain
@@ -230,6 +230,7 @@ async def office(
     above: Sequence[Lever] = (),
     words: Sequence[str] = (WORD,),
     budgets: Callable[[Call], Hashable] = lambda call: None,  # noqa: ARG005 (everybody's alike)
+    settle: Settle = lambda lines, attempts: None,  # noqa: ARG005 (nothing is held)
     **settings: Any,
 ) -> AsyncIterator[Office]:
     """When it is left nothing may wait or be in the air any more."""
@@ -251,6 +252,7 @@ async def office(
         new_word=lambda: left.pop(0) if len(left) > 1 else left[0],
         new_id=lambda: "pack-1",
         budgets=budgets,
+        settle=settle,
     )
     pack = Pack(means, PackSettings(**settings))
     record = Record(ledger, outbox, clock, flat_price, keep_content=False)

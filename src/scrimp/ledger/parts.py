@@ -34,7 +34,7 @@ __all__ = ["APART", "Weights", "apart", "estimated", "parts_of", "saving_apart",
 _INPUTS = ("input_tokens", "cache_read_tokens", "cache_write_5m_tokens", "cache_write_1h_tokens")
 _OUTPUTS = ("output_tokens", "reasoning_tokens", "output_audio_tokens", "output_image_tokens")
 _OUT = ("output", "reasoning")
-_INDICES = frozenset({*MARKED, *UNSERVED, *SERVED, "attempt"})
+_INDICES = frozenset({*MARKED, *UNSERVED, *SERVED})
 _FRAMING_TOKENS = 1_024
 
 
@@ -181,15 +181,13 @@ def estimated(attempt: Attempt, size_bytes: int, most_tokens: int, pricer: Price
     return Cost(nanousd, 0, high.nanousd, "estimate", high.price_version)
 
 
-def told_to(lines: Sequence[TraceLine], by: int, *, pays_open: bool) -> list[TraceLine]:
+def told_to(lines: Sequence[TraceLine], by: int) -> list[TraceLine]:
     """The lines of a shared attempt for a trace that has so many attempts before it.
 
-    A hold whose cost nobody knows yet is settled by the call that pays such costs.
+    Holds that are open are settled for all at once, and are no entry's to settle again.
     """
     return [
-        _shifted(line, by)
-        for line in lines
-        if pays_open or not (line.lever == BUDGET and line.verdict == OPEN)
+        _shifted(line, by) for line in lines if not (line.lever == BUDGET and line.verdict == OPEN)
     ]
 
 

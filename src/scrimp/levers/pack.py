@@ -15,7 +15,7 @@ from typing import ClassVar
 
 from msgspec.structs import replace
 
-from scrimp.calls import Attempt, Call, HeldSink, Reply, Trace, Usage
+from scrimp.calls import Attempt, Call, HeldSink, Reply, Trace, TraceLine, Usage
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.json_body import encode
 from scrimp.ledger.parts import APART, Weights, apart, saving_apart
@@ -27,11 +27,13 @@ from scrimp.packing.replies import own_body, packed_answer
 from scrimp.packing.worth import RATIOS, PackPrices, rules_tokens, worth_picousd
 from scrimp.pipeline.background import Spawn
 from scrimp.pipeline.together import Landed, Later, Seat, Shares, Together, anew
-from scrimp.ports import Clock, Encoder, Next, Pricer
+from scrimp.ports import Clock, Count, Encoder, Next, Pricer
 
 PACKED = "x-scrimp-packed"
 """The header of a call that shared a prompt: how many did."""
 
+Settle = Callable[[Sequence[TraceLine], Sequence[Attempt]], None]
+"""Settles open holds of budgets, by the lines of a trace and its attempts with their costs."""
 Prices = Callable[[Call, int], PackPrices | None]
 """What tokens of a call cost, by the size of its rules; None where nobody knows."""
 
@@ -60,6 +62,7 @@ class PackMeans:
     new_word: Callable[[], str]
     new_id: Callable[[], str]
     budgets: Callable[[Call], Hashable] = lambda call: None  # noqa: ARG005 (everybody's alike)
+    settle: Settle = lambda lines, attempts: None  # noqa: ARG005 (nothing is held)
 
 
 class Pack:
@@ -180,6 +183,7 @@ class _Crew:
         self._dialect = dialect
         self._rates = rates
         self._word = ""
+        self.settle = means.settle
 
     def worth(self, seats: Sequence[Seat]) -> bool:
         """Whether what is not sent again costs more than the marks."""
@@ -223,8 +227,8 @@ class _Crew:
         written = await encoder.count(model, (said or "",))
         usage = reply.facts.usage or Usage()
         alone = Weights(
-            _to_scale(into, usage.total_input_tokens, whole.tokens),
-            _to_scale(out, usage.output_tokens, written.tokens),
+            _to_scale(into, usage.total_input_tokens, whole),
+            _to_scale(out, usage.output_tokens, written),
         )
         weights = Weights(tuple(into), tuple([one + 1 for one in out]))
         return Shares(weights, partial(self._landing, reply, texts, alone))
@@ -245,6 +249,12 @@ class _Crew:
         return Landed(own, calls=len(texts), saved=saved)
 
 
-def _to_scale(counts: Sequence[int], told: int, counted: int) -> tuple[int, ...]:
-    """Counts as the provider would have told them, who told so many where so many were counted."""
-    return tuple([count * told // counted if counted else count for count in counts])
+def _to_scale(counts: Sequence[int], told: int, counted: Count) -> tuple[int, ...]:
+    """Counts of a tokenizer that is public as they are; estimates as the provider tells the whole.
+
+    It told so many where so many were counted.
+    """
+    if counted.low == counted.high or not counted.tokens:
+        return tuple(counts)
+    half = counted.tokens // 2
+    return tuple([(count * told + half) // counted.tokens for count in counts])

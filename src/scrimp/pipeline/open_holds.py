@@ -6,8 +6,10 @@ that is unknown, all that was held.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 from scrimp.budgets.words import BUDGET, OPEN
-from scrimp.calls import Attempt
+from scrimp.calls import Attempt, TraceLine
 from scrimp.limits import Amounts, BudgetStore
 from scrimp.pipeline.holds import Holds
 from scrimp.ports import Entry
@@ -17,13 +19,20 @@ _ALL_HELD = -1
 
 def settle_open_holds(holds: BudgetStore | Holds, entry: Entry) -> None:
     """Settle them with what the entry says now. Never waits, never fails."""
-    for line in entry.trace:
+    settle_lines(holds, entry.trace, entry.attempts)
+
+
+def settle_lines(
+    holds: BudgetStore | Holds, lines: Iterable[TraceLine], attempts: Sequence[Attempt]
+) -> None:
+    """The same for a trace, and for its attempts with the costs that are estimated by now."""
+    for line in lines:
         if line.lever != BUDGET or line.verdict != OPEN:
             continue
         numbers = dict(line.numbers)
         number, hold_id = numbers.get("attempt"), numbers.get("hold")
-        if isinstance(number, int) and isinstance(hold_id, str) and number < len(entry.attempts):
-            holds.settle(hold_id, _charged(entry.attempts[number]))
+        if isinstance(number, int) and isinstance(hold_id, str) and number < len(attempts):
+            holds.settle(hold_id, _charged(attempts[number]))
 
 
 def _charged(attempt: Attempt) -> Amounts:

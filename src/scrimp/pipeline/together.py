@@ -15,7 +15,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from scrimp.calls import Attempt, Call, Reply, Trace
+from scrimp.calls import Attempt, Call, Reply, Trace, TraceLine
 from scrimp.errors import Rejected, UpstreamError
 from scrimp.ledger.booking import needs_estimate
 from scrimp.ledger.parts import Weights, estimated, parts_of, told_to
@@ -90,6 +90,10 @@ class Crew(Protocol):
 
     async def shares(self, asked: Call, reply: Reply, seats: Sequence[Seat]) -> Shares:
         """Who gets what."""
+        ...
+
+    def settle(self, lines: Sequence[TraceLine], attempts: Sequence[Attempt]) -> None:
+        """Settle what budgets hold for attempts whose cost is estimated now."""
         ...
 
 
@@ -243,11 +247,13 @@ class Together:
         if not seats:
             return {}
         weights = _weights(shares, seats)
-        columns = [parts_of(self._known(one), weights) for one in self._trace.attempts]
+        known = [self._known(one) for one in self._trace.attempts]
+        self._crew.settle(self._trace.lines, known)
+        columns = [parts_of(one, weights) for one in known]
         for at, seat in enumerate(seats):
             trace = seat.call.trace
             seat.first = len(trace.attempts)
-            trace.lines += told_to(self._trace.lines, seat.first, pays_open=at == 0)
+            trace.lines += told_to(self._trace.lines, seat.first)
             trace.headers |= self._trace.headers
             trace.attempts += [column[at] for column in columns]
             seat.past = len(trace.attempts)

@@ -52,14 +52,10 @@ def test_lines_count_on_from_the_attempts_that_a_trace_has() -> None:
         TraceLine("prefix_cache", "marked", (*marked(0, 2).items(), ("tokens", 5))),
         TraceLine("budget", "open", (("hold", "h"), ("attempt", 0))),
     ]
-    first = told_to(lines, 1, pays_open=True)
-    assert dict(first[0].numbers) == {"unserved_from": 1, "unserved_to": 2}
-    assert dict(first[1].numbers) == {"marked_from": 1, "marked_to": 3, "tokens": 5}
-    assert dict(first[2].numbers) == {"hold": "h", "attempt": 1}
-    assert [line.lever for line in told_to(lines, 0, pays_open=False)] == [
-        "fallback",
-        "prefix_cache",
-    ]
+    told = told_to(lines, 1)
+    assert dict(told[0].numbers) == {"unserved_from": 1, "unserved_to": 2}
+    assert dict(told[1].numbers) == {"marked_from": 1, "marked_to": 3, "tokens": 5}
+    assert [line.lever for line in told] == ["fallback", "prefix_cache"]
 
 
 def test_a_call_by_itself_is_cached_in_the_same_shares() -> None:

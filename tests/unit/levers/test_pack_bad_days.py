@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import ClassVar
 
 import pytest
 
-from scrimp.calls import Call, Reply
+from scrimp.calls import Attempt, Call, Reply, TraceLine
 from scrimp.errors import BudgetExceeded, UpstreamError
 from scrimp.ledger.explain import explain
 from scrimp.levers.retry import Retry, RetrySettings
@@ -219,3 +220,31 @@ async def test_usage_that_nobody_told_is_estimated_once() -> None:
     known = [entry.attempts[0].cost.high_nanousd or 0 for entry in scene.entries]
     assert sorted(known)[:2] == [0, 0]
     assert max(known) > 0
+
+
+async def test_holds_of_costs_that_nobody_told_are_settled_once() -> None:
+    """What a budget left open is settled with the bounds, and is in no entry to settle again."""
+    settled: list[tuple[str, int | None]] = []
+
+    class Holding:
+        name: ClassVar[str] = "budget"
+        fail_closed: ClassVar[bool] = True
+
+        async def __call__(self, call: Call, next: Next) -> Reply:
+            try:
+                return await next(call)
+            finally:
+                call.trace.note(self.name, "open", {"hold": call.id, "attempt": 0})
+
+    def settle(lines: Sequence[TraceLine], attempts: Sequence[Attempt]) -> None:
+        for line in lines:
+            hold = str(dict(line.numbers)["hold"])
+            settled.append((hold, attempts[0].cost.high_nanousd))
+
+    async with office(calls=3, below=[Holding()], settle=settle) as scene:
+        scene.provider.usage = False
+        await asyncio.gather(*scene.send_all(3))
+    ((hold, high),) = settled
+    assert hold == "pack-1"
+    assert high == max(entry.cost_high_nanousd or 0 for entry in scene.entries)
+    assert not any(line.verdict == "open" for entry in scene.entries for line in entry.trace)
