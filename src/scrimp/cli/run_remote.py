@@ -24,6 +24,7 @@ from scrimp.semantics.answers import text_of
 
 KEY_ENV = "SCRIMP_KEY"
 _PUSHED_BACK = (429, 503, 529)
+_FOR_GOOD = (b"insufficient_quota", b"budget_exceeded")
 _OF_ALL = (401, 403, 404)
 _ANSWER_S = 1800.0
 _SAID_BYTES = 2000
@@ -77,7 +78,8 @@ class Remote:
         why = f"the gateway answered {status}: {words}"
         if "x-scrimp-budget" in said:
             return Turn("no_room", why=why)
-        if status in _PUSHED_BACK and said.get("x-should-retry") != "false":
+        # whether a gateway that has tried by itself would try again says nothing of later
+        if status in _PUSHED_BACK and not any(sign in body for sign in _FOR_GOOD):
             return Turn("later", None, refused=True, wait_s=_wait_s(headers, self), why=why)
         broken = status in _OF_ALL or status >= 500 or status == 429
         came: Came = "broken" if broken else "failed"
