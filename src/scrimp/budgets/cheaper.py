@@ -25,9 +25,10 @@ class Places(Protocol):
 class Cheaper:
     """Called with a call: the target, or None where none of the list is cheaper and allowed.
 
-    A model must speak the call's dialect and be able to answer the call, and the key's and the
-    call's own list must have it. A provider's key that a client brings goes to that provider only,
-    and a call for a region to no target that `elsewhere` says may run in another.
+    A model must speak the call's dialect and be able to answer the call, and a key's own list must
+    have it; the call's own list, too, where it is called (of a ladder, an opinion is no answer). A
+    provider's key that a client brings goes to that provider only, and a call for a region to no
+    target that `elsewhere` says may run in another.
     """
 
     def __init__(
@@ -49,8 +50,13 @@ class Cheaper:
         """The cheapest by what the call may cost there at most, of those that it allows."""
         if call.wish.required:
             return None  # a demand of its own is kept whatever budgets say
-        found = self.all_of(call, self._models)
+        listed = [name for name in self._models if self._is_wished(name, call)]
+        found = self.all_of(call, listed)
         return found[0] if found else None
+
+    def _is_wished(self, name: str, call: Call) -> bool:
+        target = self._resolved(name, call)
+        return target is not None and is_listed(call.wish.models, name, target)
 
     def all_of(self, call: Call, models: Sequence[str]) -> tuple[Target, ...]:
         """All of these that are cheaper than the call's own and may answer it, cheapest first."""
@@ -65,17 +71,19 @@ class Cheaper:
         return tuple([target for _, target in sorted(found, key=lambda one: one[0])])
 
     def _target(self, name: str, call: Call) -> Target | None:
-        try:
-            target = self._places.resolve(name, call.target.dialect, native_only=True)
-        except Rejected:
-            return None
-        lists = (call.caller.models, call.wish.models)
-        if not all(is_listed(one, name, target) for one in lists):
+        target = self._resolved(name, call)
+        if target is None or not is_listed(call.caller.models, name, target):
             return None
         if needs_another_key(call, target) or self._elsewhere(call, target):
             return None
         known = self._worst_case.known(target)
         return target if will_do(call.request, call.target, target, known) else None
+
+    def _resolved(self, name: str, call: Call) -> Target | None:
+        try:
+            return self._places.resolve(name, call.target.dialect, native_only=True)
+        except Rejected:
+            return None
 
     def _most(self, call: Call, target: Target) -> int | None:
         size = len(call.request.body) // _BYTES_PER_TOKEN
