@@ -61,7 +61,9 @@ def _figures(findings: Findings) -> Table:
     if findings.retried.calls and all(row.value != "retry" for row in findings.levers):
         grid.add_row("  retry", _usd(0), _retried(findings))
     added = findings.added
-    grid.add_row("latency added", _ms(added.p50_ms), f"median, {_ms(added.p95_ms)} at p95")
+    waits = any(row.value == "pack" for row in findings.levers)
+    late = f"median, {_ms(added.p95_ms)} at p95{' (tickets wait for company)' if waits else ''}"
+    grid.add_row("latency added", _ms(added.p50_ms), late)
     grid.add_row("answered in", _ms(findings.times.hit_p50_ms), _answered(findings))
     return grid
 
@@ -74,6 +76,10 @@ def _share(row: ReportRow) -> str:
 def _lever(row: ReportRow, findings: Findings) -> str:
     if row.value == "retry":
         return _retried(findings)
+    if row.value == "pack":
+        return f"{row.calls:,} short calls asked several to a prompt"
+    if row.value == "prefix_cache":
+        return f"{row.calls:,} prompts marked for the provider's own cache"
     share = row.hits / findings.total.calls if findings.total.calls else 0.0
     if row.value == "coalesce":
         return f"{row.hits:,} calls ({share:.1%}) shared an answer in the air"

@@ -6,7 +6,9 @@ from scrimp.demo.childhood import end_with_parent, tell
 from scrimp.simulator import Settings, run_simulator
 
 # A small model's real times divided by about two, so that the day fits in half a minute.
-PACE = Settings(first_token_ms=200.0, per_token_ms=4.0, jitter=0.3, kept_requests=1)
+PACE = Settings(
+    first_token_ms=200.0, per_token_ms=4.0, jitter=0.3, kept_requests=1, prefix_cache=True
+)
 
 
 def main() -> None:

@@ -67,6 +67,15 @@ models = ["gpt-4o-mini", "gpt-4o"]
 
 [fallback.models]
 "gpt-4o" = ["claude-haiku-4-5"]
+
+# Beginnings of prompts that come back are marked for the provider's own cache.
+[prefix_cache]
+enabled = true
+
+# Tickets of the nightly job share prompts.
+[pack]
+enabled = true
+tasks = ["classification"]
 """
 ATTEMPTS = 3
 """How often a call is tried, as [retry] has it by default."""

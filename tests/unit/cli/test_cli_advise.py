@@ -134,6 +134,7 @@ def test_a_log_may_be_of_both_vendors_and_hold_bodies_only(tmp_path: Path) -> No
         (line(1)[:50], "line 1: no JSON object"),
         ("usage,model\n1,2\n", "JSON lines, not columns"),
     ],
+    ids=["no time", "no such time", "below zero", "no model", "half a line", "columns"],
 )
 def test_a_bad_line_is_named(tmp_path: Path, data: str, why: str) -> None:
     """And nothing of its words is."""
