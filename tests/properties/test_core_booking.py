@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scrimp.calls import FREE_COST, UNKNOWN_COST, Attempt, Cost, Outcome, Reply, Target, TraceLine
-from scrimp.ledger.booking import booked, named, total_cost
+from scrimp.ledger.booking import booked, is_plain, named, total_cost
 from scrimp.ledger.steps import ESTIMATED, UNESTIMATED, Move, estimated, sent_to, unserved
 from tests.support.core import attempt_of, reply_of
 
@@ -54,6 +54,17 @@ def test_savings_explain_the_difference(
     if any(attempt.cost.nanousd is None for attempt in attempts):
         assert result.cost.nanousd is None
         assert result.baseline_nanousd is None
+
+
+@given(ATTEMPTS.filter(bool), st.lists(st.sampled_from(["exact_cache", "coalesce", "budget"])))
+def test_levers_that_leave_a_call_alone_leave_its_books_alone(
+    attempts: list[Attempt], names: list[str]
+) -> None:
+    """One attempt with their lines only is its own baseline; one lever more is looked at."""
+    lines = [TraceLine(name, "miss", (("key", "abc"),)) for name in names]
+    assert booked(None, attempts, FREE_COST, lines) == booked(None, attempts, FREE_COST)
+    assert is_plain(attempts, lines) == (len(attempts) == 1)
+    assert not is_plain(attempts, [*lines, TraceLine("route", "chose", ())])
 
 
 LEVERS = st.sampled_from(["degrade", "route", "cascade", "fallback"])

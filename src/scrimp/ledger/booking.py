@@ -39,6 +39,8 @@ _BEGUN = 200  # the only status with which an answer that is shared begins to st
 _RETRY = "retry"
 _DOUBT: tuple[CostBasis, ...] = ("estimate", "assumed", "usage", "reported")
 _NOTHING = Usage()
+_ASIDE = frozenset({"exact_cache", "coalesce", "rate_limit", "watch", "budget"})
+"""Levers that send a call as it is, to where it is headed, or not at all."""
 
 
 class Ending(Value, frozen=True):
@@ -61,6 +63,11 @@ def needs_estimate(attempt: Attempt, call: Call) -> bool:
         and attempt.outcome not in NEVER_BILLED
         and attempt.cost.basis == "unknown"
     )
+
+
+def is_plain(attempts: Sequence[Attempt], lines: Sequence[TraceLine]) -> bool:
+    """True when one attempt at what was asked for is all there is: then it is the baseline, too."""
+    return len(attempts) == 1 and _ASIDE.issuperset([line.lever for line in lines])
 
 
 def total_cost(costs: Sequence[Cost]) -> Cost:
@@ -106,6 +113,8 @@ def booked(
             return Booked(cost, None)
         return Booked(cost, untouched.nanousd, ((reply.served_by, untouched.nanousd),))
     if cost.nanousd is None or not attempts:
+        return Booked(cost, cost.nanousd)
+    if is_plain(attempts, lines):
         return Booked(cost, cost.nanousd)
     served = served_of(attempts, lines)
     moved = () if served is None else saved_by_moves(unwaited(served, lines).cost, lines)

@@ -20,7 +20,7 @@ from scrimp.calls import (
     Reply,
 )
 from scrimp.errors import PriceUnknown
-from scrimp.ledger.booking import Ending, booked, entry_of, named, needs_estimate
+from scrimp.ledger.booking import Ending, booked, entry_of, is_plain, named, needs_estimate
 from scrimp.ledger.joined import savings_of_parts
 from scrimp.ledger.marked import savings_of_marks
 from scrimp.ledger.prefixes import WRITTEN, premium_of, written
@@ -86,8 +86,10 @@ class Record:
         trace = call.trace
         if ending.reply is not None and promised(ending.reply):
             return  # booked when its answer is here
-        if trace.attempts:
+        if trace.attempts and not is_plain(trace.attempts, trace.lines):
             self._note_savings(call)
+        if (premium := premium_of(trace.attempts, self._pricer)) is not None:
+            trace.note(self.name, WRITTEN, written(premium))
         trace.booked = booked(ending.reply, trace.attempts, ending.untouched, trace.lines)
         if DEGRADED in trace.headers and trace.attempts:
             trace.booked = named("degrade", trace.booked)
@@ -112,8 +114,6 @@ class Record:
             trace.note(self.name, SMALLER, saving)
         for verdict, saving in savings_of_marks(trace, self._pricer):
             trace.note(self.name, verdict, saving)
-        if (premium := premium_of(trace.attempts, self._pricer)) is not None:
-            trace.note(self.name, WRITTEN, written(premium))
 
     def _traits(self, call: Call, reply: Reply | None) -> Traits | None:
         """Of a client's call that was paid for; what a lever answered could not cost less.
