@@ -71,7 +71,7 @@ def _unseen(facts: Facts, rates_of: RatesOf, least: int) -> Iterator[str]:
         yield (
             f"{missing:,} of {facts.calls:,} calls have no traits, so repeats, instructions, caps "
             "and results of tools were not looked for in them ([ledger] traits = true; calls of "
-            "before, and those that were only recorded, have none)"
+            "before, those that were only recorded, and those beyond 500 in ten seconds have none)"
         )
     unpriced = {
         f"{cell.provider}/{cell.model}"

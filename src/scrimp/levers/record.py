@@ -38,7 +38,7 @@ from scrimp.pipeline.priced import priced
 from scrimp.ports import Clock, Ledger, Next, Outbox, Pricer, Settlement
 from scrimp.traits import Traits
 
-TraitsOf = Callable[[Call], Traits]
+TraitsOf = Callable[[Call], Traits | None]
 """What a call is known by, without a word of it."""
 
 
@@ -129,8 +129,9 @@ class Record:
             found = read(call)
         except (ValueError, TypeError, RecursionError):  # an odd body is no reason not to book
             return None
-        kept = reply is not None and reply.cacheable
-        return found if kept else replace(found, prompt=None, stamped=None, loose=None)
+        if found is None or (reply is not None and reply.cacheable):
+            return found
+        return replace(found, prompt=None, stamped=None, loose=None)
 
     def _price_as_asked(self, call: Call) -> None:
         """Note what the models would have cost, for the same tokens, that levers have left."""
