@@ -18,6 +18,10 @@ key_env = "OPENAI_API_KEY"
 [providers.anthropic]
 base_url = "{url}/v1"
 key_env = "ANTHROPIC_API_KEY"
+[defer]
+enabled = true
+gather_s = 0.1
+poll_s = 0.1
 """
 
 

@@ -118,7 +118,7 @@ async def ask(app: App, intake: Intake, question: Question, pay: Pay) -> Answer:
     call = pay(intake.call(asked, route), question.purses)
     reply = await app.handle(call)
     _, body = present(app.dialects[route.dialect], reply, call)
-    return _answer(call, reply, _text(path, body))
+    return answer_of(call, reply, _text(path, body))
 
 
 def _path(app: App, model: str) -> str:
@@ -204,7 +204,8 @@ def _rung(trace: Trace) -> str | None:
     return None
 
 
-def _answer(call: Call, reply: Reply, text: str) -> Answer:
+def answer_of(call: Call, reply: Reply, text: str) -> Answer:
+    """A call that was answered, as a value."""
     booked, attempts = call.trace.booked, call.trace.attempts
     served = served_of(attempts, call.trace.lines)
     target = call.target if served is None else served.target

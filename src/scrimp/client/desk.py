@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from msgspec.structs import replace
@@ -21,12 +21,14 @@ from scrimp.client.mailbox import Failure, Head, Mailbox
 from scrimp.client.own_budgets import OwnBudgets, together
 from scrimp.client.purses import Pocket
 from scrimp.client.transport import Parcel
+from scrimp.client.waiting import Waiting, is_of_jobs
 from scrimp.client.wrapping import Home
 from scrimp.dialects.base import Dialect
 from scrimp.errors import Rejected, UpstreamError, kind_and_place
 from scrimp.settings import ProviderSettings, Settings
 from scrimp.shell import deliver, wire
 from scrimp.shell.intake import Asked, Identity, Intake
+from scrimp.shell.jobs_told import Told
 from scrimp.shell.recording import Recorder
 from scrimp.shell.refusal import Refusal, refusal_of
 from scrimp.shell.routes import ROUTES, UNREAD
@@ -116,7 +118,12 @@ class Desk:
     """Serves parcels over one `App`."""
 
     def __init__(
-        self, app: App, *, tenant_secret: bytes, budgets: OwnBudgets | None = None
+        self,
+        app: App,
+        *,
+        tenant_secret: bytes,
+        budgets: OwnBudgets | None = None,
+        secrets: Mapping[str, str] | None = None,
     ) -> None:
         self.app = app
         self.intake = Intake(app, tenant_secret=tenant_secret)
@@ -124,6 +131,7 @@ class Desk:
         self.recorder = Recorder(app)
         self.embeds = EmbedDesk(app, self.intake, self.paid)
         self._secret = tenant_secret
+        self._waiting = Waiting(app, secrets or {})
         self._intakes: dict[Home, Intake] = {}
         self._identities: dict[tuple[bytes, bytes], Identity] = {}
 
@@ -131,7 +139,11 @@ class Desk:
         """Serve one request; the answer, or why there is none, goes to the mailbox."""
         one = _One(self.app, parcel, mailbox)
         try:
-            call = one.call(self._intake(parcel.home), self._identity(one.headers))
+            intake, identity = self._intake(parcel.home), self._identity(one.headers)
+            if is_of_jobs(parcel):
+                await one.tell(await self._waiting.told(parcel, identity.tenant))
+                return
+            call = self._waiting.marked(one.call(intake, identity), one.headers)
             reply = await self.app.handle(self.paid(call, parcel.purses))
             await one.deliver(reply)
         except Rejected as error:
@@ -212,6 +224,11 @@ class _One:
         read = bool(self._route.dialect)
         self._call = intake.call(asked, self._route) if read else intake.passthrough(asked)
         return self._call
+
+    async def tell(self, told: Told) -> None:
+        """An answer of ours, which no provider has given."""
+        headers = (*deliver.JSON, *told.headers, *wire.id_headers(self._id))
+        await self._outlet.whole(told.status, headers, told.body)
 
     async def deliver(self, reply: Reply) -> None:
         """The reply, as far as it has not gone already."""

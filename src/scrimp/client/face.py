@@ -21,6 +21,7 @@ from scrimp.by_meaning import JudgeFunction
 from scrimp.calls import Caller, Cost
 from scrimp.client.allowed import Remaining
 from scrimp.client.asking import Answer, AskOptions, Question, ask, question_of
+from scrimp.client.deferring_face import DeferFace
 from scrimp.client.desk import Desk
 from scrimp.client.embed_face import EmbedFace
 from scrimp.client.engine import GRACE_S, Engine
@@ -66,7 +67,7 @@ Given = Mapping[str, Any] | Settings | Loaded | Path | str | None
 """A mapping (the tables of `scrimp.toml`), a path, or None: found as the gateway finds it."""
 
 
-class Scrimp(EmbedFace, PackFace, Maps):
+class Scrimp(EmbedFace, PackFace, DeferFace, Maps):
     """One engine in this process. Use it as a context manager, or `close` it, or let it be.
 
     `settings` is a path of a `scrimp.toml`, its tables as a mapping, or None: then the file is
@@ -319,7 +320,7 @@ async def _open(
     judge, checks = judges
     secret = tenant_secret(loaded.settings.state_path)
     async with open_app(loaded, on_alert=on_alert, judge=judge, checks=checks) as app:
-        yield Desk(app, tenant_secret=secret, budgets=budgets)
+        yield Desk(app, tenant_secret=secret, budgets=budgets, secrets=loaded.secrets)
 
 
 async def _ask(desk: Desk, *, question: Question) -> Answer:

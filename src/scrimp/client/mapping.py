@@ -82,7 +82,7 @@ class Maps:
         refused: dict[int, Result] = {}
         for position, call in enumerate(calls):
             try:
-                items.append(item_of(_record(call), position, reading))
+                items.append(item_of(record_of(call), position, reading))
             except InvalidRequest as error:
                 refused[position] = unreadable(error)
         return _List(items, refused, most, headers, purses_here())
@@ -101,7 +101,8 @@ def unreadable(error: Rejected) -> Result:
     return Result("", error.status, error=str(error), kind="invalid_request")
 
 
-def _record(call: Asked) -> dict[str, Any]:
+def record_of(call: Asked) -> dict[str, Any]:
+    """A call as a line of a file has it. Raises InvalidRequest."""
     if isinstance(call, str):
         return {"prompt": call}
     if not isinstance(call, Mapping):

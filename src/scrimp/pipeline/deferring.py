@@ -96,6 +96,8 @@ class Deferring:
         async with asyncio.TaskGroup() as group:
             for new, work in zip(self._new, (self.round, self.alone), strict=True):
                 group.create_task(self._repeat(new, work), name="scrimp defer")
+        if self._leads:  # the next one need not wait until the lease ends by itself
+            await self._guarded_lead(0.0)
 
     async def _repeat(self, new: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
         while not self._stopping.is_set():
@@ -120,16 +122,16 @@ class Deferring:
         except* (_LostError, _EndedError):
             log.warning("work on jobs was given up in the middle; another process goes on")
 
-    async def _guarded_lead(self) -> bool:
+    async def _guarded_lead(self, lease_s: float = LEASE_S) -> bool:
         try:
-            return await self._lead()
+            return await self._lead(lease_s)
         except StoreError as error:
             log.warning("jobs: %s", error)
             return False
 
-    async def _lead(self) -> bool:
+    async def _lead(self, lease_s: float) -> bool:
         means = self._means
-        return await asyncio.to_thread(means.batches.lead, means.owner, lease_s=LEASE_S)
+        return await asyncio.to_thread(means.batches.lead, means.owner, lease_s=lease_s)
 
     async def _renew(self) -> None:
         while True:
