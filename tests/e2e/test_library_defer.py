@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,8 @@ from anthropic import Anthropic
 from openai.types.chat import ChatCompletion
 
 import scrimp
+from scrimp.client.desk import Desk
+from scrimp.client.engine import ClosedError
 from scrimp.errors import (
     Conflict,
     InvalidRequest,
@@ -116,6 +120,41 @@ def test_a_program_that_waited_longer_than_it_would_may_come_back(tmp_path: Path
         with pytest.raises(TimeoutError, match=rf"{job.id} is queued after 0\.05 s"):
             job.result(0.05)
         assert job.state == "queued"
+
+
+def test_an_answer_that_is_here_is_told_without_waiting(here: Library) -> None:
+    """However short the time that is given."""
+    job = here.scrimp.defer(CHAT, max_wait="12h")
+    answer = job.result(LIMIT_S)
+    assert here.scrimp.job(job.id).result(0) == answer
+
+
+async def test_many_jobs_are_waited_for_at_once(here: Library) -> None:
+    """Each has its own answer; nobody is waited for afterwards, and the sums are the bill."""
+    calls = [{"prompt": f"What is {n}?", "model": "gpt-4o-mini"} for n in range(40)]
+    jobs = [await here.scrimp.adefer(one, max_wait="12h") for one in calls]
+    answers = await asyncio.gather(*(one.aresult(LIMIT_S) for one in jobs))
+    assert [one.id for one in answers] == [one.id for one in jobs]
+    assert sum(one.cost_nanousd or 0 for one in answers) == here.sim.bill.total_nanousd
+    assert len(here.sim.bill.rows) == len(calls)
+
+    async def awaited(desk: Desk) -> int:
+        return len(desk.awaited)
+
+    assert await here.scrimp._engine.acall(awaited) == 0
+
+
+def test_closing_the_engine_ends_the_waiting_and_not_the_job(tmp_path: Path) -> None:
+    """Who waits hears that it was closed; the next engine has the job."""
+    with Simulator() as sim:
+        with engine(sim, tmp_path, SLOW) as one, ThreadPoolExecutor(1) as pool:
+            job = one.defer(CHAT, max_wait="12h")
+            waiting = pool.submit(job.result)
+            one.close(grace_s=0)
+            with pytest.raises(ClosedError):
+                waiting.result(LIMIT_S)
+        with engine(sim, tmp_path, FAST) as another:
+            assert another.job(job.id).result(LIMIT_S).cost_nanousd == sim.bill.total_nanousd
 
 
 def test_a_job_that_was_not_sent_is_called_off(tmp_path: Path) -> None:

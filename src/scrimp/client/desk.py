@@ -131,6 +131,7 @@ class Desk:
         self.recorder = Recorder(app)
         self.embeds = EmbedDesk(app, self.intake, self.paid)
         self._secret = tenant_secret
+        self.awaited: set[object] = set()  # one for each job that somebody waits for
         self._waiting = Waiting(app, secrets or {})
         self._intakes: dict[Home, Intake] = {}
         self._identities: dict[tuple[bytes, bytes], Identity] = {}

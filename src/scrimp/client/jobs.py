@@ -32,6 +32,8 @@ OFF = "no call may wait here: put [defer] with enabled = true into the settings"
 _SAME = b"idempotency-key"
 _FIRST_S, _MOST_S = 0.02, 1.0
 """How often the file is looked at: soon at first, then once a second."""
+_EACH_S = 0.002
+"""Beyond that so much for each job that is waited for: thousands of them must not keep the disk."""
 _UNSURE = 5
 """How often a job that is booked without a price is looked at again: its price may be late."""
 
@@ -108,12 +110,16 @@ async def cancel(desk: Desk, *, job_id: str) -> None:
 async def answer(desk: Desk, *, job_id: str, timeout_s: float | None) -> Came:
     """Wait until a job is over and booked. Raises TimeoutError, and how it ended badly."""
     kept = jobs_desk(desk)
-    try:
-        async with asyncio.timeout(timeout_s):
-            job, outcome = await _over(kept, job_id)
-    except TimeoutError:
-        job = await find(desk, job_id=job_id)
-        raise TimeoutError(_not_yet(job, timeout_s)) from None
+    job, outcome = await kept.answer(job_id, TENANT)
+    if outcome is None or not _is_over(job, outcome):  # what is over is told however short the time
+        try:
+            async with asyncio.timeout(timeout_s):
+                job, outcome = await _over(kept, job_id, desk.awaited)
+        except TimeoutError:
+            if timeout_s is None:
+                raise
+            job = await find(desk, job_id=job_id)
+            raise TimeoutError(_not_yet(job, timeout_s)) from None
     if outcome.state != "done":
         _fail(job, outcome)
     dialect = desk.app.dialects[job.dialect]
@@ -132,19 +138,29 @@ def jobs_desk(desk: Desk) -> JobsDesk:
     return JobsDesk(desk.app.jobs.desk)
 
 
-async def _over(desk: JobsDesk, job_id: str) -> tuple[Kept, Outcome]:
-    pause_s, unsure = _FIRST_S, 0
-    while True:
-        job, outcome = await desk.answer(job_id, TENANT)
-        if outcome is not None and (outcome.booked or outcome.state != "done"):
-            unsure += 1
-            if job.cost_nanousd is not None or outcome.state != "done" or unsure > _UNSURE:
-                return job, outcome
-        await asyncio.sleep(pause_s)
-        pause_s = min(_MOST_S, pause_s * 1.5)
+async def _over(desk: JobsDesk, job_id: str, awaited: set[object]) -> tuple[Kept, Outcome]:
+    """Look until it is; the more are waited for, the more seldom each of them."""
+    pause_s, unsure, mark = _FIRST_S, 0, object()
+    awaited.add(mark)
+    try:
+        while True:
+            await asyncio.sleep(max(pause_s, len(awaited) * _EACH_S))
+            job, outcome = await desk.answer(job_id, TENANT)
+            if outcome is not None:
+                unsure += outcome.booked
+                if unsure > _UNSURE or _is_over(job, outcome):
+                    return job, outcome
+            pause_s = min(_MOST_S, pause_s * 1.5)
+    finally:
+        awaited.discard(mark)
 
 
-def _not_yet(job: Kept, timeout_s: float | None) -> str:
+def _is_over(job: Kept, outcome: Outcome) -> bool:
+    """An answer is when it is booked: its cost is known then."""
+    return outcome.state != "done" or (outcome.booked and job.cost_nanousd is not None)
+
+
+def _not_yet(job: Kept, timeout_s: float) -> str:
     return (
         f"job {job.id} is {SHOWN[job.state]} after {timeout_s:g} s; it is answered by "
         f"{job.until:%Y-%m-%d %H:%M}Z (wait longer, or ask again later: engine.job({job.id!r}))"
