@@ -25,7 +25,7 @@ from scrimp.calls import Call, Reply
 from scrimp.cascading import UNAIDED, Judging
 from scrimp.clamped_outputs import taught
 from scrimp.clock import SystemClock
-from scrimp.deferring import Around, Jobs, defer_lever, deferring, open_jobs
+from scrimp.deferring import Around, Jobs, defer_lever, deferring, open_jobs, telling
 from scrimp.dialects import DIALECTS
 from scrimp.encoders.learning import Learner, Remembered
 from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
@@ -266,7 +266,7 @@ async def open_app(
         judging = judging_of(settings, choice, checks or {})
         parts = replace(parts, meanings=meanings, choice=choice, judging=judging)
         app = App(settings, parts, book)
-        beside = (app.outbox, learner, alerting, meanings, choice, app.deferring)
+        beside = (app.outbox, learner, alerting, meanings, choice, *_on_jobs(app, loaded))
         async with _running(app, [one for one in beside if one is not None]):
             if cache.run is not None:
                 app.background(cache.run())
@@ -293,6 +293,10 @@ async def _running(app: App, helpers: Sequence[Helper]) -> AsyncIterator[None]:
             for one in helpers:
                 one.stop()
             await app.replies.close()
+
+
+def _on_jobs(app: App, loaded: Loaded) -> tuple[Helper | None, ...]:
+    return app.deferring, telling(loaded, app.jobs, app.control, app.clock)
 
 
 def open_control(settings: Settings) -> SqliteControl:

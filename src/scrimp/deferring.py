@@ -8,16 +8,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-from scrimp.batches.tables import DeferSection, seconds_of
+from scrimp.batches.tables import DeferSection, JobWebhook, seconds_of
 from scrimp.calls import UNKNOWN_COST, Attempt, Call, Reply, ReplyFacts, Target, Usage
 from scrimp.dialects import DIALECTS
 from scrimp.errors import PriceUnknown
 from scrimp.identity import ControlStore
-from scrimp.jobs import BatchWork, JobDesk, JobWork
+from scrimp.jobs import AS_SET, BatchWork, JobDesk, JobNews, JobWork
 from scrimp.ledger.waited import BATCH, DEFER, FLEX, PROMISED
 from scrimp.levers.defer import Defer, DeferMeans, DeferSettings
 from scrimp.levers.record import Record
 from scrimp.lineup import Means, budget_for
+from scrimp.notifiers.job_webhook import JobPosts
 from scrimp.pipeline.batch_apis import BatchApi
 from scrimp.pipeline.batch_steps import BatchSteps, StepMeans, StepRules
 from scrimp.pipeline.chain import chain
@@ -25,12 +26,14 @@ from scrimp.pipeline.deferred_books import BookMeans, DeferredBooks, Recording
 from scrimp.pipeline.deferring import Deferring, DeferringMeans, DeferringRules
 from scrimp.pipeline.open_holds import settle_open_holds
 from scrimp.pipeline.putting import Putting
+from scrimp.pipeline.telling import Telling, TellingMeans, TellingRules
 from scrimp.pipeline.validity import Validity
 from scrimp.pipeline.watched import WatchedLedger
 from scrimp.ports import Clock, Ledger, Lever, Next, Upstream
-from scrimp.settings import Settings
+from scrimp.settings import Loaded, Settings
 from scrimp.stores.sqlite_jobs import SqliteJobs, jobs_file
 from scrimp.stores.sqlite_jobs_batches import SqliteBatches
+from scrimp.stores.sqlite_jobs_news import SqliteJobNews
 from scrimp.stores.sqlite_jobs_rows import lane_text
 from scrimp.stores.sqlite_jobs_work import SqliteJobWork
 from scrimp.traits_reader import reader_of
@@ -39,6 +42,7 @@ _HELD_LONGER_S = 7200.0
 """How long after its time a job's hold may still be settled by its answer."""
 _MILLION = Usage(input_tokens=1_000_000, output_tokens=1_000_000)
 _MOST_PAUSE_S, _LEAST_PAUSE_S = 10.0, 0.02
+_MOST_UNTOLD_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Jobs:
     desk: JobDesk
     batches: BatchWork
     work: JobWork
+    news: JobNews
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +76,50 @@ def open_jobs(settings: Settings, clock: Clock) -> Jobs | None:
 def jobs_of(settings: Settings, clock: Clock) -> Jobs:
     """The file of jobs, for shells that look at it, too. Nothing is opened yet."""
     file = jobs_file(settings.jobs_path)
-    return Jobs(SqliteJobs(file, clock), SqliteBatches(file, clock), SqliteJobWork(file, clock))
+    return Jobs(
+        SqliteJobs(file, clock),
+        SqliteBatches(file, clock),
+        SqliteJobWork(file, clock),
+        SqliteJobNews(file, clock),
+    )
+
+
+def job_posts(loaded: Loaded, clock: Clock) -> JobPosts:
+    """Where news of jobs go, as the settings have it."""
+    return JobPosts(loaded.settings.defer.webhook, loaded.alert_secrets, clock.now)
+
+
+def why_untold(loaded: Loaded, clock: Clock) -> str:
+    """Why the webhook of the settings cannot be told of jobs; nothing where it can."""
+    webhook = loaded.settings.defer.webhook
+    if webhook is None:
+        return ""
+    secrets = loaded.alert_secrets
+    named = AS_SET if webhook.url or secrets.get(webhook.url_env) or not webhook.allow else ""
+    return job_posts(loaded, clock).why_not(named or webhook.allow[0])
+
+
+def telling(
+    loaded: Loaded, jobs: Jobs | None, control: ControlStore | None, clock: Clock
+) -> Telling | None:
+    """What tells webhooks that jobs are over; None where there are no jobs."""
+    if jobs is None:
+        return None
+    section = loaded.settings.defer
+    webhook = section.webhook or JobWebhook()
+    posts = job_posts(loaded, clock)
+    return Telling(
+        TellingMeans(
+            *(jobs.news, jobs.desk.outcome, posts, clock, random.random),
+            _Holds(loaded.settings, control, clock),
+        ),
+        TellingRules(
+            answers=webhook.answers,
+            timeout_s=webhook.timeout_s,
+            give_up_s=seconds_of(webhook.give_up),
+            pause_s=max(min(section.poll_s / 2, _MOST_UNTOLD_S), _LEAST_PAUSE_S),
+        ),
+    )
 
 
 def defer_lever(
@@ -183,6 +231,7 @@ def deferring(
         DeferringMeans(
             batches=jobs.batches,
             jobs=jobs.work,
+            desk=jobs.desk,
             steps=steps,
             books=books,
             validity=validity,

@@ -27,11 +27,16 @@ Why = Literal["", "refused", "expired", "revoked", "interrupted", "unsendable"]
 no more · interrupted: nobody knows whether it was answered · unsendable: no way to ask it."""
 
 
+AS_SET = "settings"
+"""In the place of an address: the one that the settings name."""
+
+
 class Job(Value, frozen=True):
     """One call that waits, as its own client may see it.
 
     `lane` is what calls of one batch have in common. `ref` is the client's own name for it.
-    `tries` counts batches that brought no answer. Costs are None until they are booked.
+    `tries` counts batches that brought no answer. Costs are None until they are booked, `told_at`
+    until a webhook took the news.
     """
 
     id: str
@@ -53,16 +58,17 @@ class Job(Value, frozen=True):
     ended_at: datetime | None = None
     cost_nanousd: int | None = None
     saved_nanousd: int | None = None
+    told_at: datetime | None = None
 
 
 class Deferred(Value, frozen=True):
     """What is kept of the call behind a job, so that it can be asked, and booked, later.
 
     `asked` and `sent` are the body as it came and as levers left it, `target` where it was headed,
-    `to` where it goes. `lines` and `attempts` are its trace so far.
+    `to` where it goes. `lines` and `attempts` are its trace so far. `tell` is as in `Wait`.
     """
 
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"headers", "asked", "sent"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"headers", "asked", "sent", "tell"})
 
     operation: Literal["chat", "embeddings"]
     path: str
@@ -78,6 +84,7 @@ class Deferred(Value, frozen=True):
     attempts: tuple[Attempt, ...] = ()
     over_soft: bool = False
     wish: Wish = NO_WISH
+    tell: str = ""
 
 
 class Outcome(Value, frozen=True):
@@ -153,8 +160,50 @@ class Gathering(Value, frozen=True):
     most_bytes: int
 
 
+class Standing(Value, frozen=True):
+    """How all jobs stand. `oldest_at` is when the oldest came that is not over.
+
+    `overdue` are not over though their time is. `untold` are over and their webhook does not know.
+    """
+
+    counts: dict[JobState, int]
+    oldest_at: datetime | None = None
+    overdue: int = 0
+    untold: int = 0
+
+
+class News(Value, frozen=True):
+    """The end of a job, to be told to `address` (or `AS_SET`). `tries` counts this try, too."""
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"address"})
+
+    job: Job
+    address: str
+    tries: int
+
+
+class JobNews(Protocol):
+    """Ends of jobs that webhooks wait for. Raises StoreError. May be asked from any thread."""
+
+    def take(self, *, lease_s: float, each: int) -> Sequence[News]:
+        """What is due, at most `each` of an address; nobody else gets it while the lease lasts."""
+        ...
+
+    def told(self, news: Sequence[News]) -> None:
+        """They were delivered."""
+        ...
+
+    def later(self, news: Sequence[tuple[News, datetime | None]]) -> None:
+        """They were not: they are due again then, or (None) never."""
+        ...
+
+
 class JobDesk(Protocol):
     """Jobs as clients know them. Raises StoreError. May be asked from any thread."""
+
+    def check(self) -> None:
+        """Raises StoreError when there is a file that is none of ours, or damaged."""
+        ...
 
     def put(self, jobs: Sequence[tuple[Job, Deferred]]) -> Sequence[Job]:
         """Keep them; all are on the disk when it returns.
@@ -183,6 +232,10 @@ class JobDesk(Protocol):
 
     def counts(self) -> dict[JobState, int]:
         """How many jobs are in each state."""
+        ...
+
+    def standing(self) -> Standing:
+        """How all of them stand now."""
         ...
 
 

@@ -18,6 +18,7 @@ import platformdirs
 
 from scrimp.alerts import tables as alerts
 from scrimp.batches.tables import DEFER_TABLES, check_defer
+from scrimp.batches.tables import variables as job_variables
 from scrimp.budgets.tables import SECTIONS, BudgetTable, TierTable, check_tables
 from scrimp.clamping.tables import CLAMP_TABLES, ClampTable, check_clamp
 from scrimp.errors import ConfigError
@@ -71,8 +72,8 @@ class Loaded(msgspec.Struct, frozen=True):
     """Settings with where they came from and the secrets that they name (provider → key).
 
     `cache_url` is the URL of the exact cache's Redis, `semantic_url` that of the semantic cache's
-    PostgreSQL; both may hold a password. `alert_secrets`
-    are values of the variables that `[alerts]` names, by their names. `events_secret` is what
+    PostgreSQL; both may hold a password. `alert_secrets` are values of the variables that
+    `[alerts]` and `[defer.webhook]` name, by their names. `events_secret` is what
     events from outside are signed with; empty where none are taken.
     """
 
@@ -113,7 +114,8 @@ def complete(settings: Settings, environ: Mapping[str, str], *, source: str) -> 
     }
     cache_url = environ.get(settings.exact_cache.url_env, "")
     semantic_url = environ.get(settings.semantic_cache.url_env, "")
-    told = {name: environ[name] for name in alerts.variables(settings.alerts) if name in environ}
+    named = (*alerts.variables(settings.alerts), *job_variables(settings.defer))
+    told = {name: environ[name] for name in named if name in environ}
     events_secret = environ.get(settings.events.secret_env, "")
     return Loaded(settings, source, secrets, cache_url, told, events_secret, semantic_url)
 

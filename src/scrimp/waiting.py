@@ -12,15 +12,17 @@ class Wait(Value, frozen=True):
 
     `ref` is the client's own name for the call: asked again by it, it is the same job. `provider`,
     `model` and `body` are where it was headed, and what it said, before any lever changed it.
+    `tell` is who is told when the answer is here: an address, `jobs.AS_SET`, or nobody.
     """
 
-    HIDDEN: ClassVar[frozenset[str]] = frozenset({"body", "ref"})
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"body", "ref", "tell"})
 
     seconds: int = 0
     ref: str = ""
     provider: str = ""
     model: str = ""
     body: bytes = b""
+    tell: str = ""
 
 
 NO_WAIT = Wait()

@@ -13,6 +13,7 @@ from scrimp.jobs import Deferred, Gathering, Job, Lane, Outcome
 from scrimp.remembered import CacheControl
 from scrimp.stores.sqlite_jobs import SqliteJobs, jobs_file
 from scrimp.stores.sqlite_jobs_batches import SqliteBatches
+from scrimp.stores.sqlite_jobs_news import SqliteJobNews
 from scrimp.stores.sqlite_jobs_rows import lane_text
 from scrimp.stores.sqlite_jobs_work import SqliteJobWork
 from tests.support.core import TARGET, USAGE, FakeClock
@@ -23,20 +24,26 @@ BODY = b'{"model":"gpt-4o-mini","messages":[{"role":"user","content":"secret"}]}
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """One file, as each of its three ports shows it."""
+    """One file, as each of its ports shows it."""
 
     path: Path
     clock: FakeClock
     desk: SqliteJobs
     batches: SqliteBatches
     work: SqliteJobWork
+    news: SqliteJobNews
 
 
 def job_store(path: Path, clock: FakeClock) -> JobFile:
     """A file of jobs; nothing is made yet."""
     file = jobs_file(path)
     return JobFile(
-        path, clock, SqliteJobs(file, clock), SqliteBatches(file, clock), SqliteJobWork(file, clock)
+        path,
+        clock,
+        SqliteJobs(file, clock),
+        SqliteBatches(file, clock),
+        SqliteJobWork(file, clock),
+        SqliteJobNews(file, clock),
     )
 
 

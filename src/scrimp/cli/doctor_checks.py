@@ -20,6 +20,7 @@ from scrimp.cli.doctor_budgets import budgets
 from scrimp.cli.doctor_cache import cache
 from scrimp.cli.doctor_control import keys
 from scrimp.cli.doctor_fallback import fallbacks
+from scrimp.cli.doctor_jobs import jobs
 from scrimp.cli.doctor_port import ask_ready, port_findings
 from scrimp.cli.doctor_semantic import semantic_cache
 from scrimp.cli.finding import Finding
@@ -58,6 +59,7 @@ def all_findings(config: Path | None) -> Iterator[Finding]:
     yield from budgets(loaded.settings, config)
     yield from keys(loaded.settings, config)
     yield from alerts(loaded)
+    yield from jobs(loaded)
     yield from port_findings(loaded, ask_ready)
     yield from prices(loaded.settings)
     yield from vocabularies()

@@ -109,6 +109,17 @@ CHOICE = """\
 #[defer.keys]
 #nightly = "24h"
 
+# A signed POST when a job is over; the secret stands in the variable.
+#[defer.webhook]
+#url = ""
+#url_env = "SCRIMP_JOBS_WEBHOOK_URL"
+#secret_env = "SCRIMP_WEBHOOK_SECRET"
+# Addresses that a call may name instead (x-scrimp-webhook); with "/" at the end, all below it.
+#allow = []
+#answers = false
+#timeout_s = 10.0
+#give_up = "3d"
+
 # The cheapest model that will do, for calls to scrimp/auto and scrimp/cheap.
 #[route]
 #enabled = true

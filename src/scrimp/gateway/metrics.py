@@ -20,6 +20,7 @@ from scrimp.billing import price_names
 from scrimp.calls import Usage
 from scrimp.gateway.metrics_budgets import budget_counts
 from scrimp.gateway.metrics_fallback import fallback_counts
+from scrimp.gateway.metrics_jobs import job_counts
 from scrimp.gateway.metrics_prefixes import prefix_counts
 from scrimp.gateway.metrics_text import BUCKETS_MS, Counts, bucket_names, series
 from scrimp.ledger.recorded import RECORDED
@@ -144,6 +145,8 @@ class Metrics:
             _show_health(found, self._app.ledger.health(), self._app.outbox.pending)
             found |= budget_counts(self._app.levers) | fallback_counts(self._app.levers)
             found |= prefix_counts(self._app.levers)
+            if (work := self._app.deferring) is not None:
+                found |= job_counts(work.standing, self._app.clock.now())
         return found
 
     def _row(self, kind: _Kind) -> _Row:

@@ -145,6 +145,7 @@ class Defer:
             attempts=tuple(call.trace.attempts),
             over_soft=call.over_soft,
             wish=call.wish,
+            tell=wait.tell,
         )
         return job, deferred
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 
 from scrimp.calls import Attempt, Target
 from scrimp.errors import ScrimpError, StoreError, UpstreamError, kind_and_place
-from scrimp.jobs import BatchWork, Gathering, Job, JobWork, Outcome
+from scrimp.jobs import BatchWork, Gathering, Job, JobDesk, JobWork, Outcome, Standing
 from scrimp.pipeline.batch_steps import EXPIRED, BatchSteps
 from scrimp.pipeline.deferred_books import DeferredBooks, attempt_of
 from scrimp.pipeline.validity import Validity
@@ -31,6 +31,7 @@ _LAST_S = 20.0
 """How long calls that are asked alone may go on at the end."""
 _AT_ONCE = 500
 _TIDY_S = 3600.0
+_LOOK_S = 1.0
 _INTERRUPTED = (
     "the gateway ended while this call was asked by itself: it may have been paid, "
     "and its answer is lost; it is not asked again"
@@ -56,6 +57,7 @@ class DeferringMeans:
 
     batches: BatchWork
     jobs: JobWork
+    desk: JobDesk
     steps: BatchSteps
     books: DeferredBooks
     validity: Validity
@@ -76,11 +78,18 @@ class Deferring:
         self._asking: set[str] = set()
         self._tidied_s: float | None = None
         self._leads = False
+        self._looked_s = -_LOOK_S
+        self._standing: Standing | None = None
 
     def kept(self) -> None:
         """A job was kept, the first one perhaps; who leads sees it by himself."""
         if not self._leads:
             self._wake()
+
+    @property
+    def standing(self) -> Standing | None:
+        """How all jobs stood a moment ago; None where another process leads, and says so."""
+        return self._standing if self._leads else None
 
     def _wake(self) -> None:
         for event in self._new:
@@ -146,7 +155,7 @@ class Deferring:
 
     async def round(self) -> None:
         """All that is to be done for batches now, and the books of all jobs."""
-        await self._all(self._book, self._gather, self._batches, self._book, self._tidy)
+        await self._all(self._book, self._gather, self._batches, self._book, self._tidy, self._look)
 
     async def alone(self) -> None:
         """Calls that batches did not answer, or would not in time."""
@@ -255,6 +264,12 @@ class Deferring:
             await asyncio.to_thread(means.jobs.booked, bookings)
             if len(ended) < _AT_ONCE:
                 return
+
+    async def _look(self) -> None:
+        now_s = self._means.clock.monotonic()
+        if now_s >= self._looked_s + _LOOK_S:
+            self._looked_s = now_s
+            self._standing = await asyncio.to_thread(self._means.desk.standing)
 
     async def _tidy(self) -> None:
         now_s = self._means.clock.monotonic()

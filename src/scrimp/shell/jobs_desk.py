@@ -86,6 +86,7 @@ def view(job: Job) -> dict[str, Any]:
         "tries": job.tries,
         "answer": f"{JOBS}{job.id}/answer" if over and job.state != "cancelled" else None,
         "answer_status": job.status or None,
+        "told_at": job.told_at,
         "error": {"why": job.why, "message": job.error} if job.why else None,
         "cost_usd": _usd(job.cost_nanousd),
         "saved_usd": _usd(job.saved_nanousd),

@@ -6,14 +6,17 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
-from scrimp.batches.tables import DeferSection, seconds_of
+from scrimp.batches.tables import DeferSection, is_allowed, seconds_of
 from scrimp.calls import Call
 from scrimp.errors import InvalidRequest
+from scrimp.jobs import AS_SET
 from scrimp.shell import wire
 from scrimp.waiting import Wait
 
 HEADER = "x-scrimp-max-wait"
 METADATA = "scrimp_max_wait"
+WEBHOOK = "x-scrimp-webhook"
+_MOST_ADDRESS = 1024
 _REF = b"idempotency-key"
 _MOST_REF = 256
 
@@ -31,6 +34,7 @@ def able_to_wait(call: Call, headers: Mapping[bytes, bytes], section: DeferSecti
         call.target.provider,
         call.target.model,
         call.request.body,
+        _told(headers, section),
     )
     return replace(call, wait=wait)
 
@@ -42,6 +46,19 @@ def _seconds(call: Call, headers: Mapping[bytes, bytes], section: DeferSection) 
     if isinstance(said, str):
         return _read(f"metadata.{METADATA}", said)
     return seconds_of(section.keys.get(call.caller.key, "0")) if call.caller.key else 0
+
+
+def _told(headers: Mapping[bytes, bytes], section: DeferSection) -> str:
+    """Who is told when the answer is here. Raises InvalidRequest without what was named."""
+    webhook = section.webhook
+    if WEBHOOK.encode() not in headers:
+        return "" if webhook is None else AS_SET
+    named = headers[WEBHOOK.encode()].decode("latin-1").strip()
+    if webhook is None or len(named) > _MOST_ADDRESS or not is_allowed(named, webhook):
+        raise InvalidRequest(
+            f"{WEBHOOK}: not an address that this gateway allows ([defer.webhook] allow)"
+        )
+    return named
 
 
 def _read(name: str, text: str) -> int:

@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from scrimp.budgets.windows import micros
+from scrimp.budgets.windows import micros, moment
 from scrimp.errors import StoreError
-from scrimp.jobs import Deferred, Job, JobState, Outcome
+from scrimp.jobs import Deferred, Job, JobState, Outcome, Standing
 from scrimp.ports import Clock
 from scrimp.stores.sqlite_brief import Brief
 from scrimp.stores.sqlite_jobs_rows import JOB, OUTCOME, SCHEMA, insert_job, job_of, outcome_of
 
 _BUSY_S = 10.0
 _OFFERED = ("waiting", "single")
+_COUNTS = "SELECT state, count(*) FROM jobs GROUP BY state"
+_OLDEST = "SELECT min(at_us) FROM jobs WHERE ended_us IS NULL"
+_OVERDUE = "SELECT count(*) FROM jobs WHERE ended_us IS NULL AND until_us < ?"
+_UNTOLD = "SELECT count(*) FROM jobs WHERE tell_us IS NOT NULL"
 
 
 def jobs_file(path: Path) -> Brief:
@@ -95,11 +99,13 @@ class SqliteJobs:
             return False
         marks = ", ".join("?" * len(_OFFERED))
         query = (
-            "UPDATE jobs SET state = 'cancelled', ended_us = ? "  # noqa: S608 - constants only
+            "UPDATE jobs SET state = 'cancelled', ended_us = ?, "  # noqa: S608 - constants only
+            "tell_us = iif(tell = '', NULL, ?) "
             f"WHERE id = ? AND state IN ({marks})"
         )
         with self._file.writing() as connection:
-            given = (micros(self._now()), job_id, *_OFFERED)
+            now_us = micros(self._now())
+            given = (now_us, now_us, job_id, *_OFFERED)
             return bool(connection.execute(query, given).rowcount)
 
     def counts(self) -> dict[JobState, int]:
@@ -107,4 +113,15 @@ class SqliteJobs:
         with self._file.reading() as connection:
             if connection is None:
                 return {}
-            return dict(connection.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
+            return dict(connection.execute(_COUNTS))
+
+    def standing(self) -> Standing:
+        """How all of them stand now. Raises StoreError."""
+        with self._file.reading() as connection:
+            if connection is None:
+                return Standing({})
+            counts = dict(connection.execute(_COUNTS))
+            (oldest_us,) = connection.execute(_OLDEST).fetchone()
+            (overdue,) = connection.execute(_OVERDUE, (micros(self._now()),)).fetchone()
+            (untold,) = connection.execute(_UNTOLD).fetchone()
+        return Standing(counts, None if oldest_us is None else moment(oldest_us), overdue, untold)

@@ -20,7 +20,7 @@ SCHEMA = Schema("file of jobs", "jobs_", APPLICATION_ID)
 
 JOB = (
     "id, tenant, key, lane, provider, model, dialect, at_us, until_us, state, ref, batch, tries, "
-    "status, why, error, ended_us, cost_nanousd, saved_nanousd"
+    "status, why, error, ended_us, cost_nanousd, saved_nanousd, told_us"
 )
 BATCH = "id, lane, state, items, made_us, sent_us, remote, file, misses, recalled"
 OUTCOME = "state, status, body, attempt, why, error, booked"
@@ -57,6 +57,7 @@ def job_of(row: Row) -> Job:
             ended_at=None if row[16] is None else moment(row[16]),
             cost_nanousd=row[17],
             saved_nanousd=row[18],
+            told_at=None if row[19] is None else moment(row[19]),
         )
     except (TypeError, ValueError, OverflowError) as error:
         raise _unreadable(error) from error
@@ -93,7 +94,7 @@ def outcome_of(row: Row) -> Outcome:
 
 def deferred_text(deferred: Deferred) -> str:
     """Without the bodies, which have columns of their own."""
-    return _encode(replace(deferred, asked=b"", sent=b"")).decode()
+    return _encode(replace(deferred, asked=b"", sent=b"", tell="")).decode()
 
 
 def deferred_of(text: str | None, asked: bytes | None, sent: bytes | None) -> Deferred:
@@ -123,12 +124,12 @@ def insert_job(connection: sqlite3.Connection, job: Job, deferred: Deferred) -> 
     """Add a job."""
     connection.execute(
         "INSERT INTO jobs (id, tenant, key, ref, lane, provider, model, dialect, at_us, until_us, "
-        "state, size_bytes, deferred, asked, sent) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-        "?, ?)",
+        "state, size_bytes, tell, deferred, asked, sent) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(job.id, job.tenant, job.key, job.ref, job.lane, job.provider, job.model),
             *(job.dialect, micros(job.at), micros(job.until), job.state, len(deferred.sent)),
-            *(deferred_text(deferred), deferred.asked),
+            *(deferred.tell, deferred_text(deferred), deferred.asked),
             None if deferred.sent == deferred.asked else deferred.sent,
         ),
     )

@@ -15,7 +15,7 @@ from scrimp.stores.sqlite_jobs_rows import JOB, OUTCOME, Row, deferred_of, job_o
 
 _FINISH = """
 UPDATE jobs SET state = ?, status = ?, body = ?, attempt = ?, why = ?, error = ?, booked = ?,
-ended_us = ? WHERE id = ? AND ended_us IS NULL
+ended_us = ?, tell_us = iif(tell = '', NULL, ?) WHERE id = ? AND ended_us IS NULL
 """
 _FINISH_IN = f"{_FINISH} AND state = 'batched' AND batch = ?"
 _GO_ON = """
@@ -50,7 +50,7 @@ class SqliteJobWork:
         sql, more = (_FINISH_IN, (batch_id,)) if batch_id else (_FINISH, ())
         with self._file.writing() as connection:
             for job_id, outcome in ends:
-                given = (*_values(outcome), now_us, job_id, *more)
+                given = (*_values(outcome), now_us, now_us, job_id, *more)
                 done += connection.execute(sql, given).rowcount
         return done
 
