@@ -138,6 +138,7 @@ def test_state_files_belong_to_their_owner_alone(tmp_path: Path) -> None:
     state = tmp_path / "state"
     assert state.stat().st_mode & 0o777 == 0o700
     assert {path.name: path.stat().st_mode & 0o777 for path in state.iterdir()} == {
+        "ledger.secret": 0o600,
         "ledger.sqlite": 0o600,
         "tenant.secret": 0o600,
     }
