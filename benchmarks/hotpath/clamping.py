@@ -7,8 +7,6 @@ preset of the settings in a new conversation; `line, later`: the same in a turn 
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import statistics
 import sys
 import time
@@ -16,24 +14,19 @@ from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
-from rich.console import Console
-from rich.table import Table
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.common import busy_note, facts, write_json  # noqa: E402
-from scrimp.calls import Call, Reply, ReplyFacts, Usage  # noqa: E402
-from scrimp.clamping.outputs import Outputs  # noqa: E402
-from scrimp.clamping.presets import Brief  # noqa: E402
-from scrimp.clamping.worth import Prices  # noqa: E402
-from scrimp.dialects import DIALECTS  # noqa: E402
-from scrimp.levers.clamp_output import ClampMeans, ClampOutput, ClampSettings, Others  # noqa: E402
-from scrimp.pipeline.briefing import Briefing, key_of  # noqa: E402
-from tests.support.core import FakeClock, call_of  # noqa: E402
+from benchmarks.hotpath.by_size import SIZES, Figures, run
+from scrimp.calls import Call, Reply, ReplyFacts, Usage
+from scrimp.clamping.outputs import Outputs
+from scrimp.clamping.presets import Brief
+from scrimp.clamping.worth import Prices
+from scrimp.dialects import DIALECTS
+from scrimp.levers.clamp_output import ClampMeans, ClampOutput, ClampSettings, Others
+from scrimp.pipeline.briefing import Briefing, key_of
+from tests.support.core import FakeClock, call_of
 
-SIZES = (10_000, 200_000)
-TARGETS_US = {10_000: 50, 200_000: 1_000}
 _FACTS = ReplyFacts(usage=Usage(input_tokens=9, output_tokens=90), finish="complete", complete=True)
 _REPLY = Reply(200, (), b"{}", "json", _FACTS, cacheable=True)
 _MEASURED = 1_000
@@ -70,9 +63,9 @@ def lever(case: str) -> ClampOutput:
     return ClampOutput(means, ClampSettings(enabled=case != "off", enforce=case == "set"))
 
 
-async def measure(rounds: int) -> dict[str, dict[int, float]]:
+async def measure(rounds: int) -> Figures:
     """Every case at both sizes, in microseconds: the median of one pass."""
-    found: dict[str, dict[int, float]] = {}
+    found: Figures = {}
     for size in SIZES:
         for case in ("off", "advised", "set", "line", "line, later"):
             clamp, times = lever(case), []
@@ -88,27 +81,5 @@ async def measure(rounds: int) -> dict[str, dict[int, float]]:
     return found
 
 
-def main() -> None:
-    """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--json", type=Path, default=HERE / "results" / "clamping.json")
-    options = parser.parse_args()
-    about = facts()
-    found = asyncio.run(measure(options.rounds))
-    limits = ", ".join(f"{us:,} µs at {size // 1000} KB" for size, us in TARGETS_US.items())
-    table = Table(title=f"one pass through clamp_output, median µs (asked for: at most {limits})")
-    table.add_column("")
-    for size in SIZES:
-        table.add_column(f"{size // 1000} KB", justify="right")
-    for name, values in found.items():
-        table.add_row(name, *(f"{values[size]:,.0f}" for size in SIZES))
-    console = Console()
-    console.print(table)
-    if note := busy_note(about):
-        console.print(note)
-    write_json(options.json, {"facts": about, "rounds": options.rounds, "figures": found})
-
-
 if __name__ == "__main__":
-    main()
+    run("clamp_output", __doc__, "clamping", measure)

@@ -10,8 +10,6 @@ first line. Of batches of 20 calls the best median counts: others work on the ma
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import json
 import statistics
 import sys
@@ -22,29 +20,24 @@ from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
-from rich.console import Console
-from rich.table import Table
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE.parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.common import busy_note, facts, write_json  # noqa: E402
-from scrimp.app import open_encoder  # noqa: E402
-from scrimp.calls import Call, Reply, ReplyFacts, Usage  # noqa: E402
-from scrimp.clock import SystemClock  # noqa: E402
-from scrimp.levers.compact import Compact, CompactSettings  # noqa: E402
-from scrimp.levers.prefix_cache import PrefixCache, Terms  # noqa: E402
-from scrimp.levers.trim import Trim, TrimSettings  # noqa: E402
-from scrimp.ports import Lever  # noqa: E402
-from scrimp.prefixes.planning import Prices  # noqa: E402
-from scrimp.prefixes.rules import ANTHROPIC, OPENAI, Rules  # noqa: E402
-from scrimp.prefixes.seen import Seen  # noqa: E402
-from scrimp.prefixes.telling import Way  # noqa: E402
-from tests.support.core import call_of  # noqa: E402
+from benchmarks.hotpath.by_size import SIZES, Figures, run
+from scrimp.app import open_encoder
+from scrimp.calls import Call, Reply, ReplyFacts, Usage
+from scrimp.clock import SystemClock
+from scrimp.levers.compact import Compact, CompactSettings
+from scrimp.levers.prefix_cache import PrefixCache, Terms
+from scrimp.levers.trim import Trim, TrimSettings
+from scrimp.ports import Lever
+from scrimp.prefixes.planning import Prices
+from scrimp.prefixes.rules import ANTHROPIC, OPENAI, Rules
+from scrimp.prefixes.seen import Seen
+from scrimp.prefixes.telling import Way
+from tests.support.core import call_of
 
 Make = Callable[[int], tuple[Lever, Call]]
-SIZES = (10_000, 200_000)
-TARGETS_US = {10_000: 50, 200_000: 1_000}
 _USAGE = Usage(input_tokens=500, cache_read_tokens=2000, output_tokens=1)
 _REPLY = Reply(200, (), b"{}", "json", ReplyFacts(usage=_USAGE), cacheable=False)
 _BATCH = 20
@@ -145,10 +138,10 @@ def case(
     return make
 
 
-async def measure(rounds: int) -> dict[str, dict[int, float]]:
+async def measure(rounds: int) -> Figures:
     """Every case at both sizes, in microseconds."""
     encoder = open_encoder()
-    found: dict[str, dict[int, float]] = {}
+    found: Figures = {}
     for size in SIZES:
         known = Compact(CompactSettings())
         await known(conversation(size, "known", tools=True, same=True), below)
@@ -171,27 +164,5 @@ async def measure(rounds: int) -> dict[str, dict[int, float]]:
     return found
 
 
-def main() -> None:
-    """Measure, print, write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=200)
-    parser.add_argument("--json", type=Path, default=HERE / "results" / "shrinking.json")
-    options = parser.parse_args()
-    about = facts()
-    found = asyncio.run(measure(options.rounds))
-    asked = ", ".join(f"{us:,} µs at {size // 1000} KB" for size, us in TARGETS_US.items())
-    table = Table(title=f"one pass through a lever, median µs (asked for: at most {asked})")
-    table.add_column("")
-    for size in SIZES:
-        table.add_column(f"{size // 1000} KB", justify="right")
-    for name, values in found.items():
-        table.add_row(name, *(f"{values[size]:,.0f}" for size in SIZES))
-    console = Console()
-    console.print(table)
-    if note := busy_note(about):
-        console.print(note)
-    write_json(options.json, {"facts": about, "rounds": options.rounds, "figures": found})
-
-
 if __name__ == "__main__":
-    main()
+    run("a lever", __doc__, "shrinking", measure)
