@@ -8,12 +8,13 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from scrimp.bookfile import base_book
-from scrimp.calls import Cost, Target, Usage
+from scrimp.calls import Call, Cost, Target, Usage
 from scrimp.errors import ConfigError, PriceUnknown
 from scrimp.ports import Pricer
 from scrimp.prices.book import Own, PriceBook
 from scrimp.prices.own import PriceSettings, like_another, own_prices, own_row
-from scrimp.prices.pricing import at_place, price, untold
+from scrimp.prices.pricing import at_place, price, resolve, untold
+from scrimp.prices.rates import Rates
 from scrimp.settings import Settings
 
 _NOBODY: Mapping[str, bool] = {}
@@ -122,3 +123,13 @@ def pricer(
         return price(usage, target.model, provider, at, book=book, service_tier=service_tier)
 
     return price_usage
+
+
+def rates_of(call: Call, book: PriceBook, names: Mapping[str, str]) -> Rates | None:
+    """What a call pays where it is headed now; None where no price is known."""
+    target = call.target
+    provider = names.get(target.provider, target.provider)
+    try:
+        return resolve(target.model, provider, call.started_at, book=book)
+    except PriceUnknown:
+        return None

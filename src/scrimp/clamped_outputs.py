@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
+from scrimp.billing import rates_of
 from scrimp.calls import Call, Target
 from scrimp.clamping import limits
 from scrimp.clamping.outputs import Outputs
@@ -13,13 +14,12 @@ from scrimp.clamping.presets import Brief, brief_of
 from scrimp.clamping.tables import ClampOutputSection
 from scrimp.clamping.worth import Prices
 from scrimp.dialects import DIALECTS
-from scrimp.errors import PriceUnknown, Rejected, StoreError
+from scrimp.errors import Rejected, StoreError
 from scrimp.levers.clamp_output import ClampMeans, ClampOutput, ClampSettings, Others
 from scrimp.pipeline.briefing import Briefing, Terms
 from scrimp.pipeline.mended import Mender
 from scrimp.ports import Clock, Entry, Lever
 from scrimp.prices.book import PriceBook
-from scrimp.prices.pricing import resolve
 from scrimp.prices.rates import rate_at
 from scrimp.settings import Settings
 from scrimp.targets import Targets
@@ -90,11 +90,9 @@ def _mender(
 
 def _terms(book: PriceBook, names: Mapping[str, str]) -> Terms:
     def terms(call: Call) -> Prices | None:
-        target, tokens = call.target, len(call.request.body) // _BYTES_PER_TOKEN
-        provider = names.get(target.provider, target.provider)
-        try:
-            rates = resolve(target.model, provider, call.started_at, book=book)
-        except PriceUnknown:
+        tokens = len(call.request.body) // _BYTES_PER_TOKEN
+        rates = rates_of(call, book, names)
+        if rates is None:
             return None
         fresh, output, read = map(rates.of, ("input", "output", "cache_read"))
         if fresh is None or output is None:

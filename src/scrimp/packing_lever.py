@@ -10,9 +10,9 @@ from typing import Protocol
 
 import uuid_utils
 
+from scrimp.billing import rates_of
 from scrimp.calls import Attempt, Call, TraceLine
 from scrimp.dialects import DIALECTS
-from scrimp.errors import PriceUnknown
 from scrimp.levers.pack import Pack, PackMeans, PackSettings, Prices
 from scrimp.packing.items import Bounds
 from scrimp.packing.tables import PackSection
@@ -23,7 +23,6 @@ from scrimp.pipeline.open_holds import settle_lines
 from scrimp.pipeline.together import Timer
 from scrimp.ports import Clock, Encoder, Pricer
 from scrimp.prices.book import PriceBook
-from scrimp.prices.pricing import resolve
 from scrimp.prices.rates import rate_at
 
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789"
@@ -98,11 +97,8 @@ def _new_word() -> str:
 
 def _prices(book: PriceBook, names: Mapping[str, str]) -> Prices:
     def prices(call: Call, rules_tokens: int) -> PackPrices | None:
-        target = call.target
-        provider = names.get(target.provider, target.provider)
-        try:
-            rates = resolve(target.model, provider, call.started_at, book=book)
-        except PriceUnknown:
+        rates = rates_of(call, book, names)
+        if rates is None:
             return None
         fresh, out, read = map(rates.of, ("input", "output", "cache_read"))
         if fresh is None or out is None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from scrimp.billing import rates_of
 from scrimp.budgets.tables import nanousd_of
 from scrimp.calls import Call
 from scrimp.dialects import DIALECTS
-from scrimp.errors import PriceUnknown
 from scrimp.levers.compact import Compact, CompactSettings
 from scrimp.levers.prefix_cache import PrefixCache
 from scrimp.levers.trim import Prices, Trim, TrimSettings, Window
@@ -15,7 +15,6 @@ from scrimp.pipeline.again import Again
 from scrimp.pipeline.summaries import Summaries, SummaryMeans, SummarySettings
 from scrimp.ports import Clock, Lever, ReplyStore
 from scrimp.prices.book import PriceBook
-from scrimp.prices.pricing import resolve
 from scrimp.prices.rates import rate_at
 from scrimp.settings import Settings
 from scrimp.shrinking.compacting import Steps, Wording
@@ -95,11 +94,8 @@ def _window(said: int | str, book: PriceBook, names: Mapping[str, str]) -> Windo
 
 def _prices(book: PriceBook, names: Mapping[str, str], kept: IsCached) -> Prices:
     def prices(call: Call, tokens: int) -> TokenPrices | None:
-        target = call.target
-        provider = names.get(target.provider, target.provider)
-        try:
-            rates = resolve(target.model, provider, call.started_at, book=book)
-        except PriceUnknown:
+        rates = rates_of(call, book, names)
+        if rates is None:
             return None
         fresh, read, write = map(rates.of, ("input", "cache_read", "cache_write_5m"))
         if fresh is None:
