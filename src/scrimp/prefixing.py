@@ -27,8 +27,10 @@ _WAYS: Mapping[tuple[str, str, str], Way] = {
     ("cache_control", "anthropic.messages", "anthropic.messages"): "claude",
     ("cache_control", "openai.chat", "anthropic.messages"): "translated",
     ("prompt_cache_breakpoint", "openai.chat", "openai.chat"): "chat",
+    ("prompt_cache_breakpoint", "anthropic.messages", "openai.chat"): "messages",
     ("prompt_cache_breakpoint", "openai.responses", "openai.responses"): "responses",
     ("", "openai.chat", "openai.chat"): "chat",
+    ("", "anthropic.messages", "openai.chat"): "messages",
     ("", "openai.responses", "openai.responses"): "responses",
 }
 """By what marks, what the client says, and what its provider is asked in."""

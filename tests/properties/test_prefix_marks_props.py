@@ -39,6 +39,8 @@ RESPONSE = st.fixed_dictionaries(
 WAYS: list[tuple[Way, Rules]] = [
     ("claude", ANTHROPIC),
     ("translated", ANTHROPIC),
+    ("messages", OPENAI),
+    ("messages", OPENAI_FREE),
     ("chat", OPENAI),
     ("chat", OPENAI_FREE),
 ]

@@ -1,6 +1,7 @@
 """Tell the provider's prefix cache what comes back, where reads are expected to pay for it.
 
-A call that says itself how it is cached is never touched. A provider that refuses a field gets it
+A call that says itself how it is cached is never told otherwise; where it speaks of Anthropic's
+marks to a provider of another dialect, they are passed on. A provider that refuses a field gets it
 no more, and that call is sent again as it came. Where a prompt parts from one that was sent before,
 and goes on like it, the trace says where, and what that costs.
 """
@@ -32,6 +33,7 @@ from scrimp.prefixes.telling import (
     Told,
     Way,
     parts_of,
+    passed_on,
     sorted_tools,
     told,
 )
@@ -78,7 +80,8 @@ class PrefixCache:
             return await next(call)
         own = _says_itself(call)
         look = self._look(call, terms, own=own)
-        reply = await (next(call) if own else self._tell(call, next, terms, look))
+        silent = own and not _is_passed_on(call, terms.way)
+        reply = await (next(call) if silent else self._tell(call, next, terms, look))
         if look.broken is not None:
             self._note_broken(call, terms, look, look.broken, reply)
         return reply
@@ -93,12 +96,15 @@ class PrefixCache:
         found = plan(scope, prompt.pieces, terms.prices, terms.rules, now_s)
         breaks = self._breaks.of(_scope_name(call), terms.rules)
         broken = breaks.look(prompt, found.known, now_s)
-        return _Look(prompt, found, scope, now_s, ordered, broken)
+        return _Look(prompt, found, scope, now_s, ordered, broken, own)
 
     async def _tell(self, call: Call, next: Next, terms: Terms, look: _Look) -> Reply:
         rules, found, fields = terms.rules, look.found, look.ordered or call.request.fields
         withheld = self._withheld.get((call.target.provider, call.target.model), _NOTHING)
-        made = told(fields, look.prompt, found, rules, way=terms.way, withheld=withheld)
+        if look.own:
+            made = passed_on(fields, look.prompt, found, rules, withheld)
+        else:
+            made = told(fields, look.prompt, found, rules, way=terms.way, withheld=withheld)
         if made is None:
             return await next(call if look.ordered is None else _with(call, look, fields, ()))
         first = len(call.trace.attempts)
@@ -145,6 +151,8 @@ class PrefixCache:
         numbers = dict(marks_in(first, len(call.trace.attempts)))
         if made.verdict == "marked":
             numbers |= {"marks": made.marks, "life": rules.lives[found.life].name}
+        elif made.marks:
+            numbers |= {"marks": made.marks}
         if rules.by_itself:
             numbers |= by_itself(found.tokens, found.untold_read, found.untold_written)
         call.trace.note(self.name, made.verdict, numbers)
@@ -176,7 +184,10 @@ class PrefixCache:
 
 
 class _Look(NamedTuple):
-    """What is known of a call's prompt. `ordered` are its fields, where its tools were sorted."""
+    """What is known of a call's prompt. `ordered` are its fields, where its tools were sorted.
+
+    `own`: its client says itself how it is cached.
+    """
 
     prompt: Prompt
     found: Plan
@@ -184,6 +195,7 @@ class _Look(NamedTuple):
     now_s: float
     ordered: dict[str, Any] | None
     broken: Broken | None
+    own: bool
 
 
 def _scope_name(call: Call) -> tuple[str, ...]:
@@ -193,6 +205,11 @@ def _scope_name(call: Call) -> tuple[str, ...]:
 def _says_itself(call: Call) -> bool:
     body = call.request.body
     return OWN_FIELDS[0] in body or OWN_FIELDS[1] in body
+
+
+def _is_passed_on(call: Call, way: Way) -> bool:
+    """Anthropic's marks say nothing to another provider unless they become marks of its own."""
+    return way == "messages" and OWN_FIELDS[1] not in call.request.body
 
 
 def _with(call: Call, look: _Look, fields: Mapping[str, Any], new: tuple[Place, ...]) -> Call:

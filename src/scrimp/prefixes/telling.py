@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from scrimp.prefixes.placing import claude_marked, claude_parts, control_of
+from scrimp.prefixes.placing_messages import marks_passed_on, messages_parts
 from scrimp.prefixes.placing_openai import (
     BREAKPOINT,
     chat_marked,
@@ -19,8 +20,11 @@ from scrimp.prefixes.planning import Plan
 from scrimp.prefixes.prompt import Part, Place, Prompt
 from scrimp.prefixes.rules import Rules
 
-Way = Literal["claude", "translated", "chat", "responses"]
-"""In which words a prompt stands, and in which it is marked."""
+Way = Literal["claude", "translated", "messages", "chat", "responses"]
+"""In which words a prompt stands, and in which it is marked.
+
+`translated` is a chat for Anthropic, `messages` one of Anthropic's prompts for another provider.
+"""
 
 OWN_FIELDS = (b'"cache_control"', b'"prompt_cache_')
 """Stand in the body of a call whose client says itself how it is cached."""
@@ -38,10 +42,12 @@ Fields = Mapping[str, Any]
 _PARTS: Mapping[Way, Callable[[Fields], Iterator[Part]]] = {
     "claude": claude_parts,
     "translated": translated_parts,
+    "messages": messages_parts,
     "chat": chat_parts,
     "responses": responses_parts,
 }
 _EXPLICIT: Fields = {"mode": "explicit"}
+_IMPLICIT: Fields = {"mode": "implicit"}
 _OPENAI_MARKS = frozenset({"prompt_cache_breakpoint", "prompt_cache_options"})
 
 
@@ -53,7 +59,7 @@ class Told(NamedTuple):
 
     fields: dict[str, Any]
     new: tuple[Place, ...]
-    verdict: Literal["marked", "one_shot", "keyed"]
+    verdict: Literal["marked", "one_shot", "keyed", "passed_on"]
     marks: int = 0
 
 
@@ -80,11 +86,7 @@ def told(
         marked = claude_marked if way == "claude" else translated_marked
         control = control_of(rules.lives[found.life].name)
         return Told(marked(fields, places, control), places, "marked", len(places))
-    extra: dict[str, Any] = {}
-    if rules.retention and "prompt_cache_retention" not in withheld:
-        extra["prompt_cache_retention"] = "24h"
-    if rules.key and "prompt_cache_key" not in withheld:
-        extra["prompt_cache_key"] = prompt.key()
+    extra = _keyed(prompt, rules, withheld)
     if not rules.marks or withheld & _OPENAI_MARKS:
         return Told({**fields, **extra}, (), "keyed") if extra else None
     if found.tokens < rules.least_tokens:
@@ -97,8 +99,38 @@ def told(
         extra["prompt_cache_options"] = _EXPLICIT
     else:
         places = places[-(rules.most_marks - 1) :]  # its own mark is one of four
-    add = responses_marked if way == "responses" else chat_marked
-    return Told({**add(fields, places, BREAKPOINT), **extra}, places, "marked", len(places))
+    return Told({**_marked(fields, places, way), **extra}, places, "marked", len(places))
+
+
+def passed_on(
+    fields: Fields, prompt: Prompt, found: Plan, rules: Rules, withheld: frozenset[str]
+) -> Told | None:
+    """One of Anthropic's prompts, for another provider, that its client has marked itself.
+
+    Its marks become breakpoints. The mode stays the provider's own: the end of the prompt is kept
+    as it would be without a word, so that nothing is lost where a mark has no counterpart.
+    """
+    extra = _keyed(prompt, rules, withheld)
+    marks = marks_passed_on(fields) if rules.marks and not withheld & _OPENAI_MARKS else 0
+    if not marks or found.tokens < rules.least_tokens:
+        return Told({**fields, **extra}, (), "keyed") if extra else None
+    extra["prompt_cache_options"] = _IMPLICIT
+    return Told({**fields, **extra}, (), "passed_on", marks)
+
+
+def _keyed(prompt: Prompt, rules: Rules, withheld: frozenset[str]) -> dict[str, Any]:
+    extra: dict[str, Any] = {}
+    if rules.retention and "prompt_cache_retention" not in withheld:
+        extra["prompt_cache_retention"] = "24h"
+    if rules.key and "prompt_cache_key" not in withheld:
+        extra["prompt_cache_key"] = prompt.key()
+    return extra
+
+
+def _marked(fields: Fields, places: Collection[Place], way: Way) -> dict[str, Any]:
+    if way == "messages":
+        return claude_marked(fields, places, control_of("5m"))
+    return (responses_marked if way == "responses" else chat_marked)(fields, places, BREAKPOINT)
 
 
 def sorted_tools(fields: Fields) -> dict[str, Any] | None:

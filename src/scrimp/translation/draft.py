@@ -37,14 +37,18 @@ class Table(NamedTuple):
 
 
 class Draft:
-    """What the provider will be told. `left_out` names what changes no answer."""
+    """What the provider will be told. `left_out` names what changes no answer.
 
-    __slots__ = ("fields", "left_out", "spoken")
+    `marks`: it takes breakpoints for its prompt cache, as the call's own words on that cache say.
+    """
+
+    __slots__ = ("fields", "left_out", "marks", "spoken")
 
     def __init__(self, spoken: str) -> None:
         self.spoken = spoken
         self.fields: dict[str, Any] = {}
         self.left_out: dict[str, None] = {}
+        self.marks = False
 
     def refusal(self, where: str, way_out: str) -> InvalidRequest:
         """To be raised: this has no counterpart."""
@@ -77,6 +81,14 @@ class Draft:
         for name in names:
             if given.get(name):
                 self.leave_out(name)
+
+    def mark_of(self, block: Fields) -> dict[str, Any]:
+        """A block's `cache_control` as OpenAI's breakpoint; nothing, where none is taken."""
+        if not self.marks:
+            self.without(block, "cache_control")
+        elif block.get("cache_control"):
+            return {"prompt_cache_breakpoint": {"mode": "explicit"}}
+        return {}
 
     def only(self, given: Fields, known: Iterable[str], where: str) -> None:
         """Raises InvalidRequest for a field that nobody here knows; null says nothing."""

@@ -60,7 +60,7 @@ def document_block(part: Fields, where: str, draft: Draft) -> dict[str, Any]:
 def image_part(block: Fields, where: str, draft: Draft) -> dict[str, Any]:
     """OpenAI's part of an `image` block. Raises InvalidRequest."""
     draft.only(block, ("type", "source", "cache_control"), where)
-    draft.without(block, "cache_control")
+    mark = draft.mark_of(block)
     source = mapping(block.get("source"), f"{where}.source")
     match source.get("type"):
         case "base64":
@@ -71,13 +71,13 @@ def image_part(block: Fields, where: str, draft: Draft) -> dict[str, Any]:
             url = text(source, "url", f"{where}.source")
         case _:
             raise draft.refusal(f"{where}.source", _SEND_DATA)
-    return {"type": "image_url", "image_url": {"url": url}}
+    return {"type": "image_url", "image_url": {"url": url}, **mark}
 
 
 def file_part(block: Fields, where: str, draft: Draft) -> dict[str, Any]:
     """OpenAI's part of a `document` block. Raises InvalidRequest."""
     draft.only(block, ("type", "source", "title", "citations", "cache_control"), where)
-    draft.without(block, "cache_control")
+    mark = draft.mark_of(block)
     if block.get("citations") not in (None, {"enabled": False}):
         raise draft.refusal(f"{where}.citations", "leave it out, or ask a model of Anthropic's")
     source = mapping(block.get("source"), f"{where}.source")
@@ -94,7 +94,8 @@ def file_part(block: Fields, where: str, draft: Draft) -> dict[str, Any]:
     named = "document.pdf" if kind == _PDF else "document.txt"
     if block.get("title") is not None:
         named = text(block, "title", where)
-    return {"type": "file", "file": {"filename": named, "file_data": f"data:{kind};base64,{data}"}}
+    held = {"filename": named, "file_data": f"data:{kind};base64,{data}"}
+    return {"type": "file", "file": held, **mark}
 
 
 def _taken_apart(url: str, where: str, draft: Draft) -> tuple[str, str]:

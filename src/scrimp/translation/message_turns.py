@@ -11,6 +11,8 @@ from scrimp.translation.media import file_part, image_part
 
 _THOUGHTS = ("thinking", "redacted_thinking")
 _FAILED = "Error: "
+_BARE = {"type", "text"}
+"""The fields of a part that says as much as its text alone: it is not marked."""
 
 
 def turns(fields: Fields, draft: Draft) -> list[dict[str, Any]]:
@@ -44,16 +46,21 @@ def turns(fields: Fields, draft: Draft) -> list[dict[str, Any]]:
 def _slim(parts: Blocks) -> str | Blocks:
     if not parts:
         return ""
-    if len(parts) == 1 and parts[0]["type"] == "text":
+    if len(parts) == 1 and parts[0].keys() == _BARE:
         plain: str = parts[0]["text"]
         return plain
     return parts
 
 
-def _text(block: Fields, where: str, draft: Draft) -> dict[str, Any]:
+def _text(block: Fields, where: str, draft: Draft, *, asked: bool = True) -> dict[str, Any]:
+    """A part of text. What was not `asked`, but answered, never carries a mark."""
     draft.only(block, ("type", "text", "cache_control", "citations"), where)
-    draft.without(block, "cache_control", "citations")
-    return {"type": "text", "text": text(block, "text", where)}
+    draft.without(block, "citations")
+    said = text(block, "text", where)
+    if asked and said:
+        return {"type": "text", "text": said, **draft.mark_of(block)}
+    draft.without(block, "cache_control")
+    return {"type": "text", "text": said}
 
 
 def _texts(content: object, where: str, draft: Draft) -> Blocks:
@@ -96,11 +103,12 @@ def _asked(content: object, where: str, draft: Draft) -> list[dict[str, Any]]:
 def _result(block: Fields, where: str, draft: Draft) -> dict[str, Any]:
     known = ("type", "tool_use_id", "content", "is_error", "cache_control")
     draft.only(block, known, where)
-    draft.without(block, "cache_control")
     content = block.get("content")
     parts = [] if content is None else _texts(content, f"{where}.content", draft)
     if block.get("is_error"):
         parts = _failed(parts)
+    if (mark := draft.mark_of(block)) and parts and parts[-1]["text"]:
+        parts[-1] = {**parts[-1], **mark}
     answered = text(block, "tool_use_id", where)
     return {"role": "tool", "tool_call_id": answered, "content": _slim(parts)}
 
@@ -110,7 +118,8 @@ def _failed(parts: Blocks) -> Blocks:
     first = parts[0]["text"] if parts else ""
     if first[:5].lower() == "error":
         return parts
-    return [{"type": "text", "text": _FAILED + first}, *parts[1:]]
+    begun = parts[0] if parts else {"type": "text"}
+    return [{**begun, "text": _FAILED + first}, *parts[1:]]
 
 
 def _said(content: object, where: str, draft: Draft) -> list[dict[str, Any]]:
@@ -122,7 +131,7 @@ def _said(content: object, where: str, draft: Draft) -> list[dict[str, Any]]:
     for place, block in items(content, where):
         match block.get("type"):
             case "text":
-                parts.append(_text(block, place, draft))
+                parts.append(_text(block, place, draft, asked=False))
             case "tool_use":
                 calls.append(_call(block, place, draft))
             case str(kind) if kind in _THOUGHTS:

@@ -17,6 +17,8 @@ CHAT = "openai.chat"
 
 _PLACED = frozenset({"model", "messages", "system", "max_tokens", "stream", "tools", "tool_choice"})
 _LEFT_OUT = frozenset({"cache_control", "diagnostics"})
+_CACHE_WORDS = ("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention")
+"""OpenAI's own: nobody says them to Anthropic, and who does so here means the provider's cache."""
 _SAYS_NOTHING: Mapping[str, tuple[Any, ...]] = {
     "inference_geo": ("global",),
     "speed": ("standard",),
@@ -48,6 +50,7 @@ def translated(fields: Fields, *, model: str, provider: str, ask_usage: bool) ->
     draft = Draft(CHAT)
     out = draft.fields
     out["model"] = model
+    draft.marks = fields.get("prompt_cache_options") is not None
     out["messages"] = message_turns.turns(fields, draft)
     limit = "max_tokens" if provider in _READ_MAX_TOKENS else "max_completion_tokens"
     if fields["max_tokens"] == 0:
@@ -150,7 +153,7 @@ _TABLE = Table(
     left_out=_LEFT_OUT,
     says_nothing=_SAYS_NOTHING,
     ways_out=_WAYS_OUT,
-    passed=frozenset({"temperature", "top_p"}),
+    passed=frozenset({"temperature", "top_p", *_CACHE_WORDS}),
 )
 
 

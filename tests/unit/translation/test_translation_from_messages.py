@@ -226,6 +226,40 @@ def test_marks_of_the_prompt_cache_are_left_out() -> None:
     assert (body, left_out) == (to_chat(), ("cache_control",))
 
 
+def test_beside_options_for_the_prompt_cache_marks_become_breakpoints() -> None:
+    """On all that goes in; tools and what the assistant said can carry none."""
+    mark = {"cache_control": {"type": "ephemeral", "ttl": "1h"}}
+    point = {"prompt_cache_breakpoint": {"mode": "explicit"}}
+    image = {"type": "image", "source": {"type": "url", "url": "https://x.test/a.png"}, **mark}
+    result = {"type": "tool_result", "tool_use_id": "t", "is_error": True, **mark}
+    said = {"type": "text", "text": "Hello", **mark}
+    body, left_out = left_out_of_messages(
+        system=[{"type": "text", "text": "Rules", **mark}],
+        tools=[{"name": "f", "input_schema": {"type": "object"}, **mark}],
+        messages=[
+            {"role": "user", "content": [{"type": "text", "text": "", **mark}, image]},
+            {"role": "assistant", "content": [said, {"type": "tool_use", "id": "t", "name": "f",
+             "input": {}}]},
+            {"role": "user", "content": [{**result, "content": [{"type": "text", "text": "no"}]}]},
+        ],
+        prompt_cache_options={"mode": "implicit"},
+        prompt_cache_key="k",
+    )  # fmt: skip
+    assert (body["prompt_cache_options"], body["prompt_cache_key"]) == ({"mode": "implicit"}, "k")
+    contents = [one["content"] for one in body["messages"]]
+    assert contents[0] == [{"type": "text", "text": "Rules", **point}]
+    assert contents[1][1] == {
+        "type": "image_url",
+        "image_url": {"url": "https://x.test/a.png"},
+        **point,
+    }
+    assert contents[2] == "Hello"
+    assert contents[3] == [{"type": "text", "text": "Error: no", **point}]
+    assert "cache_control" not in str(body)
+    assert str(body).count("prompt_cache_breakpoint") == 3
+    assert left_out == ("cache_control",)
+
+
 def test_clearing_thoughts_of_before_is_what_happens_anyway() -> None:
     """Coding agents ask for it in every call; other edits of the context are refused."""
     edit = {"type": "clear_thinking_20251015", "keep": "all"}
