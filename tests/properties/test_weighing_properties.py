@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from scrimp.encoders.counter import Run
 from scrimp.encoders.memo import TextMemo
+from scrimp.encoders.vocabulary import Ordinary
 from scrimp.tokens import encoding_for
 from scrimp.tokens.weighing import weigh_request
 from tests.support.vocabularies import shared_encoder, shared_vocabulary
@@ -112,7 +113,7 @@ async def test_nothing_new_is_counted_where_bytes_prove_enough() -> None:
             return super().count_each(texts)
 
     memo = TextMemo(100_000)
-    run = Seen(shared_vocabulary("o200k_base"), memo, on_loop=True)
+    run = Seen(Ordinary(shared_vocabulary("o200k_base")), memo, on_loop=True)
     old, new = "well known words " * 100, "brand new words " * 10
     fields = {"messages": [{"role": "user", "content": text} for text in (old, new)]}
     choice = encoding_for("gpt-4o")

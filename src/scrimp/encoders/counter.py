@@ -10,12 +10,14 @@ import sys
 from collections.abc import Sequence
 
 from scrimp.encoders.memo import TextMemo
-from scrimp.encoders.pieces import OrdinaryEncoder, count_tokens
+from scrimp.encoders.pieces import Tokenizer, count_tokens
 
 ON_LOOP_NEW_CHARS = 4096
 """New text that is counted on the loop (~0.4 ms)."""
 ON_LOOP_CHARS = 1_000_000
 """Text that is looked up on the loop (hashing takes ~0.5 ms)."""
+_SHORT = 1000
+"""Characters of a text that no tokenizer breaks on."""
 
 
 class TooLong(Exception):
@@ -28,10 +30,10 @@ class Run:
     With `on_loop` it raises TooLong when the rest takes longer than the loop may wait.
     """
 
-    __slots__ = ("_chars", "_encoding", "_memo", "_new_chars", "doubts")
+    __slots__ = ("_chars", "_memo", "_new_chars", "_tokenizer", "doubts")
 
-    def __init__(self, encoding: OrdinaryEncoder, memo: TextMemo, *, on_loop: bool) -> None:
-        self._encoding = encoding
+    def __init__(self, tokenizer: Tokenizer, memo: TextMemo, *, on_loop: bool) -> None:
+        self._tokenizer = tokenizer
         self._memo = memo
         self._new_chars = ON_LOOP_NEW_CHARS if on_loop else sys.maxsize
         self._chars = ON_LOOP_CHARS if on_loop else sys.maxsize
@@ -100,7 +102,7 @@ class Run:
             self._new_chars -= len(text)
             if self._new_chars < 0:
                 raise TooLong
-        tokens, doubt = count_one(self._encoding, memo, text)
+        tokens, doubt = count_one(self._tokenizer, memo, text)
         if doubt:
             self.doubts.append(doubt)
         return tokens
@@ -110,16 +112,24 @@ def _bytes_of(text: str) -> int:
     return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
-def count_one(encoding: OrdinaryEncoder, memo: TextMemo, text: str) -> tuple[int, int]:
-    """A run of one text, on a shorter way: its tokens, and how many tokens off they may be."""
-    tokens = memo.find(text)
-    if tokens is not None:
-        return tokens, 0
+def count_one(tokenizer: Tokenizer, memo: TextMemo, text: str) -> tuple[int, int]:
+    """A run of one text that is not young: its tokens, and how many tokens off they may be."""
+    if len(text) < _SHORT and hash(text) not in memo.old:
+        try:  # most texts are such: each step around the tokenizer would show
+            tokens = tokenizer.count(text)
+        except UnicodeEncodeError:
+            pass
+        else:
+            memo.keep(text, tokens)
+            return tokens, 0
+    known = memo.find(text)
+    if known is not None:
+        return known, 0
     found = memo.unsure(text)
     if found is None:
-        found = count_tokens(encoding, text)
-        if found[1]:
-            memo.keep_unsure(text, *found)
+        found = tokens, doubt = count_tokens(tokenizer, text)
+        if doubt:
+            memo.keep_unsure(text, tokens, doubt)
         else:
-            memo.keep(text, found[0])
+            memo.keep(text, tokens)
     return found

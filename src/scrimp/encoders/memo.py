@@ -20,11 +20,11 @@ class TextMemo:
     Threads may share it. What they lose of each other when a generation ends is counted again.
     """
 
-    __slots__ = ("_most", "_old", "_unsure", "young")
+    __slots__ = ("_most", "_unsure", "old", "young")
 
     def __init__(self, max_bytes: int) -> None:
         self._most = max(1, max_bytes // ENTRY_BYTES // 2)
-        self._old: dict[int, int] = {}
+        self.old: dict[int, int] = {}
         self._unsure: dict[int, tuple[int, int]] = {}
         self.young: dict[int, int] = {}
 
@@ -42,24 +42,21 @@ class TextMemo:
         """The tokens of this very text, or None."""
         key = hash(text)
         found = self.young.get(key)
-        if found is None:
-            found = self._old.pop(key, None)
+        if found is None and self.old:
+            found = self.old.pop(key, None)
             if found is not None:
-                self._put(key, found)
+                self.keep(text, found)
         return found
 
     def keep(self, text: str, tokens: int) -> None:
         """Remember them."""
-        self._put(hash(text), tokens)
+        if len(self.young) >= self._most:
+            self.old, self.young = self.young, {}
+        self.young[hash(text)] = tokens
 
     def clear(self) -> None:
         """Forget all."""
-        self._old, self.young, self._unsure = {}, {}, {}
+        self.old, self.young, self._unsure = {}, {}, {}
 
     def __len__(self) -> int:
-        return len(self.young) + len(self._old) + len(self._unsure)
-
-    def _put(self, key: int, tokens: int) -> None:
-        if len(self.young) >= self._most:
-            self._old, self.young = self.young, {}
-        self.young[key] = tokens
+        return len(self.young) + len(self.old) + len(self._unsure)

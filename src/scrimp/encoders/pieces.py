@@ -7,7 +7,7 @@ unbroken run grows faster than the run.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from typing import Protocol
 
 MAX_PIECE = 200_000
@@ -29,11 +29,14 @@ _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _CHUNK = 16_384  # the interpreter's lock is free for others after each
 
 
-class OrdinaryEncoder(Protocol):
-    """The part of tiktoken.Encoding that is used."""
+class Tokenizer(Protocol):
+    """What is asked of a vocabulary."""
 
-    def encode_ordinary(self, text: str) -> Sized:
-        """Token ids; special tokens in the text are ordinary text."""
+    def count(self, text: str) -> int:
+        """Tokens; special tokens in the text are ordinary text.
+
+        Raises UnicodeEncodeError for halves of characters.
+        """
         ...
 
 
@@ -77,32 +80,28 @@ def _joined(pair: re.Match[str]) -> str:
     return chr(0x10000 + ((high - 0xD800) << 10) + low - 0xDC00)
 
 
-def count_tokens(encoding: OrdinaryEncoder, text: str) -> tuple[int, int]:
+def count_tokens(tokenizer: Tokenizer, text: str) -> tuple[int, int]:
     """Tokens of a text, and how many tokens off the number may be (0: exact).
 
     Texts are cut where the tokenizer itself would cut, which changes nothing. Only an unbroken run
     of more than MAX_PIECE characters without such a place is cut by force: each such cut can move
     the number by a few tokens.
     """
-    if not text.isascii():
-        text = whole_characters(text)
     if len(text) <= MAX_PIECE:
-        return _count_piece(encoding, text)
+        try:
+            return tokenizer.count(text), 0
+        except UnicodeEncodeError:
+            return tokenizer.count(whole_characters(text)), 0
+        except BaseException as error:
+            # A panic in tiktoken's native code is no Exception, and would tear down the caller's
+            # task group. Everything else that is no Exception (cancellation, exit) must go on.
+            if type(error).__name__ != "PanicException":
+                raise
+            size = len(text.encode("utf-8", "surrogatepass"))
+            return size // 2, size - size // 2
     tokens = doubt = 0
-    for piece, forced in pieces(text):
-        number, unsure = _count_piece(encoding, piece)
+    for piece, forced in pieces(whole_characters(text)):
+        number, unsure = count_tokens(tokenizer, piece)
         tokens += number
         doubt += unsure + (_CUT_SLACK if forced else 0)
     return tokens, doubt
-
-
-def _count_piece(encoding: OrdinaryEncoder, piece: str) -> tuple[int, int]:
-    try:
-        return len(encoding.encode_ordinary(piece)), 0
-    except BaseException as error:
-        # A panic in tiktoken's native code is no Exception, and would tear down the caller's task
-        # group. Everything else that is no Exception (cancellation, exit) must go on.
-        if type(error).__name__ != "PanicException":
-            raise
-        size = len(piece.encode("utf-8", "surrogatepass"))
-        return size // 2, size - size // 2

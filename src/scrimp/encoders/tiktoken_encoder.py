@@ -38,10 +38,10 @@ T = TypeVar("T")
 class _Loaded:
     """A vocabulary, and what was counted with it."""
 
-    __slots__ = ("encoding", "memo")
+    __slots__ = ("memo", "tokenizer")
 
-    def __init__(self, encoding: Ordinary, memo_bytes: int) -> None:
-        self.encoding = encoding
+    def __init__(self, tokenizer: Ordinary, memo_bytes: int) -> None:
+        self.tokenizer = tokenizer
         self.memo = TextMemo(memo_bytes)
 
 
@@ -94,9 +94,16 @@ class TiktokenEncoder:
 
     def count_now(self, model: str, text: str) -> Count:
         """Tokens of a text, in the calling thread, for the command line. Raises ConfigError."""
-        choice = self._choice(model)
+        choice = encoding_for(model)
         loaded = self._loaded.get(choice.name) or self._load(choice.name)
-        return _bounded(*count_one(loaded.encoding, loaded.memo, text), choice)
+        if not choice.exact:
+            choice = self._choice(model)
+        tokens = loaded.memo.young.get(hash(text))
+        if tokens is None:
+            tokens, doubt = count_one(loaded.tokenizer, loaded.memo, text)
+            if doubt:
+                return _bounded(tokens, doubt, choice)
+        return scale(tokens, choice)
 
     async def tally(self, model: str, fields: Mapping[str, Any], dialect: str) -> Tally | None:
         """A request's texts in raw tokens, apart from all else; None when a text is not exact.
@@ -125,7 +132,7 @@ class TiktokenEncoder:
         loaded = self._loaded.get(encoding_for(model).name)
         if loaded is not None:
             try:
-                return work(Run(loaded.encoding, loaded.memo, on_loop=True))
+                return work(Run(loaded.tokenizer, loaded.memo, on_loop=True))
             except TooLong:
                 pass  # what was counted so far is remembered
         if self._pool is None:
@@ -146,15 +153,15 @@ class TiktokenEncoder:
         """A run that may take its time, over a vocabulary that is loaded if need be."""
         name = encoding_for(model).name
         loaded = self._loaded.get(name) or self._load(name)
-        return Run(loaded.encoding, loaded.memo, on_loop=False)
+        return Run(loaded.tokenizer, loaded.memo, on_loop=False)
 
     def _load(self, name: str) -> _Loaded:
         """At most once, whoever asks."""
         with self._guard:
             found = self._loaded.get(name)
             if found is None:
-                encoding = Ordinary(load_vocabulary(name))
-                found = self._loaded[name] = _Loaded(encoding, self._memo_bytes)
+                tokenizer = Ordinary(load_vocabulary(name))
+                found = self._loaded[name] = _Loaded(tokenizer, self._memo_bytes)
             return found
 
 

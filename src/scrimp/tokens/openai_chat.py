@@ -65,17 +65,20 @@ def _add_messages(
     model: str,
     system: Mapping[str, Any] | None,
 ) -> None:
-    """All messages; those of a role and a text only, which are most, on a short way."""
+    """All messages; those of a role and a content only, which are most, on a short way."""
     later, raw, marks = tally.texts.append, 0, tally.marks
     roles = {role: tally.count_text(role) for role in _ROLES}
     tally.mark()
     for message in messages:
         content = message.get("content")
-        role = message.get("role") if type(content) is str and len(message) == 2 else None
+        role = message.get("role") if len(message) == 2 else None
         of_role = roles.get(role) if type(role) is str and message is not system else None
         if of_role is not None and type(content) is str:
             raw += of_role
             later(content)
+        elif of_role is not None and type(content) is list:
+            raw += of_role
+            _add_parts(tally, content, model)
         elif message is system:
             _add_home(tally, message, model)
         else:
@@ -103,10 +106,11 @@ def _add_message(tally: Tally, message: Mapping[str, Any], model: str) -> None:
 
 
 def _add_parts(tally: Tally, content: Any, model: str) -> None:
+    later = tally.texts.append
     for part in objects(content):
         text = part.get("text")
         if type(text) is str and part.get("type") == "text":
-            tally.texts.append(text)
+            later(text)
         else:
             _add_part(tally, part, model)
 

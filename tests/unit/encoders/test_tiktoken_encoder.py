@@ -109,7 +109,7 @@ class _Panicky:
     def __init__(self, error: BaseException) -> None:
         self._error = error
 
-    def encode_ordinary(self, text: str) -> NoReturn:
+    def count(self, text: str) -> NoReturn:
         assert text
         raise self._error
 
