@@ -34,7 +34,8 @@ from benchmarks.common import busy_note, facts, write_json  # noqa: E402
 from benchmarks.tokens.texts import KINDS, text  # noqa: E402
 from benchmarks.tokens.vectors import OURS, check, load, unknown  # noqa: E402
 from scrimp.encoders import TiktokenEncoder  # noqa: E402
-from scrimp.encoders.vocabulary import load_vocabulary  # noqa: E402
+from scrimp.encoders.pieces import count_tokens  # noqa: E402
+from scrimp.encoders.vocabulary import Ordinary, load_vocabulary  # noqa: E402
 from tests.support.hostile import HOSTILE  # noqa: E402
 
 MODEL = "gpt-4o"
@@ -47,13 +48,18 @@ SIZES = {100: 1000, 2_000: 200, 50_000: 10, 500_000: 2}
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """Texts that were never counted: microseconds of CPU each."""
+    """Texts that were never counted: microseconds of CPU each, and medians of ratios to tiktoken.
+
+    `count` is a number, as tiktoken's is; `answer` has bounds and a method, and is remembered.
+    """
 
     kind: str
     chars: int
-    ours_us: float
+    count_us: float
+    answer_us: float
     tiktoken_us: float
-    ratio: float
+    count_ratio: float
+    answer_ratio: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,38 +85,34 @@ class Hostile:
     tiktoken: str
 
 
-def ours_us(encoder: TiktokenEncoder, texts: Sequence[str]) -> float:
-    """Microseconds of this thread's CPU for one of them: an answer with bounds and a method."""
+def each_us(work: Callable[[str], object], texts: Sequence[str]) -> float:
+    """Microseconds of this thread's CPU for one of them."""
     start = time.thread_time_ns()
-    for each in texts:
-        encoder.count_now(MODEL, each)
-    return (time.thread_time_ns() - start) / len(texts) / 1000
-
-
-def plain_us(plain: tiktoken.Encoding, texts: Sequence[str]) -> float:
-    """The same for tiktoken: a number."""
-    start = time.thread_time_ns()
-    for each in texts:
-        len(plain.encode_ordinary(each))
+    for one in texts:
+        work(one)
     return (time.thread_time_ns() - start) / len(texts) / 1000
 
 
 def fresh(encoder: TiktokenEncoder, plain: tiktoken.Encoding, rounds: int) -> list[Fresh]:
-    """Ours and plain tiktoken in turn, each round on new texts."""
+    """The three ways in turn, each round on new texts, which another way sees first each time."""
+    tokenizer = Ordinary(plain)
+    ways: tuple[Callable[[str], object], ...] = (
+        lambda one: count_tokens(tokenizer, one),
+        lambda one: encoder.count_now(MODEL, one),
+        lambda one: len(plain.encode_ordinary(one)),
+    )
     found = []
     for kind in KINDS:
         for chars, number in SIZES.items():
-            pairs = []
+            taken = []
             for one in range(rounds):
                 texts = [text(kind, chars, one * number + at) for at in range(number)]
-                if one % 2:
-                    pairs.append((ours_us(encoder, texts), plain_us(plain, texts)))
-                else:
-                    theirs_us = plain_us(plain, texts)
-                    pairs.append((ours_us(encoder, texts), theirs_us))
-            ours, theirs = (statistics.median(one[at] for one in pairs) for at in (0, 1))
-            ratio = statistics.median(one / other for one, other in pairs)
-            found.append(Fresh(kind, chars, ours, theirs, ratio))
+                order = [(one + at) % len(ways) for at in range(len(ways))]
+                us = {way: each_us(ways[way], texts) for way in order}
+                taken.append([us[way] for way in range(len(ways))])
+            medians = [statistics.median(column) for column in zip(*taken, strict=True)]
+            ratios = [statistics.median(us[way] / us[2] for us in taken) for way in (0, 1)]
+            found.append(Fresh(kind, chars, *medians, *ratios))
     return found
 
 
@@ -147,7 +149,7 @@ async def again(
             await encoder.count_request(model, body, dialect)
             into.append((time.thread_time_ns() - start) / 1000)
         texts = [text("english", chars, 1000 + at) for at in range(MESSAGES)]
-        theirs.append(plain_us(plain, texts) * MESSAGES)
+        theirs.append(each_us(plain.encode_ordinary, texts) * MESSAGES)
     return Again(
         shape,
         chars,
@@ -257,13 +259,16 @@ def show(
     fresh_rows = [
         (
             f"{one.kind}, {one.chars:,} characters",
-            f"{one.ours_us:,.1f}",
             f"{one.tiktoken_us:,.1f}",
-            f"{one.ratio:.2f}",
+            f"{one.count_us:,.1f}",
+            f"{one.count_ratio:.2f}",
+            f"{one.answer_us:,.1f}",
+            f"{one.answer_ratio:.2f}",
         )
         for one in new
     ]
-    console.print(_table("new texts, µs of CPU", ("", "scrimp", "tiktoken", "ratio"), fresh_rows))
+    titles = ("", "tiktoken", "count", "ratio", "answer", "ratio")
+    console.print(_table("new texts, µs of CPU", titles, fresh_rows))
     again_rows = [
         (
             f"{one.shape}, {one.chars:,} characters",
