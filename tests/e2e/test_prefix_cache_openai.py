@@ -133,6 +133,30 @@ def test_a_growing_conversation_reads_what_it_has_said() -> None:
     assert told < untold * 1.1  # only the first has to teach that they go on
 
 
+def test_a_loop_of_responses_reads_the_results_of_its_tools() -> None:
+    """Strings become lists where they carry a breakpoint; the model is told the same."""
+
+    def talk(sdk: Clients) -> None:
+        for number in range(6):
+            items: list[Any] = [{"role": "user", "content": f"Trip {number}: {RULES}"}]
+            for turn in range(5):
+                sdk.openai.responses.create(model=MODEL, max_output_tokens=20, input=items)
+                call_id = f"c{number}{turn}"
+                made = {"name": "find", "call_id": call_id, "arguments": "{}"}
+                items.append({"type": "function_call", **made})
+                said = f"A flight from JFK to SEA, number {turn}. " * 100
+                result = {"call_id": call_id, "output": said}
+                items.append({"type": "function_call_output", **result})
+
+    told, saved, sent = spent(ON, talk)
+    untold, _, _ = spent(OFF, talk)
+    outputs = [item["output"] for one in sent for item in one["input"] if "output" in item]
+    assert any(isinstance(one, list) and "prompt_cache_breakpoint" in one[0] for one in outputs)
+    assert all(one["prompt_cache_options"] == {"mode": "explicit"} for one in sent)
+    assert abs(untold - told - saved) < untold / 10  # supposed from bytes, not from tokens
+    assert told < untold * 1.1  # only the first has to teach that they go on
+
+
 @pytest.mark.parametrize("model", ["gpt-4o", "gpt-5-mini"])
 def test_older_models_get_a_key_and_no_mark(model: str) -> None:
     """They cache by themselves, and refuse what they do not know."""

@@ -32,8 +32,16 @@ FIELDS = st.fixed_dictionaries(
         "metadata": st.dictionaries(TEXT, TEXT, max_size=2),
     },
 )
+RESULT = st.fixed_dictionaries(
+    {
+        "type": st.sampled_from(["function_call_output", "custom_tool_call_output", "other"]),
+        "call_id": TEXT,
+        "output": CONTENT,
+    }
+)
+ITEMS = st.lists(st.one_of(MESSAGE, RESULT), max_size=12)
 RESPONSE = st.fixed_dictionaries(
-    {"model": st.just("m"), "input": st.one_of(TEXT, st.lists(MESSAGE, max_size=5))},
+    {"model": st.just("m"), "input": st.one_of(TEXT, ITEMS)},
     optional={"instructions": TEXT, "tools": st.lists(TOOL, max_size=2)},
 )
 WAYS: list[tuple[Way, Rules]] = [

@@ -26,6 +26,8 @@ _CLAUDE_CHOICES = ("tool_choice", "reasoning_effort", "response_format")
 _SYSTEM = ("system", "developer")
 _BLOCKS = frozenset({"text", "image_url", "file", "input_text", "input_image", "input_file"})
 _TEXTS = frozenset({"text", "input_text"})
+_RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
+"""Results that may be a list of blocks instead of a string (types of OpenAI's SDK 3.54)."""
 
 
 def chat_parts(fields: Fields) -> Iterator[Part]:
@@ -69,11 +71,21 @@ def chat_marked(fields: Fields, places: Collection[Place], mark: Fields) -> dict
 
 
 def responses_marked(fields: Fields, places: Collection[Place], mark: Fields) -> dict[str, Any]:
-    """The same request with a mark at these places."""
+    """The same request with a mark at these places.
+
+    All results of tools before the last of them become lists, as those that are marked must: nobody
+    tells that a list renders as its string does, and what was kept once must come again as it was.
+    """
     if places and isinstance(given := fields["input"], str):
         content = [{"type": "input_text", "text": given, **mark}]
         return {**fields, "input": [{"role": "user", "content": content}]}
-    return _marked(fields, places, mark, "input_text")
+    new = _marked(fields, places, mark, "input_text")
+    for at in range(max([at for _, at in places], default=0)):
+        item = new["input"][at]
+        if _is_result(item) and isinstance(item["output"], str):
+            block = {"type": "input_text", "text": item["output"]}
+            new["input"][at] = {**item, "output": [block]}
+    return new
 
 
 def translated_marked(
@@ -126,12 +138,17 @@ def _translated_ends(message: object) -> Ends:
 
 
 def _item_ends(item: object) -> Ends:
-    """Results that are plain strings stay so: nobody tells that a list renders the same."""
+    """Results that can be nothing but strings carry no mark."""
     if not isinstance(item, dict) or item.get("role") == "assistant":
         return "no"
-    if isinstance(item.get("output"), str):
+    if isinstance(item.get("output"), str) and not _is_result(item):
         return "latest"
     return "marked" if _may_end(item.get("output") or item.get("content")) else "no"
+
+
+def _is_result(item: object) -> bool:
+    """Whether it is one that may be a list, and is not empty."""
+    return isinstance(item, dict) and item.get("type") in _RESULTS and bool(item.get("output"))
 
 
 def _may_end(content: object) -> bool:

@@ -25,6 +25,8 @@ LISTED = frozenset({"messages", "input"})
 _ITEMS = LISTED | {"tools"}
 _MARKS = (b'"cache_control"', b'"prompt_cache_breakpoint"')
 _MARK = re.compile(rb',?"(?:cache_control|prompt_cache_breakpoint)":\{[^{}]*\}')
+_MOST_EDITS = 8
+"""More of them are dearer to look for than a body is to write."""
 _KEY_BYTES = 1024
 """About what OpenAI's page says that it chooses a machine by, where no key is given."""
 
@@ -107,6 +109,8 @@ def encoded(
 
     Where they are found as they would be written, the rest of the body stays as it came.
     """
+    if len(new) > _MOST_EDITS:
+        return encode(after)
     edits: list[tuple[int, int, bytes]] = []
     for name, number in new:
         one, other = before[name], after[name]

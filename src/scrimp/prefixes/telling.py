@@ -52,7 +52,7 @@ _OPENAI_MARKS = frozenset({"prompt_cache_breakpoint", "prompt_cache_options"})
 
 
 class Told(NamedTuple):
-    """The fields to send, which places in them are new, and in a word what was done.
+    """The fields to send, at which places they are new, and in a word what was done.
 
     `marks` are those that carry a mark; the provider's own end of a prompt is none of them.
     """
@@ -99,7 +99,9 @@ def told(
         extra["prompt_cache_options"] = _EXPLICIT
     else:
         places = places[-(rules.most_marks - 1) :]  # its own mark is one of four
-    return Told({**_marked(fields, places, way), **extra}, places, "marked", len(places))
+    sent = _marked(fields, places, way)
+    new = _changed(fields, sent) if way == "responses" else places
+    return Told({**sent, **extra}, new, "marked", len(places))
 
 
 def passed_on(
@@ -131,6 +133,15 @@ def _marked(fields: Fields, places: Collection[Place], way: Way) -> dict[str, An
     if way == "messages":
         return claude_marked(fields, places, control_of("5m"))
     return (responses_marked if way == "responses" else chat_marked)(fields, places, BREAKPOINT)
+
+
+def _changed(fields: Fields, marked: Fields) -> tuple[Place, ...]:
+    """The places of `input` that are not as they came: results of tools become lists, too."""
+    before, after = fields.get("input"), marked.get("input")
+    if not isinstance(before, list) or not isinstance(after, list):
+        return () if before is after else (("input", 0),)
+    pairs = enumerate(zip(before, after, strict=True))
+    return tuple([("input", at) for at, (one, other) in pairs if one is not other])
 
 
 def sorted_tools(fields: Fields) -> dict[str, Any] | None:

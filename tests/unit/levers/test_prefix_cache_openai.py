@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -180,22 +181,73 @@ async def test_a_string_of_input_becomes_a_message_where_it_is_marked() -> None:
     assert below.bodies[2]["input"] == [{"role": "user", "content": [marked]}]
 
 
-async def test_a_loop_of_tools_that_answer_in_strings_is_left_to_the_provider() -> None:
-    """Its end can carry no breakpoint, so the mode stays implicit, and there is a key."""
-    below, tells = Below(), lever(OPENAI, "responses")
+def loop(turns: int, **result: Any) -> list[Any]:
+    """A user's wish, and so many calls of a tool with their results."""
     items: list[Any] = [{"role": "user", "content": "go " + SYSTEM}]
-    for number in range(4):
-        await tells(response(list(items)), below)
+    for number in range(turns):
         call_id = f"c{number}"
+        output = {"call_id": call_id, "output": f"{number} found it " * 300, **result}
         items += [
             {"type": "function_call", "call_id": call_id, "name": "f", "arguments": "{}"},
-            {"type": "function_call_output", "call_id": call_id, "output": "found it " * 300},
+            {"type": "function_call_output", **output},
         ]
+    return items
+
+
+def unmarked(value: Any) -> Any:
+    """The same without breakpoints."""
+    if isinstance(value, dict):
+        return {k: unmarked(v) for k, v in value.items() if k != "prompt_cache_breakpoint"}
+    return [unmarked(one) for one in value] if isinstance(value, list) else value
+
+
+def prefix(body: dict[str, Any]) -> list[Any]:
+    """What a request has up to its deepest breakpoint, marks apart."""
+    marked = [at for at, one in enumerate(body["input"]) if "breakpoint" in json.dumps(one)]
+    found: list[Any] = unmarked(body["input"][: max(marked, default=-1) + 1])
+    return found
+
+
+@pytest.mark.parametrize("kind", ["function_call_output", "custom_tool_call_output"])
+async def test_a_loop_of_tools_that_answer_in_strings_carries_breakpoints(kind: str) -> None:
+    """A string becomes a list of that one text, and what was kept once comes again as it was."""
+    below, tells = Below(), lever(OPENAI, "responses")
+    for talk in range(3):
+        for turns in range(12):
+            await tells(response(loop(turns, type=kind, status=f"{talk}")), below)
+    results = [[one for one in prefix(body) if "output" in one] for body in below.bodies]
+    for before, after in pairwise(one for one in results if one):
+        if before[0]["status"] == after[0]["status"]:  # the same talk goes on
+            assert after[: len(before)] == before
+    kept = [one["output"] for found in results for one in found]
+    assert len(kept) > 20
+    assert all(len(one) == 1 and one[0]["type"] == "input_text" for one in kept)
+    modes = [one["prompt_cache_options"] for one in below.bodies]
+    assert modes == [{"mode": "explicit"}] * 36
+
+
+async def test_a_result_that_can_be_nothing_but_a_string_is_left_to_the_provider() -> None:
+    """Its end can carry no breakpoint, so the mode stays implicit, and there is a key."""
+    below, tells = Below(), lever(OPENAI, "responses")
+    for turns in range(4):
+        await tells(response(loop(turns, type="local_shell_call_output")), below)
     sent = below.bodies[-1]
     assert "prompt_cache_options" not in sent
     assert "prompt_cache_key" in sent
-    outputs = [item["output"] for item in sent["input"] if "output" in item]
-    assert outputs == ["found it " * 300] * 3
+    assert all(isinstance(one["output"], str) for one in sent["input"] if "output" in one)
+
+
+async def test_instructions_stay_a_string() -> None:
+    """The API takes nothing else there; what stands first in the input is marked instead."""
+    below, tells = Below(), lever(OPENAI, "responses")
+    for number in range(3):
+        first = {"role": "developer", "content": "Be kind. " * 20}
+        items = [first, {"role": "user", "content": f"q{number}"}]
+        await tells(response(items, instructions=SYSTEM), below)
+    sent = below.bodies[-1]
+    assert sent["instructions"] == SYSTEM
+    assert "prompt_cache_breakpoint" in sent["input"][0]["content"][0]
+    assert sent["input"][1] == {"role": "user", "content": "q2"}
 
 
 async def test_tools_are_sent_by_name_only_when_that_is_asked_for() -> None:
