@@ -22,12 +22,6 @@ BOTH = ("slack", "webhook")
 
 
 @pytest.fixture
-def clock() -> FakeClock:
-    """Time that is set by hand."""
-    return FakeClock()
-
-
-@pytest.fixture
 def box(tmp_path: Path, clock: FakeClock) -> SqliteAlerts:
     """An outbox without a file yet."""
     return SqliteAlerts(tmp_path / "state" / "alerts.sqlite", clock)

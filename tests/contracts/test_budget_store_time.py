@@ -24,12 +24,6 @@ from tests.support.budget_stores import (
 from tests.support.core import FakeClock
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    """Time that moves by hand."""
-    return FakeClock()
-
-
 @pytest.fixture(params=ENGINES)
 async def store(
     request: pytest.FixtureRequest, clock: FakeClock, tmp_path: Path

@@ -30,12 +30,6 @@ def server() -> Iterator[RedisServer]:
         yield running
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    """The store's time."""
-    return FakeClock()
-
-
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     """Each engine in turn."""

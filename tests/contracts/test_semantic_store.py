@@ -36,12 +36,6 @@ S, T = b"scope-one", b"scope-two"
 BOOK = CacheScope("key:ana", "factual_qa")
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    """The store's time."""
-    return FakeClock()
-
-
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     """Each engine in turn."""

@@ -22,12 +22,6 @@ S = b"scope-one"
 POLICY = About("faq/returns", ("policy",), "gpt-4o")
 
 
-@pytest.fixture
-def clock() -> FakeClock:
-    """The store's time."""
-    return FakeClock()
-
-
 @pytest.fixture(params=ENGINES)
 def engine(request: pytest.FixtureRequest) -> str:
     """Each engine in turn."""

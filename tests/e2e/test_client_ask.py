@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,17 +14,10 @@ from click.testing import CliRunner
 from scrimp.cli.main import cli
 from scrimp.errors import InvalidRequest, UnknownModel, UpstreamError
 from scrimp.money import decimal_usd
-from tests.support.library import Library, library
+from tests.support.library import Library
 
 LONG_AGO = datetime(2025, 6, 1, tzinfo=UTC)
 USAGE = {"prompt_tokens": 1000, "completion_tokens": 500, "total_tokens": 1500}
-
-
-@pytest.fixture
-def lib() -> Iterator[Library]:
-    """Scrimp in this process, and a provider."""
-    with library() as both:
-        yield both
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini", "claude-haiku-4-5"])

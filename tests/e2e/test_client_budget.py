@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from decimal import Decimal
@@ -20,18 +19,11 @@ from scrimp.client.budget import Budget
 from scrimp.client.own_budgets import Given
 from scrimp.errors import BudgetExceeded
 from scrimp.money import decimal_usd
-from tests.support.library import Library, library, settings_for
+from tests.support.library import Library, settings_for
 from tests.support.stage import until
 
 MOST_TOKENS = 20
 DEAR = "What is the meaning of life, the universe and everything? Begin at the beginning."
-
-
-@pytest.fixture
-def lib() -> Iterator[Library]:
-    """Scrimp in this process, and a provider."""
-    with library() as both:
-        yield both
 
 
 @pytest.fixture

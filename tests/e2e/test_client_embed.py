@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
@@ -15,14 +14,7 @@ import scrimp
 from scrimp.client.vectors import Progress
 from scrimp.errors import BudgetExceeded, InvalidRequest, UnknownModel, UpstreamError
 from scrimp.money import decimal_usd
-from tests.support.library import Library, library
-
-
-@pytest.fixture
-def lib() -> Iterator[Library]:
-    """Scrimp in this process, and a provider."""
-    with library() as both:
-        yield both
+from tests.support.library import Library
 
 
 def texts(count: int) -> list[str]:

@@ -31,13 +31,6 @@ _TIMES = 5
 
 
 @pytest.fixture
-def lib() -> Iterator[Library]:
-    """Scrimp in this process, and a provider."""
-    with library() as both:
-        yield both
-
-
-@pytest.fixture
 def slow() -> Iterator[Library]:
     """A provider that speaks slowly enough to be interrupted."""
     with library(per_token_ms=10) as both:

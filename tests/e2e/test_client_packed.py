@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -11,7 +10,7 @@ import pytest
 import scrimp
 from scrimp.errors import BudgetExceeded, InvalidRequest
 from scrimp.money import decimal_usd
-from tests.support.library import Library, library
+from tests.support.library import Library
 
 LABELS = ("refund", "delivery", "password", "invoice", "warranty")
 RULES = (
@@ -20,13 +19,6 @@ RULES = (
 )
 QUESTIONS = [f"Message {number}: about the {LABELS[number % 5]}" for number in range(23)]
 ANSWERS = [LABELS[number % 5] for number in range(23)]
-
-
-@pytest.fixture
-def lib() -> Iterator[Library]:
-    """Scrimp in this process, and a provider."""
-    with library() as both:
-        yield both
 
 
 @pytest.mark.parametrize("model", ["gpt-4o-mini", "claude-haiku-4-5"])

@@ -16,13 +16,6 @@ from tests.support.library import Library, entries_of, library, settings_for
 
 
 @pytest.fixture
-def lib() -> Iterator[Library]:
-    """Scrimp in this process, and a provider."""
-    with library() as both:
-        yield both
-
-
-@pytest.fixture
 def slow() -> Iterator[Library]:
     """A provider that speaks slowly enough to be interrupted."""
     with library(per_token_ms=10) as both:

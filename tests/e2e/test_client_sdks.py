@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import anthropic
@@ -14,20 +13,13 @@ import pytest
 from pydantic import BaseModel
 
 from scrimp.money import decimal_usd
-from tests.support.library import Library, library
+from tests.support.library import Library
 from tests.support.stage import until
 
 MODEL = "gpt-4o-mini"
 CLAUDE = "claude-haiku-4-5"
 NO_CACHE = {"x-scrimp-cache": "no-store"}
 GENERATIONS = pytest.mark.parametrize("http", [httpx, httpx2], ids=["httpx", "httpx2"])
-
-
-@pytest.fixture
-def lib() -> Iterator[Library]:
-    """Scrimp in this process, and a provider."""
-    with library() as both:
-        yield both
 
 
 def gpt(lib: Library, **more: Any) -> openai.OpenAI:

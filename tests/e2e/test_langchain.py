@@ -22,7 +22,7 @@ from pydantic import SecretStr
 from scrimp.integrations.langchain import ScrimpCache, scrimp_callback
 from scrimp.money import decimal_usd
 from scrimp.simulator import Simulator
-from tests.support.library import Library, library
+from tests.support.library import Library
 from tests.support.redis_server import RedisServer
 
 ENGINES = ("memory", "file", "redis")
@@ -244,13 +244,6 @@ def test_blocks_in_blocks_count_each_run_once(sim: Simulator) -> None:
         step("again")
     assert outer.successful_requests == 2
     assert outer.total_nanousd == sim.bill.total_nanousd
-
-
-@pytest.fixture
-def lib() -> Iterator[Library]:
-    """Scrimp in this process, and a provider."""
-    with library() as both:
-        yield both
 
 
 async def test_runs_are_booked_in_the_ledger(lib: Library) -> None:

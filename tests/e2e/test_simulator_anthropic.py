@@ -21,13 +21,6 @@ LOOKUP: ToolParam = {
 
 
 @pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """A running simulator."""
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
 def client(sim: Simulator) -> Iterator[anthropic.Anthropic]:
     """A client that does not retry by itself."""
     with anthropic.Anthropic(base_url=sim.url, api_key="sk-x", max_retries=0) as made:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,13 +44,6 @@ class Arrived:
     headers_s: float
     first_s: float
     whole_s: float
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """A running simulator."""
-    with Simulator() as running:
-        yield running
 
 
 @pytest.fixture

@@ -20,13 +20,6 @@ CLAUDE: dict[str, Any] = {"model": "claude-haiku-4-5", "max_tokens": 200, "messa
 
 
 @pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """A running simulator."""
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
 def client(sim: Simulator) -> Iterator[openai.OpenAI]:
     """OpenAI's client."""
     with openai.OpenAI(base_url=sim.openai_url, api_key="sk-x", max_retries=0) as made:

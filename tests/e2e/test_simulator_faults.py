@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
@@ -39,13 +39,6 @@ PATHS = {
 BODIES = {"openai": OPENAI, "responses": RESPONSES, "anthropic": CLAUDE}
 VENDORS = pytest.mark.parametrize("vendor", list(PATHS))
 WAYS = pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """A running simulator."""
-    with Simulator() as running:
-        yield running
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,13 +18,6 @@ CHAT: dict[str, Any] = {
 CLAUDE: dict[str, Any] = {"model": "claude-haiku-4-5", "max_tokens": 100} | {
     "messages": CHAT["messages"]
 }
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """A running simulator."""
-    with Simulator() as running:
-        yield running
 
 
 def gpt(sim: Simulator, key: str = "a") -> openai.OpenAI:

@@ -24,13 +24,6 @@ PIXEL = (
 
 
 @pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """A running simulator."""
-    with Simulator() as running:
-        yield running
-
-
-@pytest.fixture
 def client(sim: Simulator) -> Iterator[openai.OpenAI]:
     """A client that does not retry by itself."""
     with openai.OpenAI(base_url=sim.openai_url, api_key="sk-x", max_retries=0) as made:

@@ -8,7 +8,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from fractions import Fraction
 
 import aiohttp
@@ -19,13 +19,6 @@ from scrimp.simulator import Simulator, run_simulator
 BODY = (
     b'{ "model":"gpt-4o",  "odd": [1.0, 1e3], "messages":[{"role":"user","content":"h\\u00e9"}] }'
 )
-
-
-@pytest.fixture
-def sim() -> Iterator[Simulator]:
-    """A running simulator."""
-    with Simulator() as running:
-        yield running
 
 
 @pytest.fixture

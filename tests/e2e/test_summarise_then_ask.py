@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,17 +14,10 @@ from scrimp.client import shared
 from scrimp.client.summarising import PIECE_CHARACTERS, pieces_of
 from scrimp.errors import InvalidRequest
 from scrimp.money import decimal_usd
-from tests.support.library import Library, entries_of, library
+from tests.support.library import Library, entries_of
 
 DOCUMENT = "\n\n".join(f"Paragraph {n} tells of ships and harbours. " * 12 for n in range(120))
 QUESTION = "How many ships are there?"
-
-
-@pytest.fixture
-def lib() -> Iterator[Library]:
-    """Scrimp in this process, and a provider."""
-    with library() as both:
-        yield both
 
 
 def asked(lib: Library) -> list[dict[str, Any]]:
