@@ -118,7 +118,7 @@ def levers_of(settings: Settings, means: Means) -> dict[str, Lever]:
             around=Around(means.parts.clock, means.priced, means.spawn),
             judging=means.judging,
         ),
-        packing(settings.pack, means, _payers(means)),
+        packing(settings.pack, means, _payers(means), cached),
         other.lever,
         prefixes,
         Retry(

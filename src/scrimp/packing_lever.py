@@ -56,9 +56,15 @@ class _Means(Protocol):
 
 
 def packing(
-    section: PackSection, means: _Means, budgets: Callable[[Call], Hashable]
+    section: PackSection,
+    means: _Means,
+    budgets: Callable[[Call], Hashable],
+    cached: Callable[[Call], bool],
 ) -> Pack | None:
-    """None where it is off. `budgets` gives what pays for a call."""
+    """None where it is off. `budgets` gives what pays for a call.
+
+    `cached` says whether the provider would read a call's instructions from its prefix cache.
+    """
     if not section.enabled:
         return None
     bounds = Bounds(section.max_input_bytes, section.max_output_tokens)
@@ -71,7 +77,7 @@ def packing(
             clock=parts.clock,
             encoder=parts.encoder,
             pricer=means.priced,
-            prices=_prices(means.book, means.names),
+            prices=_prices(means.book, means.names, cached),
             dialects=DIALECTS,
             new_word=_new_word,
             new_id=lambda: str(uuid_utils.uuid7()),
@@ -95,7 +101,7 @@ def _new_word() -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(_LETTERS_OF_A_MARK))
 
 
-def _prices(book: PriceBook, names: Mapping[str, str]) -> Prices:
+def _prices(book: PriceBook, names: Mapping[str, str], cached: Callable[[Call], bool]) -> Prices:
     def prices(call: Call, rules_tokens: int) -> PackPrices | None:
         rates = rates_of(call, book, names)
         if rates is None:
@@ -104,13 +110,8 @@ def _prices(book: PriceBook, names: Mapping[str, str]) -> Prices:
         if fresh is None or out is None:
             return None
         into, rules = rate_at(fresh, rules_tokens), None
-        if read is not None and rules_tokens >= _CACHED_FROM_TOKENS and _is_cached(call):
+        if read is not None and rules_tokens >= _CACHED_FROM_TOKENS and cached(call):
             rules = rate_at(read, rules_tokens)
         return PackPrices(into, rate_at(out, rules_tokens), into if rules is None else rules)
 
     return prices
-
-
-def _is_cached(call: Call) -> bool:
-    """OpenAI caches by itself, Anthropic what a call marks."""
-    return call.target.dialect != "anthropic.messages" or b"cache_control" in call.request.body
