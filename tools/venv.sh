@@ -46,6 +46,8 @@ echo "scrimp: installing $count packages into .venv (about a minute the first ti
     stop "installing failed (pip's own words are above); run the same command again to go on"
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . ||
     stop "installing Scrimp itself failed (pip's own words are above)"
+.venv/bin/python -m compileall -q src ||  # as pip does with what it copies: the first start is quick, too
+    stop "compiling Scrimp failed (Python's own words are above)"
 for lock in "$@"; do
     touch ".venv/.installed-$lock"
 done
