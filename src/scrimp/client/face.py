@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from scrimp.app import open_app
 from scrimp.by_meaning import JudgeFunction
-from scrimp.calls import Caller, Cost
+from scrimp.calls import Caller
 from scrimp.client.allowed import Remaining
 from scrimp.client.asking import Answer, AskOptions, Question, ask, question_of
 from scrimp.client.deferring_face import DeferFace
@@ -56,7 +56,7 @@ from scrimp.ledger.report import By, ReportRow
 from scrimp.notices import OnAlert
 from scrimp.pipeline.checking import CheckFunction
 from scrimp.ports import Count
-from scrimp.prices.quote import Estimate
+from scrimp.prices.quote import Bill, Estimate
 from scrimp.settings import Loaded, Settings, complete, load, read
 from scrimp.shell.recording import Recorded, Told
 from scrimp.shell.secret import tenant_secret
@@ -194,7 +194,7 @@ class Scrimp(EmbedFace, PackFace, DeferFace, Maps):
         at: datetime | None = None,
         *,
         service_tier: str = "",
-    ) -> Cost:
+    ) -> Bill:
         """What usage costs, as `scrimp.price`, at the prices of the settings. Books nothing."""
         return self._quotes.price(usage, model, provider, at, service_tier)
 

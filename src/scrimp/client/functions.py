@@ -16,11 +16,10 @@ import msgspec
 
 from scrimp.app import open_encoder
 from scrimp.billing import book_of
-from scrimp.calls import Cost
 from scrimp.errors import InvalidRequest
 from scrimp.ports import Count
 from scrimp.prices.book import load_book
-from scrimp.prices.quote import Estimate
+from scrimp.prices.quote import Bill, Estimate
 from scrimp.settings import Settings
 from scrimp.shell.quoting import Hints, Quoter, usage_from
 
@@ -78,12 +77,12 @@ class Quotes:
 
     def price(
         self, usage: object, model: str, provider: str, at: datetime | None, service_tier: str
-    ) -> Cost:
+    ) -> Bill:
         """As `scrimp.price`."""
         if at is None:
             at = datetime.now(UTC)
-        read = usage_from(usage, provider)
-        return self._quoter.price(read, model, provider, at, service_tier)
+        read, tier = usage_from(usage, provider)
+        return self._quoter.price(read, model, provider, at, service_tier or tier)
 
 
 def count(text: str, model: str) -> Count:
@@ -113,12 +112,13 @@ def price(
     at: datetime | None = None,
     *,
     service_tier: str = "",
-) -> Cost:
+) -> Bill:
     """What usage costs at an aware time (now): line items and total in nano-dollars, with source.
 
     `usage` is a `scrimp.calls.Usage`, an SDK's usage object or a mapping in the provider's own
-    shape. Without a `provider` the one that is known for the model is taken. Raises PriceUnknown
-    for a model without a price and for a usage that cannot be read: never $0.
+    shape. Without a `provider` the one that is known for the model is taken, without a
+    `service_tier` what the usage tells of it. Raises PriceUnknown for a model without a price and
+    for a usage that cannot be read: never $0.
     """
     return _shipped().price(usage, model, provider, at, service_tier)
 

@@ -12,8 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from scrimp.calls import COUNTERS, Attempt, Caller, Cost, Target, Task, TraceLine, Usage
-from scrimp.dialects import anthropic_usage, openai_responses_usage, openai_usage
 from scrimp.dialects.counts import MAX_COUNT
+from scrimp.dialects.usage_shapes import read_usage
 from scrimp.errors import InvalidRequest
 from scrimp.ports import Entry
 
@@ -22,7 +22,8 @@ RECORDED = "recorded"
 
 _SHAPES = (
     "prompt_tokens and completion_tokens (OpenAI chat), input_tokens and output_tokens (OpenAI "
-    f"responses, Anthropic), or Scrimp's own: {', '.join(COUNTERS)}"
+    "responses, Anthropic), promptTokenCount (Gemini), inputTokens (Bedrock), or Scrimp's own: "
+    f"{', '.join(COUNTERS)}"
 )
 _OLDEST = datetime(2015, 1, 1, tzinfo=UTC)
 _AHEAD = timedelta(minutes=5)
@@ -45,21 +46,23 @@ class Made:
 
 def usage_of(given: Mapping[str, Any]) -> Usage:
     """Usage in a provider's own shape, or by the names of our buckets. Raises InvalidRequest."""
+    return usage_and_tier(given)[0]
+
+
+def usage_and_tier(given: Mapping[str, Any]) -> tuple[Usage, str]:
+    """The same, and the service tier that some providers tell inside their usage (else empty)."""
     _check_counts(given, "usage")
     if given and set(given) <= set(COUNTERS):
         counts: dict[str, Any] = {name: value or 0 for name, value in given.items()}
-        return Usage(**counts)
-    usage: Usage | None
+        return Usage(**counts), ""
+    whole = dict(given)
     if "prompt_tokens" in given or "completion_tokens" in given:
-        usage = openai_usage.read_usage({"prompt_tokens": 0, "completion_tokens": 0, **given})
-    elif "input_tokens_details" in given or "total_tokens" in given:
-        usage = openai_responses_usage.read_usage(dict(given))
-    else:
-        usage = anthropic_usage.read_usage(dict(given))
-    if usage is None:
+        whole = {"prompt_tokens": 0, "completion_tokens": 0, **given}
+    told = read_usage(whole)
+    if told.usage is None:
         shown = ", ".join(sorted(map(str, given)))[:200] or "nothing"
         raise InvalidRequest(f"'usage' holds {shown}: no usage that is known (give {_SHAPES})")
-    return usage
+    return told.usage, told.service_tier
 
 
 def _check_counts(given: Mapping[str, Any], where: str) -> None:

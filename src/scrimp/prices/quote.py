@@ -1,4 +1,4 @@
-"""What a call will cost, before it is sent: expected, at least, at most. Pure.
+"""What a call will cost, before it is sent: expected, at least, at most; and what one cost. Pure.
 
 How much a model will write is not known before it has written. What is expected unless somebody
 knows better is the share of output that a forecast takes too (two tokens for three of the input),
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from scrimp.calls import Line
+from scrimp.calls import CostBasis, Line
 from scrimp.errors import PriceUnknown
 from scrimp.money import decimal_usd, line_nanousd
 from scrimp.ports import Count
@@ -64,6 +64,28 @@ class Estimate:
     def upper(self) -> Decimal:
         """At most, in exact US dollars."""
         return Decimal(decimal_usd(self.upper_nanousd))
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """What usage cost, in nano-dollars: the sum of its lines, each rounded up once.
+
+    `basis` says how that is known: `usage` (priced from it), `reported` (the provider's own
+    figure), `assumed` (at the price stated for models without one). `source` says who told the
+    rates of all lines. `suspect` holds both numbers when the usage does not add up.
+    """
+
+    nanousd: int
+    lines: tuple[Line, ...]
+    basis: CostBasis
+    price_version: str
+    source: str
+    suspect: str = ""
+
+    @property
+    def cost(self) -> Decimal:
+        """In exact US dollars."""
+        return Decimal(decimal_usd(self.nanousd))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import msgspec
 
 from scrimp.billing import places_of, price_names, pricer, sold_as, trusts_of
-from scrimp.calls import COUNTERS, Cost, Line, Request, Target, Usage
+from scrimp.calls import COUNTERS, Line, Request, Target, Usage
 from scrimp.dialects import DIALECTS
 from scrimp.dialects.counts import MAX_COUNT
 from scrimp.dialects.detect import dialect_of
@@ -26,7 +26,8 @@ from scrimp.money import decimal_usd
 from scrimp.ports import Count
 from scrimp.prices.book import PriceBook
 from scrimp.prices.bound import ask_of
-from scrimp.prices.quote import Estimate, Seller, estimate
+from scrimp.prices.pricing import resolve
+from scrimp.prices.quote import Bill, Estimate, Seller, estimate
 from scrimp.served import targets_of
 from scrimp.settings import Settings
 from scrimp.translation.translator import respoken
@@ -110,11 +111,25 @@ class Quoter:
 
     def price(
         self, usage: Usage, model: str, provider: str, at: datetime, service_tier: str = ""
-    ) -> Cost:
-        """What usage costs. Raises PriceUnknown."""
-        target, name, seller = self._sold(model, "openai.chat", provider)
+    ) -> Bill:
+        """What usage costs at an aware time. Raises PriceUnknown, InvalidRequest."""
+        at = _aware(at, at)
+        try:
+            target, name, seller = self._sold(model, "openai.chat", provider)
+        except PriceUnknown:
+            if usage.terms is None or usage.terms.reported_nanousd is None:
+                raise
+            target, name, seller = provider, model, provider  # whoever may tell a cost needs no row
         known = target if target in self._names else seller
-        return self._priced(usage, Target(known, name, ""), at, service_tier)
+        cost = self._priced(usage, Target(known, name, ""), at, service_tier)
+        if cost.nanousd is None:  # a price that is not known raises; no other cost is without one
+            raise PriceUnknown(f"what model {name!r} cost is unknown")
+        source = f"told by {known} in the usage"
+        if cost.basis != "reported":
+            sold_by = self._names.get(known, known)
+            rates = resolve(name, sold_by, at, book=self._book, service_tier=service_tier)
+            source = rates.source
+        return Bill(cost.nanousd, cost.lines, cost.basis, cost.price_version, source, usage.suspect)
 
     def _sold(self, model: str, dialect: str, provider: str) -> tuple[str, str, str]:
         """Provider of the settings, model id, provider of the price book. Raises PriceUnknown."""
@@ -130,21 +145,24 @@ class Quoter:
         return provider, name, seller
 
 
-def usage_from(given: object, provider: str) -> Usage:
-    """Usage by our names, or in a provider's own shape. Raises PriceUnknown, never guesses."""
+def usage_from(given: object, provider: str) -> tuple[Usage, str]:
+    """Usage by our names or in a provider's own shape, and the service tier that is told in it.
+
+    Raises PriceUnknown, never guesses.
+    """
     if isinstance(given, Usage):
-        return given
+        return given, ""
     told = _mapping(given)
     if told and set(told) <= set(COUNTERS):
         try:
-            return usage_of(told)
+            return usage_of(told), ""
         except InvalidRequest as error:
             raise PriceUnknown(str(error)) from None
-    usage = read_usage(told, provider=provider).usage if told else None
-    if usage is None:
+    read = read_usage(told, provider=provider)
+    if read.usage is None:
         shown = ", ".join(sorted(map(str, told)))[:200] if told else f"a {type(given).__name__}"
         raise PriceUnknown(f"the usage cannot be read ({shown}): what it costs is unknown")
-    return usage
+    return read.usage, read.service_tier
 
 
 def _mapping(given: object) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from scrimp.ledger.recorded import (
     check_tags,
     check_time,
     entry_of,
-    usage_of,
+    usage_and_tier,
 )
 from scrimp.money import decimal_usd
 from scrimp.ports import Entry
@@ -87,12 +87,13 @@ class Recorder:
         """Raises InvalidRequest, and StoreError when an id cannot be looked up."""
         app = self._app
         now = app.clock.now()
+        usage, tier = usage_and_tier(told.usage)
         made = Made(
             model=check_label("model", told.model),
-            usage=usage_of(told.usage),
+            usage=usage,
             at=now if told.at is None else check_time(told.at, now),
             provider=check_label("provider", told.provider),
-            service_tier=check_label("service_tier", told.service_tier),
+            service_tier=check_label("service_tier", told.service_tier or tier),
             latency_ms=told.latency_ms,
             stream=told.stream,
         )

@@ -130,6 +130,45 @@ def test_usage_in_any_shape_is_priced(
     assert cost.price_version
 
 
+def test_a_bill_says_who_told_its_rates_and_what_does_not_add_up() -> None:
+    """A page of the provider, that of a row of ours, or a call; a doubt by both its numbers."""
+    bill = scrimp.price({"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 5}, "gpt-4o")
+    assert "developers.openai.com" in bill.source
+    assert "5 tokens reported" in bill.suspect
+    assert bill.cost == Decimal("0.0000125")
+    usage = {"prompt_tokens": 1000, "completion_tokens": 100, "total_tokens": 1100}
+    peak = scrimp.price(usage, "deepseek-v4-pro", "deepseek", AT.replace(hour=2))
+    assert (peak.nanousd, peak.suspect) == (1_716_000, "")
+    assert "api-docs.deepseek.com" in peak.source
+    told = scrimp.price({**usage, "cost": 0.25}, "any/model", "openrouter", AT)
+    assert (told.nanousd, told.basis, told.source) == (
+        250_000_000,
+        "reported",
+        "told by openrouter in the usage",
+    )
+    with pytest.raises(PriceUnknown, match="any/model"):  # nobody believes others
+        scrimp.price({**usage, "cost": 0.25}, "any/model", "groq", AT)
+
+
+def test_the_tier_that_a_usage_tells_prices_it() -> None:
+    """Anthropic says it there; who names one beside the usage knows better."""
+    usage = {"input_tokens": 1000, "output_tokens": 100, "cache_read_input_tokens": 0}
+    standard = scrimp.price(usage, "claude-opus-4-8", at=AT).nanousd
+    batch = scrimp.price({**usage, "service_tier": "batch"}, "claude-opus-4-8", at=AT)
+    assert batch.nanousd * 2 == standard
+    named = scrimp.price(
+        {**usage, "service_tier": "batch"}, "claude-opus-4-8", at=AT, service_tier="standard"
+    )
+    assert named.nanousd == standard
+
+
+def test_a_price_wants_a_time_with_a_zone() -> None:
+    """Prices change by the hour; a clock on no wall is none. Said each time, and not only once."""
+    for _ in range(2):
+        with pytest.raises(InvalidRequest, match="without a zone"):
+            scrimp.price({"input_tokens": 1}, "gpt-4o", "openai", AT.replace(tzinfo=None))
+
+
 @pytest.mark.parametrize(
     ("usage", "words"),
     [

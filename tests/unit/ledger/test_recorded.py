@@ -9,7 +9,7 @@ import pytest
 
 from scrimp.calls import Usage
 from scrimp.errors import InvalidRequest
-from scrimp.ledger.recorded import check_tags, check_time, usage_of
+from scrimp.ledger.recorded import check_tags, check_time, usage_and_tier, usage_of
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SHAPES: tuple[tuple[dict[str, Any], Usage], ...] = (
@@ -55,13 +55,39 @@ SHAPES: tuple[tuple[dict[str, Any], Usage], ...] = (
             cache_write_1h_tokens=2,
         ),
     ),
+    (
+        {
+            "promptTokenCount": 10,
+            "cachedContentTokenCount": 4,
+            "candidatesTokenCount": 7,
+            "thoughtsTokenCount": 2,
+            "totalTokenCount": 19,
+        },
+        Usage(input_tokens=6, cache_read_tokens=4, output_tokens=7, reasoning_tokens=2),
+    ),
+    (
+        {"inputTokens": 6, "cacheReadInputTokens": 4, "outputTokens": 7, "totalTokens": 17},
+        Usage(input_tokens=6, cache_read_tokens=4, output_tokens=7),
+    ),
+    (
+        {"prompt_tokens": 10, "prompt_cache_hit_tokens": 4, "completion_tokens": 7},
+        Usage(input_tokens=6, cache_read_tokens=4, output_tokens=7),
+    ),
 )
 
 
 @pytest.mark.parametrize(("given", "usage"), SHAPES)
 def test_a_known_shape_is_read(given: dict[str, Any], usage: Usage) -> None:
-    """Chat, embeddings, responses, messages, and our own names."""
+    """Chat, embeddings, responses, messages, Gemini, Bedrock, DeepSeek, and our own names."""
     assert usage_of(given) == usage
+
+
+def test_the_tier_inside_a_usage_is_told() -> None:
+    """Anthropic says it there; a batch is not booked at the full price."""
+    counts = {"input_tokens": 1, "output_tokens": 1, "cache_read_input_tokens": 0}
+    assert usage_and_tier({**counts, "service_tier": "batch"})[1] == "batch"
+    assert usage_and_tier({**counts, "speed": "fast"})[1] == "fast"
+    assert usage_and_tier(counts)[1] == ""
 
 
 @pytest.mark.parametrize(
