@@ -35,8 +35,8 @@ class Job(Value, frozen=True):
     """One call that waits, as its own client may see it.
 
     `lane` is what calls of one batch have in common. `ref` is the client's own name for it.
-    `tries` counts batches that brought no answer. Costs are None until they are booked, `told_at`
-    until a webhook took the news.
+    `tries` counts batches that brought no answer. Costs are None until it is `booked`, and where
+    nobody knows them; `told_at` is until a webhook took the news.
     """
 
     id: str
@@ -59,6 +59,7 @@ class Job(Value, frozen=True):
     cost_nanousd: int | None = None
     saved_nanousd: int | None = None
     told_at: datetime | None = None
+    booked: bool = False
 
 
 class Deferred(Value, frozen=True):
@@ -214,6 +215,10 @@ class JobDesk(Protocol):
 
     def find(self, job_id: str, tenant: str | None) -> Job | None:
         """One job; None, too, where it is another tenant's. Tenant None is the operator."""
+        ...
+
+    def named(self, tenant: str, refs: Sequence[str]) -> Sequence[Job]:
+        """The jobs of a tenant with these names of its own; of a name without one there is none."""
         ...
 
     def outcome(self, job_id: str) -> Outcome | None:

@@ -12,7 +12,8 @@ class Wait(Value, frozen=True):
 
     `ref` is the client's own name for the call: asked again by it, it is the same job. `provider`,
     `model` and `body` are where it was headed, and what it said, before any lever changed it.
-    `tell` is who is told when the answer is here: an address, `jobs.AS_SET`, or nobody.
+    `tell` is who is told when the answer is here: an address, `jobs.AS_SET`, or nobody. `only`: a
+    job or nothing; a call that cannot wait is refused, and never made at its plain price.
     """
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"body", "ref", "tell"})
@@ -23,6 +24,7 @@ class Wait(Value, frozen=True):
     model: str = ""
     body: bytes = b""
     tell: str = ""
+    only: bool = False
 
 
 NO_WAIT = Wait()

@@ -96,6 +96,30 @@ def test_a_name_of_the_clients_own_is_one_job(store: JobFile) -> None:
     assert [one.id for one in kept] == [first.id, third.id]
 
 
+def test_jobs_are_found_by_their_names(store: JobFile) -> None:
+    """As many as there are, of one tenant, however many are asked for; no name is nobody's."""
+    assert list(store.desk.named("key:k", ["r1"])) == []
+    jobs = [job_at(store.clock, n, ref=f"r{n}" if n % 2 else "") for n in range(1, 1300)]
+    other = job_at(store.clock, 1300, ref="r1", tenant="key:other")
+    store.desk.put([(job, deferred()) for job in (*jobs, other)])
+    found = store.desk.named("key:k", ["", "nobody", *(f"r{n}" for n in range(1, 1300))])
+    assert sorted(one.id for one in found) == [job.id for job in jobs if job.ref]
+    assert [one.id for one in store.desk.named("key:other", ["r1", "r3"])] == [other.id]
+
+
+def test_a_job_says_when_it_is_booked(store: JobFile) -> None:
+    """Its cost is known then, or never will be."""
+    (job_id,) = fill(store, 1)
+    store.work.finish([(job_id, answered(store.clock))])
+    found = store.desk.find(job_id, None)
+    assert found is not None
+    assert not found.booked
+    store.work.booked([Booking(job_id, None, None)])
+    found = store.desk.find(job_id, None)
+    assert found is not None
+    assert (found.booked, found.cost_nanousd) == (True, None)
+
+
 @pytest.mark.parametrize(
     ("age_s", "more", "batches"),
     [

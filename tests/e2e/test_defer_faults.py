@@ -96,6 +96,17 @@ def test_what_two_batches_did_not_answer_is_asked_alone() -> None:
         assert {one.saved for one in stage.gateway.entries()} == {()}
 
 
+def test_who_names_no_version_of_anthropics_is_answered_alone_too() -> None:
+    """As in a batch, which is sent with one."""
+    with deferring() as stage:
+        stage.sim.fault("item-errors=1:path=/v1/messages/batches")
+        body = {"model": "claude-haiku-4-5", "max_tokens": 50, "messages": asked()}
+        status, told = fetch(stage, "/v1/messages", body=body, headers=WAIT)
+        assert status == 202
+        settled(stage, [told["id"]])
+        assert [row.batch for row in stage.sim.bill.rows] == [""]
+
+
 def test_a_batch_that_takes_too_long_is_recalled() -> None:
     """What it has done by then is kept, the rest is asked alone in time."""
     fast = FAST.replace("alone_s = 0", "alone_s = 86394").replace("gather_s = 0.05", "gather_s = 2")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -65,19 +65,27 @@ def put_off(client: openai.OpenAI, text: str = "How do I reset it?", **more: Any
 
 
 def fetch(
-    stage: Stage, path: str, *, key: str = "k", method: str = "GET", body: Any = None
+    stage: Stage,
+    path: str,
+    *,
+    key: str = "k",
+    method: str = "GET",
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[int, Any]:
     """Status and JSON of one of the gateway's own paths; with a body by POST."""
-    headers = {"authorization": f"Bearer {key}"} if key else {}
+    sent = dict(headers or {})
+    if key:
+        sent["authorization"] = f"Bearer {key}"
     data = None
     if body is not None:
-        headers["content-type"], data, method = (
+        sent["content-type"], data, method = (
             "application/json",
             json.dumps(body).encode(),
             "POST",
         )
     request = urllib.request.Request(  # noqa: S310 (the gateway under test)
-        f"{stage.url}{path}", data=data, method=method, headers=headers
+        f"{stage.url}{path}", data=data, method=method, headers=sent
     )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 (the same)

@@ -195,7 +195,9 @@ def measured(items: int, kills: int, folder: Path) -> dict[str, Any]:
 def report(tally: Tally, jobs: Jobs, sim: Simulator) -> dict[str, Any]:
     """Lost and doubled, by the provider's bill and the clients' jobs."""
     names = set(tally.jobs.values())
-    states = Counter(found.state for found in found_of(jobs, names))
+    ends = list(found_of(jobs, names))
+    states = Counter(found.state for found in ends)
+    failures = Counter(f"{found.why}: {found.error}" for found in ends if found.state == "failed")
     live = Counter(row.client_id.removeprefix("scrimp-") for row in sim.bill.rows if row.batch)
     return {
         "items": tally.items,
@@ -203,6 +205,7 @@ def report(tally: Tally, jobs: Jobs, sim: Simulator) -> dict[str, Any]:
         "seconds": round(tally.seconds, 1),
         "jobs": len(names),
         "states": dict(states),
+        "failures": dict(failures),
         "lost": tally.items - states["done"],
         "paid_in_batches": sum(live.values()),
         "asked_alone": sum(not row.batch for row in sim.bill.rows),

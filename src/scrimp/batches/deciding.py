@@ -27,6 +27,16 @@ _PATHS = {
     "openai.embeddings": "/v1/embeddings",
     "anthropic.messages": "/v1/messages",
 }
+_WORDS = {
+    "streams": "it asks for a stream",
+    "own_credential": "it brings a key of its own, which is never written down",
+    "own_purse": "a budget of a program pays for it",
+    "only_remembered": "it asks for remembered answers only",
+    "stateful": "it depends on state at the provider",
+    "own_tier": "it names a service tier itself",
+    "provider_tools": "it uses tools that the provider runs",
+}
+"""What `why_live` says, for people."""
 
 
 def why_live(call: Call) -> str:
@@ -65,10 +75,31 @@ def lane_of(call: Call) -> Lane:
 
 
 def _lane_headers(headers: Headers, dialect: str) -> Headers:
-    kept = sorted((name, value) for name, value in headers if name in _LANE_HEADERS)
-    if dialect == "anthropic.messages" and all(name != "anthropic-version" for name, _ in kept):
-        kept.append(("anthropic-version", _DEFAULT_VERSION))
-    return tuple(kept)
+    whole = with_version(headers, dialect)
+    return tuple(sorted((name, value) for name, value in whole if name in _LANE_HEADERS))
+
+
+def with_version(headers: Headers, dialect: str) -> Headers:
+    """The headers of a call, with the version that Anthropic asks for where its client named none.
+
+    A batch has it from us; a call that no batch answered, and that is asked by itself, must, too.
+    """
+    if dialect != "anthropic.messages" or any(name == "anthropic-version" for name, _ in headers):
+        return headers
+    return (*headers, ("anthropic-version", _DEFAULT_VERSION))
+
+
+def refusal(call: Call, why: str, least_s: int) -> str:
+    """Why a call is refused that is to wait or not to be made; batches begin at `least_s`."""
+    target = call.target
+    match why:
+        case "too_soon":
+            told = f"it may wait {call.wait.seconds} s, and batches begin at {least_s} s"
+        case "no_tier":
+            told = f"{target.provider} has no batches, known to be cheaper, for {target.model}"
+        case _:
+            told = _WORDS.get(why, "it is none that waits")
+    return f"this call cannot wait for a batch: {told} ({why}); nothing was asked"
 
 
 Next = Literal["waiting", "single", "expired"]

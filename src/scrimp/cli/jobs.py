@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from scrimp.cli.jobs_collect import collect_command
+from scrimp.cli.jobs_submit import submit_command
 from scrimp.cli.options import config_option, examples, json_option, load_settings
 
 if TYPE_CHECKING:
@@ -18,15 +20,27 @@ _STYLES = {"done": "green", "failed": "bold red", "cancelled": "dim"}
 
 @click.group(
     name="jobs",
-    short_help="Calls that wait: list, show, call off.",
-    epilog=examples("scrimp jobs list", "scrimp jobs show ID --json", "scrimp jobs cancel ID"),
+    short_help="Calls that wait: hand files in, fetch answers.",
+    epilog=examples(
+        "scrimp jobs submit calls.jsonl",
+        "scrimp jobs collect calls.jsonl -o answers.jsonl",
+        "scrimp jobs list",
+        "scrimp jobs show ID --json",
+        "scrimp jobs cancel ID",
+    ),
 )
 def jobs_command() -> None:
-    """Look at calls that were put off ([defer] in scrimp.toml), of all keys.
+    """Calls that may wait for the providers' batches, at half the price.
 
-    They are read from the file that the gateways of this machine share; answers are fetched by
-    the key that asked (GET /v1/scrimp/jobs/ID/answer), and never shown here.
+    `submit` hands the calls of a file in, `collect` writes their answers. The others look at all
+    calls that were put off ([defer] in scrimp.toml), of all keys, in the file that the gateways of
+    this machine share; answers to a key's own calls are fetched by that key (GET
+    /v1/scrimp/jobs/ID/answer), and never shown here.
     """
+
+
+jobs_command.add_command(submit_command)
+jobs_command.add_command(collect_command)
 
 
 @jobs_command.command(name="list", short_help="Show jobs, the newest first.")

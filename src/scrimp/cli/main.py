@@ -38,7 +38,7 @@ COMMANDS: dict[str, Lazy] = {
     "budget": Lazy("scrimp.cli.budget:budget_command", "Set, show, reset and delete budgets."),
     "tier": Lazy("scrimp.cli.tier:tier_command", "Set tiers, and put scopes into them."),
     "audit": Lazy("scrimp.cli.audit:audit_command", "Show who changed keys, budgets and tiers."),
-    "jobs": Lazy("scrimp.cli.jobs:jobs_command", "Calls that wait: list, show, call off."),
+    "jobs": Lazy("scrimp.cli.jobs:jobs_command", "Calls that wait: hand files in, fetch answers."),
     "alerts": Lazy("scrimp.cli.alerts:alerts_command", "Send a test alert, list recent ones."),
     "report": Lazy("scrimp.cli.report:report_command", "Show what calls cost, and what was saved."),
     "outputs": Lazy("scrimp.cli.outputs:outputs_command", "Show how long answers are."),

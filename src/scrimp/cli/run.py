@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
+from scrimp.cli.agreeing import dollars
 from scrimp.cli.first_error import first_error
 from scrimp.cli.options import config_option, examples, json_option, load_settings
 from scrimp.cli.run_options import RunOptions
@@ -18,17 +19,6 @@ if TYPE_CHECKING:
     from scrimp.settings import Loaded
 
 _INTERRUPTED = 130
-
-
-def _dollars(_ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    from scrimp.money import parse_usd
-
-    if value is not None:
-        try:
-            parse_usd(value)
-        except ValueError as error:
-            raise click.BadParameter(str(error), param=param) from error
-    return value
 
 
 @click.command(
@@ -46,14 +36,14 @@ def _dollars(_ctx: click.Context, param: click.Parameter, value: str | None) -> 
 @click.option("--model", default="", help="For lines that name none.")
 @click.option("--column", default="prompt", show_default=True, help="Where a line has its prompt.")
 @click.option(
-    "--budget", metavar="USD", callback=_dollars, help="All runs with this OUT spend no more."
+    "--budget", metavar="USD", callback=dollars, help="All runs with this OUT spend no more."
 )
 @click.option(
     "--ask-above",
     metavar="USD",
     default="1.00",
     show_default=True,
-    callback=_dollars,
+    callback=dollars,
     help="Ask before a run that may cost more.",
 )
 @click.option("--estimate", is_flag=True, help="Only say what it would cost.")

@@ -48,15 +48,16 @@ class Forecast:
 
 
 class Estimator:
-    """Counts and prices calls as they come."""
+    """Counts and prices calls as they come, at the prices of a `tier` where one is said."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tier: str = "") -> None:
         from scrimp.app import open_encoder
         from scrimp.billing import book_of
         from scrimp.shell.quoting import Quoter
 
         self._quoter: Quoter = Quoter(settings, book_of(settings))
         self._encoder: NowEncoder = open_encoder(settings)
+        self._tier = tier
         self._samples: dict[str, _Sample] = {}
         self._dice = random.Random(_SEED)  # noqa: S311 (no secret)
 
@@ -105,7 +106,7 @@ class Estimator:
     def _numbers(self, item: Item) -> tuple[int, int, int, int]:
         from scrimp.shell.quoting import Hints
 
-        hints = Hints(dialect=item.dialect)
+        hints = Hints(dialect=item.dialect, service_tier=self._tier)
         prepared = self._quoter.prepare(item.body, hints, datetime.now(UTC))
         seller, fields = prepared.seller, prepared.request.fields
         inputs = self._encoder.request_now(seller.model, fields, seller.dialect)

@@ -28,6 +28,9 @@ _FOR_GOOD = (b"insufficient_quota", b"budget_exceeded")
 _OF_ALL = (401, 403, 404)
 _ANSWER_S = 1800.0
 _SAID_BYTES = 2000
+NO_LABELS: Mapping[bytes, bytes] = {}
+Said = tuple[int, Headers, bytes]
+"""Status, headers and body of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +48,7 @@ class Remote:
         mark = f"{item.line}-{self.clock.monotonic():.6f}"
         self.book.begun(item, mark)
         try:
-            status, headers, body = await self._post(item)
+            status, headers, body = await self.post(item)
         except (aiohttp.ClientError, TimeoutError, ValueError) as error:
             why = f"the gateway at {self.url} does not answer ({type(error).__name__})"
             unsent = isinstance(error, aiohttp.ClientConnectorError)
@@ -57,12 +60,11 @@ class Remote:
             self.book.put_off(item, mark, None)
         return turn
 
-    async def _post(self, item: Item) -> tuple[int, Headers, bytes]:
-        headers = {
-            name.decode(): value.decode() for name, value in call_headers(item, self.labels).items()
-        }
-        if key := os.environ.get(KEY_ENV):
-            headers["authorization"] = f"Bearer {key}"
+    async def post(self, item: Item, more: Mapping[bytes, bytes] = NO_LABELS) -> Said:
+        """Send a call once. Raises what aiohttp does, and TimeoutError."""
+        labels = call_headers(item, {**self.labels, **more})
+        headers = {name.decode(): value.decode() for name, value in labels.items()}
+        headers |= key_headers()
         async with self.session.post(
             self.url + item.path, data=item.body, headers=headers, allow_redirects=False
         ) as answer:
@@ -70,10 +72,14 @@ class Remote:
             return answer.status, told, await answer.read()
 
     def _turn(self, item: Item, status: int, headers: Headers, body: bytes) -> Turn[Result]:
-        said, now = dict(headers), self.clock.now()
-        room = room_in(headers, now)
         if status == 200:
             return self._answered(item, headers, body)
+        return self.refused(status, headers, body)
+
+    def refused(self, status: int, headers: Headers, body: bytes) -> Turn[Result]:
+        """What a status other than 200 says."""
+        said, now = dict(headers), self.clock.now()
+        room = room_in(headers, now)
         words = body[:_SAID_BYTES].decode("utf-8", "replace").strip()
         why = f"the gateway answered {status}: {words}"
         if "x-scrimp-budget" in said:
@@ -125,6 +131,12 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
         connector=aiohttp.TCPConnector(limit=0), timeout=limits
     ) as one:
         yield one
+
+
+def key_headers() -> dict[str, str]:
+    """What the gateway knows its client by."""
+    key = os.environ.get(KEY_ENV)
+    return {"authorization": f"Bearer {key}"} if key else {}
 
 
 def root_of(url: str) -> str:

@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
-from scrimp.cli.run_cost import Estimator, Forecast
+from scrimp.cli.run_cost import Forecast
 from scrimp.cli.run_file import ANSWERED, FAILED, NOTHING, Kept, short
 from scrimp.cli.run_words import shown
 from scrimp.errors import InvalidRequest, Rejected
@@ -91,6 +91,18 @@ class Scan:
         return line < len(self.wanted) and self.wanted[line] != SKIP
 
 
+class Estimates(Protocol):
+    """What calls may cost, as they come."""
+
+    def add(self, item: Item) -> None:
+        """One more."""
+        ...
+
+    def forecast(self, to_ask: int) -> Forecast:
+        """Of so many calls, of those that were added."""
+        ...
+
+
 class Scanner:
     """Reads the file. `check` raises Rejected for a call that cannot be made.
 
@@ -101,7 +113,7 @@ class Scanner:
         self,
         source: Source,
         kept: Kept | None,
-        estimator: Estimator,
+        estimator: Estimates,
         check: Callable[[Item], None],
         tell: Callable[[int], None],
     ) -> None:

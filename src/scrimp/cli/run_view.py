@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scrimp.cli.console import note, say, short_path
+from scrimp.cli.progress import bar
 from scrimp.cli.run_words import shown
 from scrimp.money import decimal_usd, format_usd
 
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from scrimp.client.lanes import Unasked
     from scrimp.many.results import Result
 
-_PLAIN_EVERY_S = 15.0
-_LIVE_EVERY_S = 0.1
 _SHOWN = 5
 _LONG = 20_000
 
@@ -106,51 +104,16 @@ def show_reading(lines: int) -> None:
 
 @contextmanager
 def progress(total: int, at_once: Callable[[], int], *, quiet: bool) -> Iterator[Tell]:
-    """A live line on a terminal, a plain one now and then elsewhere; both on standard error."""
-    from rich.console import Console
+    """Shows how far a run is."""
+    with bar(total, _figures(Tally(), total), quiet=quiet) as show:
 
-    console = Console(stderr=True, highlight=False, emoji=False)
-    if quiet or not total:
-        yield lambda tally: None  # noqa: ARG005 (nobody looks)
-    elif console.is_terminal and not console.is_dumb_terminal:
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        def line(tally: Tally) -> str:
+            return f"{_figures(tally, total)}, {at_once():,} at once"
 
-        columns = (
-            BarColumn(bar_width=24),
-            TextColumn("{task.fields[figures]}", markup=False),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=console, transient=True) as bar:
-            task = bar.add_task("", total=total, figures=_figures(Tally(), total))
-
-            def show(tally: Tally) -> None:
-                figures = f"{_figures(tally, total)}, {at_once():,} at once"
-                bar.update(task, completed=tally.done, figures=figures)
-
-            yield _every(_LIVE_EVERY_S, show)
-    else:
-        yield _every(_PLAIN_EVERY_S, lambda tally: _plain(_figures(tally, total)))
+        yield lambda tally: show(tally.done, lambda: line(tally))
 
 
 Tell = Callable[[Tally], None]
-
-
-def _every(seconds: float, show: Tell) -> Tell:
-    last_s = time.monotonic()
-
-    def tell(tally: Tally) -> None:
-        nonlocal last_s
-        now_s = time.monotonic()
-        if now_s - last_s >= seconds:
-            last_s = now_s
-            show(tally)
-
-    return tell
-
-
-def _plain(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
 
 
 def _figures(tally: Tally, total: int) -> str:

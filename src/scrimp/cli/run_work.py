@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from scrimp.app import open_app, system_clock
 from scrimp.calls import Call
+from scrimp.cli.agreeing import agree
 from scrimp.cli.run_cost import Estimator
 from scrimp.cli.run_file import Kept
 from scrimp.cli.run_purse import budget_of
@@ -38,7 +39,7 @@ from scrimp.client.wrapping import Labels
 from scrimp.errors import ConfigError, InvalidRequest
 from scrimp.many.asked import Item, Reading
 from scrimp.many.results import Result, written
-from scrimp.money import format_usd, parse_usd
+from scrimp.money import parse_usd
 from scrimp.ports import Clock
 from scrimp.settings import Loaded, Settings
 from scrimp.shell.intake import Intake
@@ -251,11 +252,4 @@ def _agree(scan: Scan, options: RunOptions, spent: int) -> None:
     money = found.expected_nanousd
     if options["budget"] is not None:
         money = min(money, max(0, parse_usd(options["budget"]) - spent))
-    if money <= parse_usd(options["ask_above"]) and not found.unpriced:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError(
-            f"this spends money, about {format_usd(money, places=4)}: say --yes, or look first "
-            "with --estimate"
-        )
-    click.confirm("Go on?", abort=True, err=True)
+    agree(money, options["ask_above"], priced=not found.unpriced, yes=False)

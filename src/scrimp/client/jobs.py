@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 from urllib.parse import quote
 
-from scrimp.calls import HeldSink, Reply, Trace, Usage
+from scrimp.app import App
+from scrimp.calls import Call, HeldSink, Reply, Trace, Usage
 from scrimp.client.asking import Answer, answer_of
 from scrimp.client.calling import call_headers
 from scrimp.client.desk import Desk
@@ -21,7 +22,7 @@ from scrimp.ledger.waited import DEFER, promised
 from scrimp.many.asked import Item
 from scrimp.semantics.answers import text_of
 from scrimp.shell.deliver import present
-from scrimp.shell.intake import Asked, Identity
+from scrimp.shell.intake import Asked, Identity, Intake
 from scrimp.shell.jobs_desk import SHOWN, JobsDesk
 from scrimp.shell.routes import ROUTES
 from scrimp.shell.waiting import HEADER, able_to_wait
@@ -66,12 +67,10 @@ class Put:
     why: str = ""
 
 
-async def put(desk: Desk, *, wish: Wish) -> Put:
-    """Put a call off, or have it answered now where it cannot wait. Raises as `ask` does."""
-    app, item = desk.app, wish.item
-    if not app.settings.defer.enabled:
-        raise InvalidRequest(OFF)
-    said = {HEADER.encode(): wish.max_wait.encode(), _SAME: quote(wish.name).encode()}
+def waiting_call(app: App, intake: Intake, wish: Wish) -> Call:
+    """The call of a wish. Raises Rejected."""
+    item, name = wish.item, quote(wish.name)
+    said = {HEADER.encode(): wish.max_wait.encode(), _SAME: name.encode()}
     headers = {**call_headers(item, wish.labels), **{key: one for key, one in said.items() if one}}
     asked = Asked(
         id=app.new_id(),
@@ -84,8 +83,15 @@ async def put(desk: Desk, *, wish: Wish) -> Put:
         sink=HeldSink(),
         trace=Trace(),
     )
-    call = desk.intake.call(asked, ROUTES[item.path])
-    call = desk.paid(able_to_wait(call, headers, app.settings.defer), wish.purses)
+    return able_to_wait(intake.call(asked, ROUTES[item.path]), headers, app.settings.defer)
+
+
+async def put(desk: Desk, *, wish: Wish) -> Put:
+    """Put a call off, or have it answered now where it cannot wait. Raises as `ask` does."""
+    app = desk.app
+    if not app.settings.defer.enabled:
+        raise InvalidRequest(OFF)
+    call = desk.paid(waiting_call(app, desk.intake, wish), wish.purses)
     reply = await app.handle(call)
     if promised(reply):
         return Put(call.trace.headers["x-scrimp-job"])

@@ -10,17 +10,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar, Protocol
+from typing import ClassVar, NoReturn, Protocol
 
 from msgspec.structs import replace
 
-from scrimp.batches.deciding import lane_of, why_live
+from scrimp.batches.deciding import lane_of, refusal, why_live, with_version
 from scrimp.batches.promise import JOBS, promise
 from scrimp.budgets.words import BUDGET, OPEN
 from scrimp.calls import Call, HeldSink, Reply, ReplyFacts, Target, Trace, TraceLine
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.json_body import encode
-from scrimp.errors import StoreError, UpstreamError
+from scrimp.errors import InvalidRequest, StoreError, Unavailable, UpstreamError
 from scrimp.jobs import Deferred, Job, Lane
 from scrimp.ledger.waited import BATCH, DEFER, FLEX, PROMISED
 from scrimp.ports import Clock, Next
@@ -72,20 +72,39 @@ class Defer:
         self._settings = settings
 
     async def __call__(self, call: Call, next: Next) -> Reply:
-        """A job, or the reply from below. Raises Rejected where no budget bears the call."""
+        """A job, or the reply from below.
+
+        Raises Rejected where no budget bears the call, and where one that may only wait cannot.
+        """
         seconds = call.wait.seconds
         if not seconds:
             return await next(call)
-        why, settings = why_live(call), self._settings
-        known = frozenset() if why else self._means.tiers(call.target)
-        if not why and seconds >= settings.batch_s and BATCH in known:
+        why, known = self._tiers(call)
+        if BATCH in known and seconds >= self._settings.batch_s:
             reply = await self._put_off(call)
             return reply if reply is not None else await next(call)
-        if not why and settings.flex_s and seconds >= settings.flex_s and FLEX in known:
+        if call.wait.only:
+            self._refuse(call, why, known)
+        if self._settings.flex_s and seconds >= self._settings.flex_s and FLEX in known:
             return await self._flex(call, next)
         why = why or ("no_tier" if not known else "too_soon")
         call.trace.note(self.name, "live", {"why": why, "wait_s": seconds})
         return await next(call)
+
+    def check(self, call: Call) -> None:
+        """Raises InvalidRequest for a call that no batch would take. Budgets are not asked."""
+        why, known = self._tiers(call)
+        if BATCH not in known or call.wait.seconds < self._settings.batch_s:
+            self._refuse(call, why, known)
+
+    def _tiers(self, call: Call) -> tuple[str, frozenset[str]]:
+        """What in a call keeps it from waiting; which tiers its model has where nothing does."""
+        why = why_live(call)
+        return why, frozenset() if why else self._means.tiers(call.target)
+
+    def _refuse(self, call: Call, why: str, known: frozenset[str]) -> NoReturn:
+        why = why or ("too_soon" if BATCH in known else "no_tier")
+        raise InvalidRequest(refusal(call, why, self._settings.batch_s))
 
     async def _put_off(self, call: Call) -> Reply | None:
         """The promise of a job; None where it cannot be written down."""
@@ -101,6 +120,8 @@ class Defer:
             kept = await means.keep(job, deferred)
         except StoreError as error:
             self._let_go(hold_id)
+            if call.wait.only:
+                raise Unavailable(f"no job can be kept now: {error}") from error
             call.trace.note(self.name, "live", {"why": "no_queue", "error": str(error)})
             return None
         if kept.id != job.id:
@@ -133,7 +154,7 @@ class Defer:
         deferred = Deferred(
             operation="embeddings" if call.operation == "embeddings" else "chat",
             path=call.path,
-            headers=call.headers,
+            headers=with_version(call.headers, target.dialect),
             caller=call.caller,
             task=call.task,
             cache=call.cache,

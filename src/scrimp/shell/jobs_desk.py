@@ -6,6 +6,7 @@ A job is seen by the tenant whose call it is, and by nobody else, however well a
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from scrimp.batches.promise import JOBS, KIND
@@ -42,6 +43,10 @@ class JobsDesk:
         if job.state not in OVER:
             return job, None
         return job, await asyncio.to_thread(self._desk.outcome, job_id)
+
+    async def named(self, names: Sequence[str], tenant: str) -> Sequence[Job]:
+        """The jobs with these names of the tenant's own."""
+        return await asyncio.to_thread(self._desk.named, tenant, names)
 
     async def page(self, tenant: str | None, *, after: str = "") -> dict[str, Any]:
         """The newest jobs; `next` is what the next page comes after, None at the end."""
@@ -88,6 +93,7 @@ def view(job: Job) -> dict[str, Any]:
         "answer_status": job.status or None,
         "told_at": job.told_at,
         "error": {"why": job.why, "message": job.error} if job.why else None,
+        "booked": job.booked,
         "cost_usd": _usd(job.cost_nanousd),
         "saved_usd": _usd(job.saved_nanousd),
     }

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from scrimp.errors import NotThere
+from scrimp.errors import InvalidRequest, NotThere
 from scrimp.jobs import Job, Outcome
 from scrimp.shell.jobs_desk import JobsDesk, view
 
 PATH = "/v1/scrimp/jobs"
 _RETRY_S = 30
+MOST_NAMES = 100
 _MOST_NAME = 64
 _KINDS = {401: "authentication_error", 429: "rate_limit_error", 504: "timeout_error"}
 
@@ -32,6 +33,8 @@ async def answered(desk: JobsDesk, tenant: str, method: str, parts: list[str]) -
             return told_json(200, await desk.page(tenant))
         case "GET", ["after", job_id]:
             return told_json(200, await desk.page(tenant, after=job_id[:_MOST_NAME]))
+        case "GET", ["named", names]:
+            return told_json(200, await _named(desk, tenant, names))
         case "GET", [job_id]:
             return told_json(200, await desk.show(job_id[:_MOST_NAME], tenant))
         case "GET", [job_id, "answer"]:
@@ -40,6 +43,15 @@ async def answered(desk: JobsDesk, tenant: str, method: str, parts: list[str]) -
             return told_json(200, await desk.cancel(job_id[:_MOST_NAME], tenant))
         case _:
             raise NotThere(f"nothing of jobs is here (GET {PATH}/ID, GET {PATH}/ID/answer)")
+
+
+async def _named(desk: JobsDesk, tenant: str, names: str) -> dict[str, object]:
+    """Those that there are, each with its name. Raises InvalidRequest."""
+    asked = names.split(",")
+    if len(asked) > MOST_NAMES:
+        raise InvalidRequest(f"{len(asked)} names at once; at most {MOST_NAMES}")
+    found = await desk.named(asked, tenant)
+    return {"data": [{"name": one.ref, **view(one)} for one in found]}
 
 
 def _answer(job: Job, outcome: Outcome | None) -> Told:

@@ -18,12 +18,17 @@ METADATA = "scrimp_max_wait"
 WEBHOOK = "x-scrimp-webhook"
 _MOST_ADDRESS = 1024
 _REF = b"idempotency-key"
+_ONLY = "; only"
+"""Behind the time: a job or nothing."""
 _MOST_REF = 256
 
 
 def able_to_wait(call: Call, headers: Mapping[bytes, bytes], section: DeferSection) -> Call:
     """The call with what it may wait, or the same one. Raises InvalidRequest."""
+    only = _is_only(headers)
     if not section.enabled or call.operation not in ("chat", "embeddings"):
+        if only:
+            raise InvalidRequest(f"{HEADER}: no call may wait here ([defer] enabled = true)")
         return call
     seconds = _seconds(call, headers, section)
     if not seconds:
@@ -35,13 +40,24 @@ def able_to_wait(call: Call, headers: Mapping[bytes, bytes], section: DeferSecti
         call.target.model,
         call.request.body,
         _told(headers, section),
+        only,
     )
     return replace(call, wait=wait)
 
 
+def only(max_wait: str) -> str:
+    """What the header says for a call that is to be a job, or nothing."""
+    return f"{max_wait}{_ONLY}"
+
+
+def _is_only(headers: Mapping[bytes, bytes]) -> bool:
+    said = headers.get(HEADER.encode())
+    return said is not None and said.endswith(_ONLY.encode())
+
+
 def _seconds(call: Call, headers: Mapping[bytes, bytes], section: DeferSection) -> int:
     if text := wire.label(headers, HEADER.encode()):
-        return _read(HEADER, text)
+        return _read(HEADER, text.removesuffix(_ONLY))
     said = call.request.metadata.get(METADATA)
     if isinstance(said, str):
         return _read(f"metadata.{METADATA}", said)

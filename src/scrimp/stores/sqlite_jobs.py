@@ -17,6 +17,7 @@ from scrimp.stores.sqlite_brief import Brief
 from scrimp.stores.sqlite_jobs_rows import JOB, OUTCOME, SCHEMA, insert_job, job_of, outcome_of
 
 _BUSY_S = 10.0
+_NAMES = 500
 _OFFERED = ("waiting", "single")
 _COUNTS = "SELECT state, count(*) FROM jobs GROUP BY state"
 _OLDEST = "SELECT min(at_us) FROM jobs WHERE ended_us IS NULL"
@@ -66,6 +67,22 @@ class SqliteJobs:
                 return None
             row = connection.execute(query, (job_id, tenant, tenant)).fetchone()
         return None if row is None else job_of(row)
+
+    def named(self, tenant: str, refs: Sequence[str]) -> Sequence[Job]:
+        """The jobs of a tenant with these names. Raises StoreError."""
+        found: list[Job] = []
+        names = [one for one in refs if one]
+        with self._file.reading() as connection:
+            if connection is None:
+                return ()
+            for first in range(0, len(names), _NAMES):
+                few = names[first : first + _NAMES]
+                marks = ", ".join("?" * len(few))
+                query = (
+                    f"SELECT {JOB} FROM jobs WHERE tenant = ? AND ref != '' AND ref IN ({marks})"  # noqa: S608 - constants only
+                )
+                found += map(job_of, connection.execute(query, (tenant, *few)))
+        return found
 
     def outcome(self, job_id: str) -> Outcome | None:
         """How it ended. Raises StoreError."""

@@ -20,7 +20,7 @@ SCHEMA = Schema("file of jobs", "jobs_", APPLICATION_ID)
 
 JOB = (
     "id, tenant, key, lane, provider, model, dialect, at_us, until_us, state, ref, batch, tries, "
-    "status, why, error, ended_us, cost_nanousd, saved_nanousd, told_us"
+    "status, why, error, ended_us, cost_nanousd, saved_nanousd, told_us, booked"
 )
 BATCH = "id, lane, state, items, made_us, sent_us, remote, file, misses, recalled"
 OUTCOME = "state, status, body, attempt, why, error, booked"
@@ -58,6 +58,7 @@ def job_of(row: Row) -> Job:
             cost_nanousd=row[17],
             saved_nanousd=row[18],
             told_at=None if row[19] is None else moment(row[19]),
+            booked=bool(row[20]),
         )
     except (TypeError, ValueError, OverflowError) as error:
         raise _unreadable(error) from error

@@ -12,7 +12,13 @@ from msgspec.structs import replace
 from scrimp.budgets.words import OPEN
 from scrimp.calls import Call, Reply, ReplyFacts, Target
 from scrimp.dialects import DIALECTS
-from scrimp.errors import BudgetExceeded, StoreError, UpstreamError
+from scrimp.errors import (
+    BudgetExceeded,
+    InvalidRequest,
+    StoreError,
+    Unavailable,
+    UpstreamError,
+)
 from scrimp.jobs import Deferred, Job
 from scrimp.levers.defer import Defer, DeferMeans, DeferSettings
 from scrimp.stores.sqlite_jobs_rows import lane_text
@@ -120,6 +126,34 @@ async def test_what_may_not_be_put_off_goes_live(call: Call, why: str) -> None:
     await desk.serve(call)
     assert (desk.live, desk.kept) == ([call], [])
     assert dict(call.trace.lines[-1].numbers)["why"] == why
+
+
+ONLY = {
+    "too_soon": waiting(600),
+    "streams": waiting(fields={**chat_fields(), "stream": True}),
+    "no_tier": waiting(target=Target("mistral", "m", "openai.chat")),
+}
+
+
+@pytest.mark.parametrize("why", sorted(ONLY))
+async def test_who_would_only_wait_is_refused_instead(why: str) -> None:
+    """Not even at the flex tier: nothing is asked at once, and the reason is said."""
+    call = ONLY[why]
+    desk, call = Desk(), replace(call, wait=replace(call.wait, only=True))
+    with pytest.raises(InvalidRequest, match=rf"cannot wait .*\({why}\)"):
+        await desk.serve(call)
+    with pytest.raises(InvalidRequest, match=why):
+        desk.lever.check(call)
+    assert (desk.live, desk.kept, desk.released) == ([], [], [])
+
+
+async def test_who_would_only_wait_is_told_that_the_queue_is_down() -> None:
+    """Nothing stays held, and nothing is asked at once."""
+    desk, call = Desk(keeps=StoreError("damaged")), waiting()
+    with pytest.raises(Unavailable, match="damaged"):
+        await desk.serve(replace(call, wait=replace(call.wait, only=True)))
+    assert (desk.live, desk.released) == ([], [f"{call.id}/defer/0"])
+    desk.lever.check(call)  # the call itself may wait
 
 
 async def test_a_queue_that_is_down_costs_no_call() -> None:

@@ -1,0 +1,140 @@
+"""The lines of a file with their jobs: which have one, how it stands, which are to get one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+from scrimp.cli.jobs_queue import Found, Named, Queue
+from scrimp.cli.run_cost import Estimator, Forecast
+from scrimp.cli.run_scan import Source
+from scrimp.cli.run_words import shown
+from scrimp.errors import Rejected
+from scrimp.many.asked import Item
+from scrimp.many.job_names import Names, of_try
+
+FEW = 500
+_SHOWN = 5
+
+Line = tuple[int, Item | Rejected, str]
+"""Its number, what it asks (or what is wrong with it), the name of its job."""
+
+
+def lines(source: Source, label: str) -> Iterator[Line]:
+    """All of them, in their order. Raises InvalidRequest for a CSV that is none."""
+    names = Names(label)
+    for line, found in source.items():
+        yield line, found, names.of(found.key) if isinstance(found, Item) else ""
+
+
+async def some_lines(source: Source, label: str) -> AsyncIterator[list[Line]]:
+    """The same, some at a time; they are read in a thread."""
+    all_lines = lines(source, label)
+    while few := await asyncio.to_thread(lambda: list(islice(all_lines, FEW))):
+        yield few
+
+
+async def latest(queue: Queue, names: Sequence[str]) -> dict[str, Found]:
+    """The last job of each of these that has one, by its first name: one after those that failed.
+
+    Raises as the queue does.
+    """
+    last: dict[str, Found] = {}
+    left, tries = list(names), 1
+    while left:
+        found = await queue.named([of_try(name, tries) for name in left])
+        here = {name: one for name in left if (one := found.get(of_try(name, tries)))}
+        for name, one in here.items():
+            before = last.get(name)
+            earlier = 0 if before is None else before.earlier_nanousd + (before.cost_nanousd or 0)
+            last[name] = replace(one, name=name, tries=tries, earlier_nanousd=earlier)
+        left = [name for name, one in here.items() if one.failed]
+        tries += 1
+    return last
+
+
+def _why_not(queue: Queue, item: Item) -> str:
+    """Why it cannot wait; nothing where it can."""
+    try:
+        queue.check(item)
+    except Rejected as error:
+        return str(error)
+    return ""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """What was found of the file called `file`.
+
+    `tries` are numbers of tries of lines whose jobs had failed, `going` names of jobs not over.
+    """
+
+    file: str
+    to_put: bytearray = field(default_factory=bytearray)
+    tries: dict[int, int] = field(default_factory=dict)
+    lines: int = 0
+    new: int = 0
+    bad: int = 0
+    before: Counter[str] = field(default_factory=Counter)
+    going: list[str] = field(default_factory=list)
+    wrong: list[str] = field(default_factory=list)
+    forecast: Forecast = field(default_factory=Forecast)
+
+    def names(self, source: Source, label: str) -> Iterator[Named]:
+        """The lines that are to get a job."""
+        for line, item, name in lines(source, label):
+            if isinstance(item, Item) and line < len(self.to_put) and self.to_put[line]:
+                yield Named(item, of_try(name, self.tries.get(line, 1)))
+
+
+async def look(
+    source: Source,
+    label: str,
+    queue: Queue,
+    estimator: Estimator,
+    *,
+    retry_failed: bool,
+    tell: Callable[[int], None],
+) -> Wanted:
+    """Read all of it before anything is handed in. Raises what queue and reading do."""
+    wanted = Wanted(source.name)
+    async for few in some_lines(source, label):
+        standing = await latest(queue, [name for _, _, name in few if name])
+        await asyncio.to_thread(_sort, few, standing, wanted, (queue, estimator, retry_failed))
+        wanted.lines += len(few)
+        tell(wanted.lines)
+    wanted.forecast = estimator.forecast(wanted.new)
+    return wanted
+
+
+def _sort(
+    few: list[Line],
+    standing: dict[str, Found],
+    wanted: Wanted,
+    by: tuple[Queue, Estimator, bool],
+) -> None:
+    queue, estimator, retry_failed = by
+    for line, item, name in few:
+        last = standing.get(name)
+        if last is not None and not (last.failed and retry_failed):
+            wanted.before[last.status] += 1
+            if not last.over:
+                wanted.going.append(of_try(name, last.tries))
+            continue
+        why = _why_not(queue, item) if isinstance(item, Item) else str(item)
+        if why or isinstance(item, Rejected):
+            wanted.bad += 1
+            if len(wanted.wrong) < _SHOWN:
+                where = f"{wanted.file}, line {line}"
+                wanted.wrong.append(shown(why if why.startswith(where) else f"{where}: {why}"))
+            continue
+        if last is not None:
+            wanted.tries[line] = last.tries + 1
+        if line >= len(wanted.to_put):
+            wanted.to_put += bytes(line + 1 - len(wanted.to_put) + FEW)
+        wanted.to_put[line] = 1
+        wanted.new += 1
+        estimator.add(item)

@@ -1,0 +1,183 @@
+"""One `scrimp jobs submit`: read all, say what it costs, hand it in, and see it sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from scrimp.cli.agreeing import agree
+from scrimp.cli.jobs_lines import FEW, Wanted, look
+from scrimp.cli.jobs_place import queue_at
+from scrimp.cli.jobs_queue import Handed, Named, Queue
+from scrimp.cli.jobs_view import (
+    HandedIn,
+    forecast_told,
+    handed_in_told,
+    show_handed_in,
+    show_wanted,
+    wanted_told,
+)
+from scrimp.cli.progress import bar
+from scrimp.cli.run_cost import Estimator
+from scrimp.cli.run_scan import Source
+from scrimp.cli.run_view import show_reading
+from scrimp.cli.run_words import shown
+from scrimp.cli.stopping import Stop
+from scrimp.client.lanes import Lanes, Means, reasons
+from scrimp.client.wrapping import Labels
+from scrimp.errors import InvalidRequest
+from scrimp.ledger.waited import BATCH
+from scrimp.many.asked import Reading
+from scrimp.settings import Loaded
+
+if TYPE_CHECKING:
+    from scrimp.cli.jobs_options import SubmitOptions
+
+_SHOWN = 5
+_AT_ONCE = 64
+_LOOK_S = 1.0
+_PATIENCE_S = 900.0
+"""So long a provider may take nothing of what is to be sent."""
+
+
+async def submit(loaded: Loaded, options: SubmitOptions) -> dict[str, Any]:
+    """All of it, as it is told to machines. Raises ScrimpError and what click knows."""
+    source = Source(
+        options["file"],
+        Reading(options["model"], options["column"]),
+        loaded.settings.server.max_body_bytes,
+    )
+    labels = Labels(options["user"], options["task"], options["tag"]).headers()
+    try:
+        async with queue_at(loaded, options["url"], options["max_wait"], labels) as queue:
+            return await _submit(queue, Estimator(loaded.settings, BATCH), source, options)
+    finally:
+        source.close()
+
+
+async def _submit(
+    queue: Queue, estimator: Estimator, source: Source, options: SubmitOptions
+) -> dict[str, Any]:
+    quiet = options["as_json"]
+    tell = (lambda lines: None) if quiet else show_reading  # noqa: ARG005 (nobody looks)
+    wanted = await look(
+        source,
+        options["name"],
+        queue,
+        estimator,
+        retry_failed=options["retry_failed"],
+        tell=tell,
+    )
+    if not wanted.lines:
+        raise InvalidRequest(f"{source.name}: holds no calls (one JSON object per line, or a CSV)")
+    if not quiet:
+        show_wanted(wanted)
+    found = {"file": source.name, **wanted_told(wanted), **forecast_told(wanted.forecast)}
+    if options["estimate"]:
+        return found
+    forecast = wanted.forecast
+    if wanted.new:
+        money, priced = forecast.expected_nanousd, not forecast.unpriced
+        agree(money, options["ask_above"], priced=priced, yes=options["yes"])
+    work = _Work(queue, source, wanted, options)
+    handed_in = await work.through()
+    if not quiet:
+        show_handed_in(handed_in, wanted, options)
+    return found | handed_in_told(handed_in, wanted)
+
+
+class _Work:
+    """Hands the lines in, then waits until those that wait here are sent."""
+
+    def __init__(
+        self, queue: Queue, source: Source, wanted: Wanted, options: SubmitOptions
+    ) -> None:
+        self._queue = queue
+        self._source = source
+        self._wanted = wanted
+        self._options = options
+        self._going = list(wanted.going)
+        self._found = HandedIn()
+        self._show: Callable[[], None] = lambda: None
+
+    async def through(self) -> HandedIn:
+        """All of it; Ctrl-C leaves what was handed in where it is."""
+        lanes = Lanes(Means(self._queue.put, self._keep, self._queue.clock, _nothing, _AT_ONCE))
+        asked = asyncio.Event()
+
+        def stopping() -> None:
+            lanes.stop()
+            asked.set()
+
+        def line() -> str:
+            return f"{found.jobs:,} of {total:,} handed in"
+
+        found, total = self._found, self._wanted.new
+        quiet = self._options["as_json"]
+        with Stop(stopping) as stop:
+            with bar(total, line(), quiet=quiet) as show:
+                self._show = lambda: show(found.jobs, line)
+                unasked = await lanes.run(self._wanted.names(self._source, self._options["name"]))
+            found.not_handed_in = total - found.jobs - found.refused
+            found.reasons = [*reasons(unasked), *([unasked.no_room] if unasked.no_room else [])]
+            if not asked.is_set():
+                await self._sent(asked, quiet=quiet)
+        if stop.asked:
+            found.ended = "interrupted"
+        elif found.not_handed_in:
+            found.ended = "budget" if unasked.no_room else "refused"
+        elif found.unsent:
+            found.ended = "unsent"
+        elif found.refused:
+            found.ended = "refused"
+        return found
+
+    def _keep(self, named: Named, handed: Handed) -> None:
+        found = self._found
+        if handed.id:
+            found.jobs += 1
+            self._going.append(named.name)
+        else:
+            found.refused += 1
+            if len(found.wrong) < _SHOWN:
+                where = f"{self._wanted.file}, line {named.item.line}"
+                found.wrong.append(shown(f"{where}: {handed.why}"))
+        self._show()
+
+    async def _sent(self, asked: asyncio.Event, *, quiet: bool) -> None:
+        """Wait until the providers have all of it."""
+        left = await self._unsent(self._going)
+        total, clock = len(left), self._queue.clock
+        changed_s = clock.monotonic()
+
+        def line() -> str:
+            return f"{total - len(left):,} of {total:,} sent"
+
+        with bar(total, line(), quiet=quiet) as show:
+            while left and not asked.is_set() and clock.monotonic() - changed_s < _PATIENCE_S:
+                await _pause(asked, _LOOK_S)
+                before, left = len(left), await self._unsent(left)
+                if len(left) < before:
+                    changed_s = clock.monotonic()
+                show(total - len(left), line)
+        self._found.unsent = len(left)
+
+    async def _unsent(self, names: Sequence[str]) -> list[str]:
+        left: list[str] = []
+        for first in range(0, len(names), FEW):
+            found = await self._queue.named(names[first : first + FEW])
+            left += sorted(await self._queue.unsent(list(found.values())))
+        return left
+
+
+async def _nothing() -> None:
+    """Nobody has to be waited for."""
+
+
+async def _pause(asked: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await asked.wait()
+    except TimeoutError:
+        return
