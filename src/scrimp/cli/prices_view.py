@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from scrimp.cli.console import dim, heading, out
@@ -23,7 +24,10 @@ def model_document(model: str, provider: str, book: PriceBook) -> dict[str, Any]
     if found is None:
         raise PriceUnknown(f"no price for model {model!r} at {provider}")
     standard = "your own settings" if found.own else book.source_of(found.provider)
-    tiers = {name: [_row(row, standard) for row in rows] for name, rows in found.tiers.items()}
+    today = datetime.now(UTC).date()
+    tiers = {
+        name: [_row(row, standard, today) for row in rows] for name, rows in found.tiers.items()
+    }
     return {
         "model": model,
         "known_as": found.id,
@@ -31,7 +35,7 @@ def model_document(model: str, provider: str, book: PriceBook) -> dict[str, Any]
         "book_version": book.version,
         "context_window": found.context_window,
         "max_output_tokens": found.max_output_tokens,
-        "prices": [_row(row, standard) for row in found.rows],
+        "prices": [_row(row, standard, today) for row in found.rows],
         "tiers": tiers,
         "residency": {
             place: f"{up}/{down}" for place, (up, down) in found.residency.items() if up != down
@@ -39,7 +43,7 @@ def model_document(model: str, provider: str, book: PriceBook) -> dict[str, Any]
     }
 
 
-def _row(row: PriceRow, source: str) -> dict[str, Any]:
+def _row(row: PriceRow, source: str, today: date) -> dict[str, Any]:
     rates = {}
     for what, rate in row.rates.items():
         steps = (rate,) if isinstance(rate, int) else rate
@@ -53,6 +57,7 @@ def _row(row: PriceRow, source: str) -> dict[str, Any]:
     return {
         "when": " ".join(_when(row)) or "always",
         "scheduled": row.scheduled,
+        "in_future": row.since is not None and row.since > today,
         "unpriced": row.unpriced,
         "rates": rates,
         "fees_usd_each": fees,
@@ -95,7 +100,9 @@ def show_model(document: Mapping[str, Any]) -> None:
 
 
 def _print_row(row: Mapping[str, Any], tier: str) -> None:
-    marked = " (announced, not in force when the book was made)" if row["scheduled"] else ""
+    marked = " (scheduled: not in force yet)" if row["in_future"] else ""
+    if row["scheduled"]:
+        marked = " (announced, not in force when the book was made)"
     told = [f"{words(what)} {_steps(rate)}" for what, rate in row["rates"].items()]
     told += [f"{words(_fee(name))} ${usd} each" for name, usd in row["fees_usd_each"].items()]
     if row["unpriced"]:

@@ -269,8 +269,8 @@ def _rates(found: ModelPrice, asked: tuple[str, str, str], at: datetime, book: P
         raise PriceUnknown(_unknown(model, provider, why))
     table: dict[str, Rate | None] = dict(row.rates)
     overlays = _overlays(found, asked, book)
+    active = [one for one in overlays if one.holds(at)]
     if overlays:
-        active = [one for one in overlays if one.holds(at)]
         if not active:
             why = f"no price is known for service tier {tier!r} at {at:%Y-%m-%d}"
             raise PriceUnknown(_unknown(model, provider, why))
@@ -280,7 +280,7 @@ def _rates(found: ModelPrice, asked: tuple[str, str, str], at: datetime, book: P
     return Rates(
         provider,
         model,
-        f"{book.version}~scheduled" if row.scheduled else book.version,
+        book.version + "~scheduled" * any(one.scheduled for one in (row, *active)),
         plan,
         tiered=any(isinstance(rate, tuple) for rate in plan),
         since=since,

@@ -211,10 +211,11 @@ def compile_model(provider: str, model: source_types.ModelInfo, run: Compiled) -
     return found
 
 
-def replacement(row: Mapping[str, Any], source: str) -> Iterable[dict[str, Any]]:
+def replacement(row: Mapping[str, Any], source: str, run: Compiled) -> Iterable[dict[str, Any]]:
     """Rows of one override in the form of the book; one for each window."""
     when = {key: row[key] for key in ("weekdays",) if key in row}
     when |= {key: row[key].isoformat() for key in ("since", "until") if key in row}
+    when |= {"scheduled": True} if row.get("since", run.today) > run.today else {}
     conditions = {"windows", "weekdays", "since", "until", "unpriced"}
     when |= {"unpriced": row["unpriced"]} if "unpriced" in row else {}
     table = {key: pico_per_unit(key, text) for key, text in row.items() if key not in conditions}
@@ -246,7 +247,7 @@ def apply_overrides(
 def _replace(book: Mapping[str, dict[str, Any]], one: Mapping[str, Any], run: Compiled) -> bool:
     """Whether there was something to replace."""
     said = f"{one['source']} (checked {one['checked']})"
-    rows = [made for row in one["row"] for made in replacement(row, said)]
+    rows = [made for row in one["row"] for made in replacement(row, said, run)]
     if (model := _model(book, one, run)) is None:
         return False
     model["rows"] = rows
@@ -305,6 +306,9 @@ def _carve_out(book: dict[str, dict[str, Any]], one: Mapping[str, Any], run: Com
     clause = f"={one['model']}"
     if not any(clause in model["match"] for model in models):
         run.lost(f"override for {_name(one)}: no model of the source claims it")
+        return
+    if any(model["id"] == one["model"] for model in models):
+        run.lost(f"override for {_name(one)}: a model of that name is there (replace its rows)")
         return
     row = {"rates": {}, "unpriced": one["why"]}
     models.insert(0, {"id": one["model"], "match": [clause], "rows": [row], "tiers": {}})

@@ -69,6 +69,16 @@ def test_scheduled_prices_are_marked() -> None:
     assert "announced, not in force when the book was made" in result.stdout
 
 
+def test_own_prices_of_days_to_come_are_marked(tmp_path: Path) -> None:
+    """A price of one's own that begins later is told from one that holds."""
+    path = tmp_path / "scrimp.toml"
+    table = '[[prices."mine"]]\ninput = "1"\noutput = "2"\n'
+    path.write_text(f"{table}since = 2020-01-01\n{table}since = 2999-01-01\n")
+    told = asked("prices", "show", "mine", "--config", str(path)).stdout
+    assert "from 2020-01-01: input" in told
+    assert "from 2999-01-01 (scheduled: not in force yet): input" in told
+
+
 def test_set_keeps_comments_and_everything_else(tmp_path: Path) -> None:
     """Only the fields that were named change; a new one joins its table."""
     path = tmp_path / "scrimp.toml"

@@ -82,6 +82,15 @@ def test_conditions() -> None:
         compile_prices.condition("weekdays", RUN)
 
 
+def test_rows_of_ours_for_later_days_are_scheduled_too() -> None:
+    """They were announced like the source's, and may be called off like them."""
+    row = {"since": date(2026, 2, 1), "input": "1"}
+    assert [made.get("scheduled") for made in compile_prices.replacement(row, "x", RUN)] == [True]
+    for day in (date(2026, 1, 1), date(2025, 1, 1)):
+        given = row | {"since": day}
+        assert all("scheduled" not in one for one in compile_prices.replacement(given, "x", RUN))
+
+
 def test_an_override_that_meets_nothing_is_an_error() -> None:
     """When the source drops or mends a model, the override must be looked at again."""
     book: dict[str, dict[str, Any]] = {"openai": {"models": []}}
@@ -96,6 +105,25 @@ def test_an_override_that_meets_nothing_is_an_error() -> None:
         compile_prices.apply_overrides(book, away, RUN)
     with pytest.raises(LookupError, match="gone"):
         compile_prices.apply_limits(book, {"openai": {"gone": 1}}, RUN)
+
+
+def test_a_model_is_carved_out_of_another_and_never_of_itself() -> None:
+    """Two entries of one id would be one when books are compared or put together."""
+    one = {"provider": "openai", "model": "mini", "why": "disputed"}
+    book: dict[str, dict[str, Any]] = {
+        "openai": {"models": [{"id": "big", "match": ["=big", "=mini"], "rows": [], "tiers": {}}]}
+    }
+    compile_prices.apply_overrides(book, {"unpriced": [one]}, RUN)
+    assert [model["id"] for model in book["openai"]["models"]] == ["mini", "big"]
+    with pytest.raises(LookupError, match="replace its rows"):
+        compile_prices.apply_overrides(book, {"unpriced": [one | {"model": "mini"}]}, RUN)
+
+
+def test_no_model_stands_twice_in_the_book() -> None:
+    """Books are compared and put together by provider and id."""
+    for name, provider in _committed()["providers"].items():
+        ids = [model["id"] for model in provider["models"]]
+        assert len(ids) == len(set(ids)), name
 
 
 def test_an_update_remarks_on_an_override_that_meets_nothing() -> None:

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from scrimp.prices import PriceRow, load_book
+from scrimp.errors import PriceUnknown
+from scrimp.prices import PriceRow, load_book, resolve
 from scrimp.prices.match import matches, spellings
 from scrimp.prices.rates import pico_per_unit, rate_at, span
 
@@ -163,3 +164,19 @@ def test_spellings() -> None:
     assert spellings("models/gemini-2.5-pro") == ("models/gemini-2.5-pro", "gemini-2.5-pro")
     listed = "publishers/google/models/gemini-2.5-pro"
     assert spellings(listed) == (listed, "gemini-2.5-pro")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "gpt-4o-search-preview",
+        "gpt-4o-search-preview-2025-03-11",
+        "gpt-4o-mini-search-preview",
+        "gpt-4o-mini-search-preview-2025-03-11",
+        "gpt-5-search-api",
+    ],
+)
+def test_models_that_search_for_every_answer_are_unknown(model: str) -> None:
+    """Their usage counts no searches: a price without the fee would be a tenth of the bill."""
+    with pytest.raises(PriceUnknown, match="search fee"):
+        resolve(model, "openai", datetime(2026, 11, 20, tzinfo=UTC), book=BOOK)

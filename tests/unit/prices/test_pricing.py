@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 
 import pytest
 
@@ -10,7 +10,7 @@ from scrimp.calls import Usage
 from scrimp.errors import PriceUnknown
 from scrimp.money import parse_usd
 from scrimp.ports import Count
-from scrimp.prices import PriceRow, bounds, explain, load_book, price, resolve
+from scrimp.prices import Own, PriceRow, bounds, explain, load_book, price, resolve
 
 BOOK = load_book()
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -193,6 +193,20 @@ def test_scheduled_rows_say_so() -> None:
     assert cost.price_version == f"{BOOK.version}~scheduled"
     now = price(Usage(input_tokens=1000), "gemini-3.6-flash", "google", AT, book=BOOK)
     assert now.price_version == BOOK.version
+
+
+def test_a_scheduled_price_of_a_tier_says_so() -> None:
+    """The tier's rates are on the bill, so its announcement is the risk of it."""
+    batch = PriceRow({"input": 1}, since=date(2027, 1, 1), scheduled=True)
+    own = Own((PriceRow({"input": 2, "output": 2}),), {"batch": (batch, PriceRow({"input": 3}))})
+    book = BOOK.with_overrides({"mine": own})
+    for year, ending in ((2026, False), (2027, True)):
+        at = datetime(year, 2, 1, tzinfo=UTC)
+        cost = price(Usage(input_tokens=1000), "mine", "", at, book=book, service_tier="batch")
+        assert cost.price_version.endswith("~scheduled") == ending
+    later = datetime(2027, 2, 1, tzinfo=UTC)
+    plain = price(Usage(input_tokens=1000), "mine", "", later, book=book)
+    assert plain.price_version == book.version
 
 
 @pytest.mark.parametrize(
