@@ -49,6 +49,12 @@ def message(text: str = "Where is it?", **more: Any) -> dict[str, Any]:
     return {"model": "claude-x", "max_tokens": 20, "system": RULES, "messages": asked, **more}
 
 
+def response(said: Any = "Where is it?", **more: Any) -> dict[str, Any]:
+    """The same for OpenAI's responses."""
+    asked = {"instructions": RULES, "input": said, "store": False}
+    return {"model": "gpt-4o-mini", "max_output_tokens": 20, **asked, **more}
+
+
 def said(text: str) -> str:
     """What the provider answers to one item."""
     return f"answer to {text}"
@@ -118,12 +124,16 @@ FREE = replace(attempt_of().cost, nanousd=0, low_nanousd=0, high_nanousd=0, basi
 
 def last_text(call: Call) -> str:
     """What the last message says."""
+    if call.target.dialect == "openai.responses":
+        return DIALECTS["openai.responses"].last_user_text(call.request)
     content = call.request.fields["messages"][-1]["content"]
     return content if isinstance(content, str) else str(content[0]["text"])
 
 
 def reply_body(call: Call, text: str, finish: str, *, usage: bool) -> bytes:
     """A reply in the call's dialect; every character is a token."""
+    if call.target.dialect == "openai.responses":
+        return response_body(call, text, finish)
     prompt = sum(len(str(one.get("content"))) for one in call.request.fields["messages"])
     prompt += len(str(call.request.fields.get("system") or ""))
     if call.target.dialect == "anthropic.messages":
@@ -151,6 +161,30 @@ def reply_body(call: Call, text: str, finish: str, *, usage: bool) -> bytes:
     return encode({**fields, "usage": used | total} if usage else fields)
 
 
+def response_body(call: Call, text: str, finish: str) -> bytes:
+    """A response to the call."""
+    given = call.request.fields
+    prompt = len(str(given.get("instructions") or "")) + len(str(given["input"]))
+    part = {"type": "output_text", "text": text, "annotations": []}
+    thoughts = {"type": "reasoning", "id": "rs_1", "summary": [{"text": "thoughts of all items"}]}
+    message = {"type": "message", "role": "assistant", "status": "completed", "content": [part]}
+    used = {"input_tokens": prompt, "output_tokens": len(text)}
+    ended = {"stop": "completed", "length": "incomplete"}[finish]
+    fields = {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 1,
+        "status": ended,
+        "model": call.target.model,
+        "instructions": given.get("instructions"),
+        "max_output_tokens": given["max_output_tokens"],
+        "output": [thoughts, {**message, "id": "msg_1"}],
+        "usage": used | {"total_tokens": prompt + len(text)},
+    }
+    cut = {"incomplete_details": {"reason": "max_output_tokens"}} if finish == "length" else {}
+    return encode(fields | cut)
+
+
 def text_of(reply: Reply) -> str:
     """What a reply says."""
     assert reply.body is not None
@@ -158,6 +192,8 @@ def text_of(reply: Reply) -> str:
     assert fields is not None
     if "choices" in fields:
         return str(fields["choices"][0]["message"]["content"])
+    if "output" in fields:
+        return str(fields["output"][-1]["content"][0]["text"])
     return str(fields["content"][0]["text"])
 
 

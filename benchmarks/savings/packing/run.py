@@ -156,7 +156,8 @@ def in_packs(work: Work, calls: int) -> Iterator[tuple[dict[str, Any], str, int]
         if len(texts) == 1:
             yield fields_of(work.rules, texts[0]), own[0], 0
             continue
-        fields = packed_fields(fields_of(work.rules, texts[0]), texts, WORD)
+        asked = fields_of(work.rules, texts[0])
+        fields = packed_fields(asked, texts, WORD, dialect="openai.chat")
         word, items = items_of(fields["messages"][-1]["content"])
         said = answered(word, items, dict(zip(texts, own, strict=True)).__getitem__)
         found = read_answers(said, WORD, len(texts))

@@ -16,7 +16,7 @@ _NOTHING: Mapping[str, Any] = {}
 def question_for(request: Request, dialect: Dialect) -> Question:
     """What was asked: the newest text, the tools, the form that the answer must have."""
     fields = request.fields
-    wants, schema = _form(fields, dialect.name)
+    wants, schema = form_in(fields, dialect.name)
     return Question(
         text=dialect.last_user_text(request),
         tools=dict(_tools(fields)),
@@ -51,7 +51,7 @@ def _answer(fields: Mapping[str, Any], dialect: str) -> Answer | None:
             return None
 
 
-def _form(fields: Mapping[str, Any], dialect: str) -> tuple[bool, Any]:
+def form_in(fields: Mapping[str, Any], dialect: str) -> tuple[bool, Any]:
     """Whether JSON is asked for, and by which schema."""
     match dialect:
         case "openai.chat":

@@ -69,6 +69,11 @@ def tool_arguments(question: Question, answer: Answer, argument: str) -> Verdict
     return unsure or PASSED
 
 
+def usable(schema: Any) -> bool:
+    """Whether values can be checked against a schema."""
+    return not isinstance(_ready(schema), Unknown)
+
+
 def _fits(schema: Any, value: Any, what: str) -> Verdict:
     """Whether a value is of a schema. `why` names the keyword at fault, never the value."""
     found = _ready(schema)

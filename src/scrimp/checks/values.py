@@ -25,12 +25,19 @@ def parsed(text: str, *, fenced: bool = False) -> Value | None:
     """The value; None where it is not JSON. `fenced` takes one block of code around it, too."""
     if len(text) > MOST_CHARS:
         return None
-    if fenced and (found := _FENCED.fullmatch(text)) is not None:
-        text = found.group(1)
+    if fenced:
+        text = unfenced(text)
     value = parse(text.encode("utf-8", "surrogatepass"))
     if value is None and text.strip() != "null":
         return None
     return Value(value)
+
+
+def unfenced(text: str) -> str:
+    """What stands in the one block of code that a text is; another text as it is."""
+    if len(text) > MOST_CHARS or (found := _FENCED.fullmatch(text)) is None:
+        return text
+    return found.group(1)
 
 
 def measured(value: object, *, most: int) -> tuple[int, int]:

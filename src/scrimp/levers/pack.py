@@ -21,6 +21,7 @@ from scrimp.dialects.json_body import encode
 from scrimp.ledger.parts import APART, Weights, apart, saving_apart
 from scrimp.ledger.steps import unserved
 from scrimp.packing.answers import read_answers
+from scrimp.packing.forms import Form, form_of
 from scrimp.packing.items import Bounds, Item, item_of
 from scrimp.packing.prompt import is_free, packed_fields
 from scrimp.packing.replies import own_body, packed_answer
@@ -183,6 +184,7 @@ class _Crew:
         self._dialect = dialect
         self._rates = rates
         self._word = ""
+        self._form = Form()
         self.settle = means.settle
 
     def worth(self, seats: Sequence[Seat]) -> bool:
@@ -197,7 +199,9 @@ class _Crew:
         while not is_free(word := self._means.new_word(), (*texts, body)):
             pass
         self._word = word
-        fields = packed_fields(call.request.fields, texts, word)
+        name = self._dialect.name
+        self._form = form_of(call.request.fields, name)
+        fields = packed_fields(call.request.fields, texts, word, dialect=name)
         common = set(call.headers).intersection(*(seat.call.headers for seat in seats))
         return replace(
             call,
@@ -213,7 +217,7 @@ class _Crew:
         """Each item's answer, and its part by the tokens that it would have taken by itself."""
         said = packed_answer(reply, self._dialect.name)
         answers = read_answers(said, self._word, len(seats)) if said else (None,) * len(seats)
-        texts = [answer or "" for answer in answers]
+        texts = [self._form.kept(answer) or "" if answer else "" for answer in answers]
         encoder, model, name = self._means.encoder, asked.target.model, self._dialect.name
         into, out = [], []
         for at, seat in enumerate(seats):

@@ -1,4 +1,4 @@
-"""Which calls may share a prompt: short questions without tools, files or a form. Pure.
+"""Which calls may share a prompt: short questions without tools or files. Pure.
 
 Only fields that are known to mean the same for every item are let through; whatever else a call
 says, now or in a later version of an API, leaves it alone.
@@ -9,20 +9,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard
 
 import msgspec
 
 from scrimp.calls import Request
+from scrimp.packing.forms import FIELDS, strange_form
 from scrimp.values import Value
 
-LIMITS = ("max_tokens", "max_completion_tokens")
+LIMITS = ("max_tokens", "max_completion_tokens", "max_output_tokens")
 """Fields that bound an answer."""
 DELIVERY = ("stream", "stream_options")
 """Fields that change nothing but how an answer comes."""
 
 _SORTED = msgspec.json.Encoder(order="sorted")
-_LIKE_ALL = frozenset({"model", "messages", *LIMITS, *DELIVERY, "temperature", "top_p"})
+_LIKE_ALL = frozenset({"model", "messages", *LIMITS[:2], *DELIVERY, "temperature", "top_p"})
 _CHAT = _LIKE_ALL | {
     "n",
     "prompt_cache_key",
@@ -32,13 +33,22 @@ _CHAT = _LIKE_ALL | {
     "user",
     "verbosity",
 }
+_RESPONSES = frozenset(
+    {
+        *("model", "input", "instructions", LIMITS[2], *DELIVERY, "temperature", "top_p"),
+        *("prompt_cache_key", "reasoning", "safety_identifier", "store", "truncation", "user"),
+    }
+)
 _FIELDS: Mapping[str, frozenset[str]] = {
-    "openai.chat": _CHAT,
-    "anthropic.messages": _LIKE_ALL | {"metadata", "system", "top_k"},
+    "openai.chat": _CHAT | {*FIELDS["openai.chat"]},
+    "openai.responses": _RESPONSES | {*FIELDS["openai.responses"]},
+    "anthropic.messages": _LIKE_ALL
+    | {"metadata", "system", "top_k", *FIELDS["anthropic.messages"]},
 }
 _RULES = ("system", "developer")
 _MESSAGE = {"role", "content"}
 _PART = {"type", "text"}
+_TEXTS = ("text", "input_text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +77,28 @@ def item_of(request: Request, dialect: str, bounds: Bounds) -> Item | str:
     """The call as an item, or in a word why it is asked by itself."""
     if (known := _FIELDS.get(dialect)) is None:
         return "dialect"
-    fields = request.fields
+    fields, most = request.fields, request.max_output_tokens
     if strange := next((name for name in fields if name not in known), ""):
         return f"field {strange}" if strange.isidentifier() else "field"
-    most = request.max_output_tokens
-    if request.n > 1 or request.stateful or request.side_effects:
-        return "several_choices" if request.n > 1 else "acts"
     if not most or most > bounds.output_tokens:
         return "long_output" if most else "unbounded_output"
-    return _short(fields, most, bounds)
+    if why := _shares_nothing(request, dialect) or strange_form(fields, dialect):
+        return why
+    return _short(fields, dialect, most, bounds)
 
 
-def _short(fields: Mapping[str, Any], most: int, bounds: Bounds) -> Item | str:
-    *rules, last = fields["messages"]
+def _shares_nothing(request: Request, dialect: str) -> str:
+    if request.n > 1:
+        return "several_choices"
+    if request.stateful or request.side_effects:
+        return "acts"
+    # the provider would keep one response for all of them, by an id that no client gets
+    kept = dialect == "openai.responses" and request.fields.get("store") is not False
+    return "stored" if kept else ""
+
+
+def _short(fields: Mapping[str, Any], dialect: str, most: int, bounds: Bounds) -> Item | str:
+    *rules, last = turns_of(fields) or [None]
     text = text_of(last)
     if text is None or not all(_is_rule(message) for message in rules):
         return "not_one_question"
@@ -87,15 +106,24 @@ def _short(fields: Mapping[str, Any], most: int, bounds: Bounds) -> Item | str:
     if not text or len(text.encode()) > bounds.input_bytes:
         return "long_input" if text else "empty"
     said = {name: value for name, value in fields.items() if name not in DELIVERY}
-    shared = [rules, said.get("system")]
-    said["messages"] = rules
+    forms = [said.get(name) for name in FIELDS[dialect]]
+    shared = [rules, said.get("system"), said.get("instructions"), *forms]
+    said["input" if "input" in said else "messages"] = rules
     kind = hashlib.sha256(_SORTED.encode(said)).digest()
     return Item(text, kind, most, len(_SORTED.encode(shared)))
 
 
+def turns_of(fields: Mapping[str, Any]) -> list[Any]:
+    """All messages of a call; a plain text is one of the user's."""
+    given = fields.get("input") if "input" in fields else fields.get("messages")
+    if isinstance(given, str):
+        return [{"role": "user", "content": given}]
+    return given if isinstance(given, list) else []
+
+
 def text_of(message: object) -> str | None:
     """What a person asks in plain text; None for every other message."""
-    if not isinstance(message, dict) or message.keys() != _MESSAGE or message["role"] != "user":
+    if not _is_plain(message) or message["role"] != "user":
         return None
     content = message["content"]
     if isinstance(content, list) and len(content) == 1 and _is_text(content[0]):
@@ -104,7 +132,7 @@ def text_of(message: object) -> str | None:
 
 
 def _is_rule(message: object) -> bool:
-    if not isinstance(message, dict) or message.keys() != _MESSAGE:
+    if not _is_plain(message):
         return False
     content = message["content"]
     plain = isinstance(content, str) or (
@@ -113,10 +141,18 @@ def _is_rule(message: object) -> bool:
     return plain and message["role"] in _RULES
 
 
+def _is_plain(message: object) -> TypeGuard[dict[str, Any]]:
+    """A message of role and content alone; in responses it may say that it is a message."""
+    if not isinstance(message, dict):
+        return False
+    named = message.get("type", "message") == "message"
+    return named and message.keys() - {"type"} == _MESSAGE
+
+
 def _is_text(part: object) -> bool:
     return (
         isinstance(part, dict)
         and part.keys() == _PART
-        and part["type"] == "text"
+        and part["type"] in _TEXTS
         and isinstance(part["text"], str)
     )

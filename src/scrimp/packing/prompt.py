@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from scrimp.packing.forms import form_of, without_form
 from scrimp.packing.items import DELIVERY, LIMITS
 
 END = "end"
@@ -35,20 +36,27 @@ def is_free(word: str, texts: Iterable[str]) -> bool:
     return all(word not in text for text in texts)
 
 
-def packed_text(texts: Sequence[str], word: str) -> str:
-    """All items as one message."""
+def packed_text(texts: Sequence[str], word: str, form: str = "") -> str:
+    """All items as one message; `form` says how each answer is made."""
     order = _ORDER.format(count=len(texts), end=mark(word, END))
     items = (f"{mark(word, number)}\n{text}\n" for number, text in enumerate(texts, 1))
-    return f"{order}\n{''.join(items)}{mark(word, END)}"
+    return f"{order}{form}\n{''.join(items)}{mark(word, END)}"
 
 
-def packed_fields(fields: Mapping[str, Any], texts: Sequence[str], word: str) -> dict[str, Any]:
+def packed_fields(
+    fields: Mapping[str, Any], texts: Sequence[str], word: str, *, dialect: str
+) -> dict[str, Any]:
     """The body of one call of a kind, asking for all of them, with room for all the answers."""
-    found = {name: value for name, value in fields.items() if name not in DELIVERY}
+    said = without_form(fields, dialect)
+    found = {name: value for name, value in said.items() if name not in DELIVERY}
     marks = (len(texts) + 1) * MARK_TOKENS
     for name in LIMITS:
         if isinstance(most := found.get(name), int):
             found[name] = len(texts) * most + marks
-    asked = {"role": "user", "content": packed_text(texts, word)}
-    found["messages"] = [*fields["messages"][:-1], asked]
+    text = packed_text(texts, word, form_of(fields, dialect).told())
+    where = "input" if "input" in fields else "messages"
+    if isinstance(given := fields[where], str):
+        found[where] = text
+    else:
+        found[where] = [*given[:-1], {"role": "user", "content": text}]
     return found

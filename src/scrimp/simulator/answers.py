@@ -95,7 +95,8 @@ def _text(question: Question, dice: Dice) -> str:
     last = question.turns[-1]
     word, items = packed.items_of(asked) if last.role == "user" else ("", ())
     if items:
-        return packed.answered(word, items, partial(_by_itself, question))
+        alike = replace(question, json_schema=packed.form_of(asked))
+        return packed.answered(word, items, partial(_by_itself, alike))
     if last.role == "tool":
         return _about_result(last.text, dice)
     if label := _label(question, asked, dice):

@@ -7,9 +7,13 @@ in the same form, as a model does that follows what it is told.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
+import msgspec
+
+_SCHEMA: Final = re.compile(r"\bJSON schema:\n(\{.*\})$", re.MULTILINE)
+_OBJECT: Final = re.compile(r"\bEach answer is one JSON object\b")
 _FIRST: Final = re.compile(r"^\[([a-z0-9]{4,16}) 1\]$", re.MULTILINE)
 
 
@@ -29,6 +33,19 @@ def items_of(text: str) -> tuple[str, Sequence[str]]:
         items.append(item.strip())
         rest = after
     return "", ()
+
+
+def form_of(text: str) -> Mapping[str, Any] | None:
+    """The schema that each answer shall have by the words before the items; {} for any object."""
+    first = _FIRST.search(text)
+    order = text[: first.start()] if first else ""
+    if found := _SCHEMA.search(order):
+        try:
+            schema = msgspec.json.decode(found[1])
+        except msgspec.DecodeError:
+            return None
+        return schema if isinstance(schema, dict) else None
+    return {} if _OBJECT.search(order) else None
 
 
 def answered(word: str, items: Sequence[str], answer: Callable[[str], str]) -> str:

@@ -65,6 +65,21 @@ def chat_usage(usage: Usage) -> dict[str, Any]:
     }
 
 
+def response_usage(usage: Usage) -> dict[str, Any]:
+    """The same in OpenAI's responses."""
+    into, out = usage.total_input_tokens, usage.total_output_tokens
+    return {
+        "input_tokens": into,
+        "input_tokens_details": {
+            "cached_tokens": usage.cache_read_tokens,
+            "cache_write_tokens": usage.cache_write_5m_tokens + usage.cache_write_1h_tokens,
+        },
+        "output_tokens": out,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": into + out,
+    }
+
+
 def messages_usage(usage: Usage | None) -> dict[str, Any]:
     """Usage as Anthropic tells it: cached input stands beside the rest. 0 where none was told."""
     if usage is None:
