@@ -54,12 +54,13 @@ def vectors(texts: list[str], kept: Path, given: Path | None = None) -> Vectors:
     path = kept / f"vectors-{name}.npy"
     if not path.exists():
         kept.mkdir(parents=True, exist_ok=True)
-        np.save(path, asyncio.run(_embedded(texts)))
+        np.save(path, asyncio.run(embedded(texts)))
     return np.asarray(np.load(path), np.float32)
 
 
-async def _embedded(texts: list[str]) -> Vectors:
-    opened = open_embedder(EmbedderPlan(precision="fp32", timeout_s=60.0, remember=0))
+async def embedded(texts: list[str]) -> Vectors:
+    """Vectors of the embedded model, as it ships."""
+    opened = open_embedder(EmbedderPlan(timeout_s=60.0, remember=0))
     found: list[bytes] = []
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(opened.run())

@@ -2,13 +2,15 @@
 
 Usage: run.py --data FILE [--data FILE ...] --text COLUMN --label COLUMN [--max-error 0.02 ...]
 [--permutations 20] [--stream 8000] [--pairs FILE] [--flip 0.02] [--per-call] [--confidence 0.95]
-[--slack 2] [--vectors FILE.npz] [--json OUT]. Texts are asked once each, in random order, of an
-empty cache; equal labels stand for equal answers; audits count as misses.
+[--slack 2] [--vectors FILE.npz] [--processes 2] [--json OUT]. Texts are asked once each, in random
+order, of an empty cache; equal labels stand for equal answers; audits count as misses. OUT is
+written after every permutation, so that a run that is stopped has told what it had.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 import time
@@ -35,8 +37,6 @@ from benchmarks.savings.semantic.traps import Pair, from_file, made, served  # n
 from scrimp.quality.sketch import read, sketch  # noqa: E402
 from scrimp.quality.words import Promise  # noqa: E402
 
-PROCESSES = 2
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -59,6 +59,7 @@ class Loaded:
     twos: Any
 
 
+Played = tuple[Plan, Outcome, dict[str, float]]
 _loaded: list[Loaded] = []
 
 
@@ -78,6 +79,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--pairs", type=Path, help="columns a, b, same")
     parser.add_argument("--vectors", type=Path, help=".npz with texts and v; else the embedder's")
     parser.add_argument("--no-peers", action="store_true", help="without GPTCache")
+    parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", type=Path, default=HERE / "results" / "semantic.json")
     return parser.parse_args(given)
 
@@ -94,7 +96,7 @@ def picked(asked: Questions, plan: Plan) -> Questions:
     return asked.picked(chosen)
 
 
-def play(plan: Plan) -> tuple[Plan, Outcome, dict[str, float]]:
+def play(plan: Plan) -> Played:
     """One permutation; afterwards the traps."""
     loaded = _loaded[0]
     done = run(picked(loaded.asked, plan), plan.promise, plan.seed, plan.flip)
@@ -112,7 +114,7 @@ def play_static(plan: Plan, threshold: float) -> Static:
 
 
 def plans(args: argparse.Namespace) -> list[Plan]:
-    """All permutations of all promises; traps are asked after the first three of each."""
+    """All permutations, of each promise in turn; traps are asked after the first three of each."""
     return [
         Plan(
             Promise(bound, args.confidence, args.slack, args.per_call),
@@ -121,8 +123,8 @@ def plans(args: argparse.Namespace) -> list[Plan]:
             args.flip,
             seed < 3,
         )
-        for bound in args.max_error or [0.02]
         for seed in range(args.permutations)
+        for bound in args.max_error or [0.02]
     ]
 
 
@@ -216,31 +218,41 @@ def load(args: argparse.Namespace) -> Loaded:
     return Loaded(asked, pairs, ones, twos)
 
 
-def main(given: Sequence[str]) -> int:
-    """Run everything, print the table, keep the JSON."""
-    args = arguments(given)
-    before, loaded, todo = facts(), load(args), plans(args)
-    start, played, fixed = time.monotonic(), [], []
-    with ProcessPoolExecutor(PROCESSES, initializer=begin, initargs=(loaded,)) as pool:
-        for done, future in enumerate(as_completed(pool.submit(play, one) for one in todo)):
-            played.append(future.result())
-            told(done + 1, len(todo), start)
-        seeds = [one for one in todo if one.promise == todo[0].promise][:5]
-        waiting = [pool.submit(play_static, one, at) for one in seeds for at in THRESHOLDS]
-        fixed = [future.result() for future in waiting]
+def told_so_far(args: argparse.Namespace, asked: int, played: Iterable[Played]) -> dict[str, Any]:
+    """What was asked for, and what came of it so far."""
     by_bound: dict[float, list[tuple[Outcome, dict[str, float]]]] = {}
     for plan, outcome, trapped in sorted(played, key=lambda one: one[0].seed):
         by_bound.setdefault(plan.promise.max_error, []).append((outcome, trapped))
-    result = {
-        **before,
+    return {
         "data": [path.name for path in args.data],
-        "questions": len(loaded.asked.labels),
-        "stream": min(args.stream, len(loaded.asked.labels)),
+        "questions": asked,
+        "stream": min(args.stream, asked),
         "flip": args.flip,
         "confidence": args.confidence,
         "slack": args.slack,
         "per_call": args.per_call,
         "bounds": [summary(bound, found) for bound, found in sorted(by_bound.items())],
+    }
+
+
+def main(given: Sequence[str]) -> int:
+    """Run everything, print the table, keep the JSON."""
+    args = arguments(given)
+    before, loaded, todo = facts(), load(args), plans(args)
+    asked, start, played = len(loaded.asked.labels), time.monotonic(), list[Played]()
+    with ProcessPoolExecutor(args.processes, initializer=begin, initargs=(loaded,)) as pool:
+        for done, future in enumerate(as_completed(pool.submit(play, one) for one in todo)):
+            played.append(future.result())
+            told(done + 1, len(todo), start)
+            args.json.parent.mkdir(parents=True, exist_ok=True)
+            so_far = {**before, **told_so_far(args, asked, played), "done": done + 1}
+            args.json.write_text(json.dumps(so_far, indent=2) + "\n")
+        seeds = [one for one in todo if one.promise == todo[0].promise][:5]
+        waiting = [pool.submit(play_static, one, at) for one in seeds for at in THRESHOLDS]
+        fixed = [future.result() for future in waiting]
+    result = {
+        **before,
+        **told_so_far(args, asked, played),
         "static": list(static_summary(fixed)),
         "peers": [] if args.no_peers else gptcache(picked(loaded.asked, todo[0]), todo[0].seed),
     }

@@ -45,6 +45,7 @@ class Engine:
         self.certificate = Certificate(self._allowed)
         self.alarm = Alarm(promise.max_error)
         self._next_study = MIN_LABELS
+        self._told: tuple[tuple[object, ...], Proof] | None = None
 
     @property
     def _allowed(self) -> float:
@@ -135,7 +136,16 @@ class Engine:
         self.alarm = Alarm(self.promise.max_error)
 
     def proof(self) -> Proof:
-        """How far the proof is."""
+        """How far the proof is; made anew where something changed it, which most calls do not."""
+        made_from = (
+            *(self.certificate, self.certificate.seen, len(self.labels)),
+            *(self.live, self.noise.share, self.fitted and self.fitted.risk),
+        )
+        if self._told is None or self._told[0] != made_from:
+            self._told = (made_from, self._proof())
+        return self._told[1]
+
+    def _proof(self) -> Proof:
         won, needed = self.certificate.wealth(self._to_prove), -log(self.alpha)
         labels_missing = max(0, _BEGIN - len(self.labels))
         missing = 0

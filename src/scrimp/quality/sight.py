@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,9 +79,33 @@ class Around:
         return read(kept) if isinstance(kept, bytes) else kept
 
 
+class Counts(Protocol):
+    """What is known of a group: how many questions, and verdicts on it."""
+
+    @property
+    def size(self) -> int:
+        """Its questions."""
+        ...
+
+    @property
+    def equal(self) -> int:
+        """Verdicts that its answer was right."""
+        ...
+
+    @property
+    def different(self) -> int:
+        """Verdicts that it was not."""
+        ...
+
+    @property
+    def quarantined(self) -> bool:
+        """Whether it is out of service."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What is known of a group: how many questions, and verdicts on it."""
+    """Counts of a group, for who has no others."""
 
     size: int
     equal: int = 0
@@ -93,7 +117,7 @@ class Tally:
 class Scope:
     """What is known of a scope: its groups, how many questions, the mean of its vectors."""
 
-    tallies: Mapping[int, Tally]
+    tallies: Mapping[int, Counts]
     known: int
     centre: Vectors | None = None
 
@@ -147,10 +171,10 @@ class _Field:
         self.counts = np.bincount(member, minlength=len(names))
         self.vote = np.bincount(member, near, len(names)) / near.sum()
         gram, line = _kernel(vector, around, centre)
-        gram[np.diag_indices_from(gram)] += _RIDGE
+        gram.flat[:: len(gram) + 1] += _RIDGE
         weights = np.linalg.solve(gram, line)
         self.variance = 1.0 - float(line @ weights)
-        self.field = np.bincount(member, weights, len(names))
+        self.field: Floats = np.bincount(member, weights, len(names)).astype(np.float64, copy=False)
         sharp = np.exp(_SHARP * (self.field - self.field.max()))
         self.sharp = sharp / sharp.sum()
         both = np.sqrt(self.vote * self.sharp) + 1e-9
@@ -163,9 +187,7 @@ class _Field:
         group, at = int(self.groups[best]), int(self.first[best])
         cosines, tally = around.cosines, scope.tallies[group]
         cosine, nearest = float(cosines[at]), float(cosines[0])
-        others = np.delete(self.first, best)
-        second = float(cosines[others].max()) if len(others) else float(cosines[-1]) - 0.05
-        rest = np.delete(self.field, best)
+        second = _most_but(cosines[self.first], best, float(cosines[-1]) - 0.05)
         field = float(self.field[best])
         judged = tally.equal + tally.different
         features = (
@@ -182,7 +204,7 @@ class _Field:
             float(cosines[:5].mean()),
             field,
             self.variance,
-            field - float(rest.max()) if len(rest) else field,
+            field - _most_but(self.field, best, 0.0),
             -float((self.both * np.log(self.both)).sum()),
             float(np.log1p(scope.known)),
             *_lexical(asked, around.sketch(at)),
@@ -194,6 +216,15 @@ class _Field:
             tally.quarantined,
             tuple(int(self.groups[one]) for one in ranked[:8]),
         )
+
+
+def _most_but(values: Floats, one: int, alone: float) -> float:
+    """The largest of the others; `alone` where there are none."""
+    if len(values) == 1:
+        return alone
+    others = values.copy()
+    others[one] = -np.inf
+    return float(others.max())
 
 
 def _unproven(asked: Sketch | None, around: Around, members: NDArray[np.int64]) -> Conflict | None:
@@ -217,11 +248,12 @@ def _kernel(vector: Vectors, around: Around, centre: Vectors | None) -> tuple[Fl
     if centre is None:
         gram = vectors @ vectors.T
     else:
-        shift = _CENTRE * centre
+        shift = np.float32(_CENTRE) * centre
         vectors = vectors - shift
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True) + 1e-9
+        vectors /= np.sqrt(np.einsum("ij,ij->i", vectors, vectors))[:, None] + 1e-9
         moved = vector - shift
-        gram, cosines = vectors @ vectors.T, vectors @ (moved / (np.linalg.norm(moved) + 1e-9))
+        moved = moved / np.float32(float(moved @ moved) ** 0.5 + 1e-9)
+        gram, cosines = vectors @ vectors.T, vectors @ moved
         width /= 2  # centred vectors lie twice as far apart
     return (
         np.exp(width * (gram.astype(np.float64) - 1)),

@@ -14,7 +14,7 @@ import numpy as np
 
 from scrimp.meanings import Judged
 from scrimp.quality.engine import Engine
-from scrimp.quality.sight import FEATURES, NEIGHBOURS, Around, Scope, Sight, Tally, Vectors, look
+from scrimp.quality.sight import FEATURES, NEIGHBOURS, Around, Scope, Sight, Vectors, look
 from scrimp.quality.sketch import read, sketch
 from scrimp.quality.state import load, save
 from scrimp.quality.threshold import study
@@ -171,11 +171,7 @@ class Bounded:
             np.frombuffer(b"".join(one.vector for one in found), "<f4").reshape(len(found), -1),
             tuple(one.sketch for one in found),
         )
-        tallies = {
-            fact.group: Tally(fact.size, fact.equal, fact.different, fact.quarantined)
-            for fact in nearby.facts
-        }
-        scope = Scope(tallies, self._seen, self._centre)
+        scope = Scope({fact.group: fact for fact in nearby.facts}, self._seen, self._centre)
         return look(vector, read(nearby.sketch), around, scope)
 
     def _move_centre(self, vector: Vectors) -> None:

@@ -2,7 +2,8 @@
 
 A graph only proposes: what it finds is looked up and compared exactly. Its file is a copy that may
 be lost; its last bytes say which store it belongs to and how far it had followed, and are a
-checksum, because the library would crash on a damaged one.
+checksum, because the library would crash on a damaged one. After a start the file is searched as it
+lies, mapped and shared by processes, until it has to change.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import mmap
 import os
 import struct
+import time
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,6 +34,8 @@ _EXPANSION_SEARCH = 96
 _EXPANSION_SEARCH_LARGE = 192
 _LARGE = 150_000
 _STEP = 1 << 24
+_TURN = 512
+"""Vectors of which the library moves so many while it keeps every other thread out."""
 _FOOT = struct.Struct("<16sqqqqII")
 _MAGIC = 0x53435247  # the last number of the file
 
@@ -47,10 +51,14 @@ class Place:
 
 
 class Graph:
-    """Not safe for threads: whoever uses it holds a lock. `save` may run beside `near`."""
+    """Not safe for threads: whoever uses it holds a lock. `save`, `thawed` may run beside `near`.
 
-    def __init__(self, dims: int) -> None:
+    A frozen one is a file that is mapped: it can be searched, not changed.
+    """
+
+    def __init__(self, dims: int, frozen: mmap.mmap | None = None) -> None:
         self.dims = dims
+        self._frozen = frozen
         self._index = Index(
             ndim=dims,
             metric="cos",
@@ -59,6 +67,21 @@ class Graph:
             expansion_add=_EXPANSION_ADD,
             expansion_search=_EXPANSION_SEARCH,
         )
+
+        if frozen is not None:
+            self._index.view(memoryview(frozen), progress=_let_others_in)
+
+    @property
+    def frozen(self) -> bool:
+        """True while it cannot change."""
+        return self._frozen is not None
+
+    def thawed(self) -> Graph:
+        """The same in memory, where it can change."""
+        graph = Graph(self.dims)
+        if self._frozen is not None:
+            graph._index.load(memoryview(self._frozen), progress=_let_others_in)
+        return graph
 
     def __len__(self) -> int:
         return len(self._index)
@@ -87,10 +110,8 @@ class Graph:
         width = _EXPANSION_SEARCH if len(self._index) < _LARGE else _EXPANSION_SEARCH_LARGE
         self._index.expansion_search = width  # type: ignore[misc]  # its types miss the setter
         found = self._index.search(row, count, threads=1)
-        keys, distances = np.atleast_1d(found.keys), np.atleast_1d(found.distances)
-        return [
-            (1.0 - float(distance), int(key)) for key, distance in zip(keys, distances, strict=True)
-        ]
+        cosines = 1.0 - np.atleast_1d(found.distances)
+        return list(zip(cosines.tolist(), np.atleast_1d(found.keys).tolist(), strict=True))
 
     def save(self, path: Path, place: Place) -> None:
         """Write the file (0600), whole or not at all. Raises OSError."""
@@ -98,7 +119,7 @@ class Graph:
         fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
         try:
             os.close(open_private(fresh, os.O_RDWR))
-            self._index.save(os.fspath(fresh))
+            self._index.save(os.fspath(fresh), progress=_let_others_in)
             with fresh.open("r+b") as file:
                 check = 0
                 while piece := file.read(_STEP):
@@ -115,29 +136,37 @@ class Graph:
 
     @classmethod
     def load(cls, path: Path, dims: int) -> tuple[Graph, Place] | None:
-        """What was saved; None when there is none, or it is damaged."""
+        """What was saved, frozen; None when there is none, or it is damaged."""
         try:
-            place = _read_foot(path, dims)
-            if place is None:
-                return None
-            graph = cls(dims)
-            graph._index.load(os.fspath(path))
+            with path.open("rb") as file:
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            place = _read_foot(data, dims)
+            return None if place is None else (cls(dims, data), place)
         except (OSError, ValueError, RuntimeError):
             return None
-        return graph, place
 
 
-def _read_foot(path: Path, dims: int) -> Place | None:
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        body_bytes = len(data) - _FOOT.size
-        if body_bytes <= 0:
-            return None
-        store, scope, question, gone, found, check, magic = _FOOT.unpack(data[body_bytes:])
-        if magic != _MAGIC or found != dims:
-            return None
-        seen = 0
-        with memoryview(data) as view:
-            for start in range(0, body_bytes, _STEP):
-                with view[start : min(start + _STEP, body_bytes)] as piece:
-                    seen = zlib.crc32(piece, seen)
+def _read_foot(data: mmap.mmap, dims: int) -> Place | None:
+    body_bytes = len(data) - _FOOT.size
+    if body_bytes <= 0:
+        return None
+    store, scope, question, gone, found, check, magic = _FOOT.unpack(data[body_bytes:])
+    if magic != _MAGIC or found != dims:
+        return None
+    seen = 0
+    with memoryview(data) as view:
+        for start in range(0, body_bytes, _STEP):
+            with view[start : min(start + _STEP, body_bytes)] as piece:
+                seen = zlib.crc32(piece, seen)
     return Place(store, scope, question, gone) if seen == check else None
+
+
+def _let_others_in(done: int, total: int) -> bool:
+    """Called for each vector: the library holds the interpreter's lock for all of them."""
+    if not done % _TURN or done == total:
+        time.sleep(0)
+    return True
+
+
+# The library reads them, and does not understand the words that the future import leaves.
+_let_others_in.__annotations__ = {"done": int, "total": int, "return": bool}

@@ -54,7 +54,9 @@ class ScopeIndex:
     def crowded(self) -> bool:
         """True when `settle` has something to do."""
         options = self._options
-        return self._count > (options.exact_up_to if self.graph is None else options.tail)
+        if self.graph is None:
+            return self._count > options.exact_up_to
+        return self._count > options.tail or (self.graph.frozen and len(self._late) > options.tail)
 
     def add(self, numbers: Sequence[int], rows: Rows) -> None:
         """These are found from now on. Numbers that are known already stay as they are."""
@@ -74,7 +76,7 @@ class ScopeIndex:
                 self._take_out(number)
                 if self.graph is None:
                     continue
-                if self._saving:
+                if self._saving or self.graph.frozen:
                     self._late.append(number)
                 else:
                     self.graph.remove(number)
@@ -91,8 +93,8 @@ class ScopeIndex:
     def settle(self) -> int:
         """Move what is exact into the graph, until it is not crowded; how many were moved."""
         moved = 0
-        if self.crowded and self.graph is None:
-            self.graph = Graph(self.dims)
+        if self.crowded:
+            self._open_graph()
         while self.graph is not None and self._count > self._options.tail // 2:
             chunk = self._oldest()
             for number in chunk:
@@ -120,10 +122,23 @@ class ScopeIndex:
         """What was removed meanwhile is taken out of the graph."""
         with self._lock:
             self._saving = False
+            self._take_late_out()
+
+    def _open_graph(self) -> None:
+        """One that can change; only who tends the index changes it."""
+        if self.graph is None:
+            self.graph = Graph(self.dims)
+        elif self.graph.frozen:
+            fresh = self.graph.thawed()
+            with self._lock:
+                self.graph = fresh
+                self._take_late_out()
+
+    def _take_late_out(self) -> None:
+        if self.graph is not None and not self.graph.frozen:
             late, self._late = self._late, []
             for number in late:
-                if self.graph is not None:
-                    self.graph.remove(number)
+                self.graph.remove(number)
 
     def _oldest(self) -> list[int]:
         with self._lock:

@@ -11,6 +11,7 @@ import pytest
 from scrimp.errors import ConfigError, InvalidRequest, StoreError
 from scrimp.meanings import Chosen
 from scrimp.remembered import check_chosen, matcher
+from scrimp.stores.semantic_graph import Graph, Place
 from scrimp.stores.semantic_index import ScopeIndex
 from scrimp.stores.semantic_open import forget, look, open_semantic
 from scrimp.stores.semantic_plan import Engine, IndexOptions, SemanticPlan
@@ -98,6 +99,72 @@ def test_what_leaves_while_a_graph_is_saved_leaves_afterwards() -> None:
     assert len(graph) == held
     index.end_saving()
     assert len(graph) == held - 2
+
+
+def frozen(path: Path) -> ScopeIndex:
+    """An index of a hundred whose graph lies in a file, as after a start."""
+    index = filled(100)
+    index.settle()
+    assert index.graph is not None
+    index.graph.save(path, Place(b"s" * 16, 1, 99))
+    found = Graph.load(path, DIMS)
+    assert found is not None
+    again = ScopeIndex(DIMS, OPTIONS, found[0])
+    first = index.settled_up_to(99) + 1
+    again.add(range(first, 100), rows_of(range(100))[first:])
+    return again
+
+
+def test_a_graph_is_searched_where_it_lies(tmp_path: Path) -> None:
+    """What was saved is found from the file, which stays as it is whatever comes and goes."""
+    path = tmp_path / "one.graph"
+    index = frozen(path)
+    before = path.read_bytes()
+    assert index.graph is not None
+    assert index.graph.frozen
+    assert [index.near(read(scattered(n)), 1) for n in range(100)] == [[n] for n in range(100)]
+    index.add([100], rows_of(range(100, 101)))
+    index.remove([3])
+    assert index.near(read(scattered(100)), 1) == [100]
+    assert index.graph.frozen
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("why", ["many came", "many went"])
+def test_a_frozen_graph_thaws_when_it_has_to_change(tmp_path: Path, why: str) -> None:
+    """Then it takes in what came, and what had left meanwhile is found no more."""
+    index = frozen(tmp_path / "one.graph")
+    index.remove([3, 4])
+    if why == "many came":
+        index.add(range(100, 110), rows_of(range(100, 110)))
+    else:
+        index.remove(range(5, 5 + OPTIONS.tail))
+    assert index.crowded
+    index.settle()
+    graph = index.graph
+    assert graph is not None
+    assert not graph.frozen
+    assert len(index._late) == 0
+    gone = {3, 4} if why == "many came" else set(range(3, 5 + OPTIONS.tail))
+    assert not any(number in graph for number in gone)
+    known = set(range(110 if why == "many came" else 100)) - gone
+    assert len(index) == len(known)
+    assert {index.near(read(scattered(number)), 1)[0] for number in known} == known
+
+
+def test_a_frozen_graph_may_be_saved_again(tmp_path: Path) -> None:
+    """Under its own name: who has the old file open goes on with it."""
+    path = tmp_path / "one.graph"
+    index = frozen(path)
+    graph = index.begin_saving()
+    assert graph is not None
+    graph.save(path, Place(b"s" * 16, 1, 7))
+    index.end_saving()
+    again = Graph.load(path, DIMS)
+    assert again is not None
+    assert again[1].question == 7
+    assert len(again[0]) == len(graph)
+    assert index.near(read(scattered(5)), 1) == [5]
 
 
 def test_an_index_knows_what_a_restart_may_leave_out() -> None:
