@@ -18,7 +18,7 @@ import uuid_utils
 
 from scrimp.alerts.tables import give_up_s, is_on, rules_of
 from scrimp.billing import book_of, places_of, price_names, pricer, trusts_of
-from scrimp.by_choice import ByChoice, Known, judging_of, lever_of, open_by_choice
+from scrimp.by_choice import ByChoice, Known, certifying, judging_of, lever_of, open_by_choice
 from scrimp.by_meaning import ByMeaning, Engine, JudgeFunction, join, open_by_meaning
 from scrimp.cached_replies import cache_plan
 from scrimp.calls import Call, Reply
@@ -147,7 +147,7 @@ class App:
         self.rules = current_rules(settings, parts.control)
         means = Means(
             *(parts, self.outbox, book, names, priced, self.background),
-            *(self.rules, self.targets, holds, self.again, translator, parts.judging),
+            *(self.rules, self.targets, holds, self.again, translator, self._judging(parts)),
         )
         levers = levers_of(settings, means)
         self.choice = parts.choice
@@ -174,13 +174,19 @@ class App:
         lever = defer_lever(self.settings, around, parts.jobs, self.deferring.kept)
         return {} if lever is None else {lever.name: lever}
 
+    def _known(self) -> Known:
+        served = (self.targets, self.book, self._names, self.priced)
+        return Known(*served, self.handle, self.clock, self.new_id)
+
+    def _judging(self, parts: Parts) -> Judging:
+        """What cascades judge by, with least scores that are proven where that is wanted."""
+        return certifying(self.settings, self._known(), parts.choice, parts.judging)
+
     def _routed(self, choice: ByChoice | None) -> dict[str, Lever]:
         """The lever that chooses models, where it is switched on."""
         if not self.settings.route.enabled:
             return {}
-        served = (self.targets, self.book, self._names, self.priced)
-        known = Known(*served, self.handle, self.clock, self.new_id)
-        return {Route.name: lever_of(self.settings, known, choice)}
+        return {Route.name: lever_of(self.settings, self._known(), choice)}
 
     async def handle(self, call: Call) -> Reply:
         """The complete reply to a call; its live chunks have gone to `call.sink`.

@@ -10,8 +10,8 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from scrimp.billing import places_of
+from scrimp.calls import Target
 from scrimp.cascading import Judging
 from scrimp.choosing import Lesson, RouteStore
 from scrimp.dialects import DIALECTS
@@ -26,15 +27,16 @@ from scrimp.errors import ConfigError, StoreError
 from scrimp.judges.better import Better
 from scrimp.judges.panel import Panel
 from scrimp.judges.plain import COMPARED, Plain
-from scrimp.judges.preference import Preference, Words
+from scrimp.judges.preference import Preference, Words, same_model
 from scrimp.levers.route import Route
-from scrimp.pipeline.checking import CheckFunction, Scores
+from scrimp.pipeline.checking import CheckFunction
 from scrimp.pipeline.chooser import Depths, Learned
 from scrimp.pipeline.comparing import ShadowRules, Shadows
 from scrimp.pipeline.later import Later
 from scrimp.pipeline.router import Places, Router, RouterMeans
 from scrimp.ports import Clock, Next, Pricer
 from scrimp.prices.book import PriceBook
+from scrimp.routing.cascade_tables import comparing_nanousd
 from scrimp.routing.tables import RouteSection, reference_of, shadows_nanousd
 from scrimp.semantics.tables import FREE_JUDGES
 from scrimp.settings import Settings
@@ -43,10 +45,12 @@ from scrimp.stores.sqlite_routes import SqliteRoutes
 from scrimp.targets import judging_target
 
 if TYPE_CHECKING:
+    from scrimp.pipeline.acceptance_scores import LearnedScores
     from scrimp.pipeline.ranking import Ranking
     from scrimp.pipeline.route_feedback import RouteFeedback
     from scrimp.pipeline.route_memory import RouteMemory
     from scrimp.pipeline.saved_routes import SavedRanking
+    from scrimp.routing.acceptance import Acceptance
     from scrimp.routing.text_features import Reader
 
 log = logging.getLogger(__name__)
@@ -67,13 +71,14 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class ByChoice:
-    """What learns, open. Without a ranking only a cascade learns."""
+    """What learns, open. Without a ranking only a cascade learns. `lessons` were known before."""
 
     memory: RouteMemory
     later: Later
-    scores: Scores | None = None
+    scores: LearnedScores
     ranking: Ranking | None = None
     feedback: RouteFeedback | None = None
+    lessons: tuple[Lesson, ...] = ()
 
     async def run(self) -> None:
         """Beside the calls, until `stop`."""
@@ -109,12 +114,14 @@ async def open_by_choice(settings: Settings, clock: Clock) -> ByChoice | None:
         ) from error
     memory = RouteMemory(open_route_store(settings), Proofs())
     saved, lessons = await memory.begin()
+    scores = await _scores(memory, lessons)
     if not _ranks(settings):
-        return ByChoice(memory, Later(), _scores(lessons))
+        return ByChoice(memory, Later(), scores, lessons=tuple(lessons))
     ranking = ranking_of(saved, msgspec.json.encode(section.facts, order="sorted"))
-    ranking.recall(lessons)
+    since = "" if saved is None else saved.trained_at
+    ranking.recall([one for one in lessons if one.at.isoformat(timespec="seconds") >= since])
     feedback = RouteFeedback(ranking, memory.keep, clock)
-    return ByChoice(memory, Later(), _scores(lessons), ranking, feedback)
+    return ByChoice(memory, Later(), scores, ranking, feedback, tuple(lessons))
 
 
 def judging_of(
@@ -127,13 +134,92 @@ def judging_of(
     return Judging(functions, opened.scores, opened.memory, totals)
 
 
-def _scores(lessons: list[Lesson]) -> Scores | None:
-    """What earlier drafts teach of new ones; None where nobody has judged any."""
-    from scrimp.pipeline.acceptance_scores import LearnedScores  # noqa: PLC0415 - an extra
+async def _scores(memory: RouteMemory, lessons: list[Lesson]) -> LearnedScores:
+    """What earlier drafts teach of new ones: as it was kept, else learned now."""
+    from scrimp.pipeline.acceptance_scores import (  # noqa: PLC0415 - an extra
+        FITS,
+        LearnedScores,
+        unpacked_fits,
+    )
     from scrimp.routing.acceptance import learned  # noqa: PLC0415 - the same
 
-    models = learned(lessons)
-    return LearnedScores(models, {}) if models else None
+    kept = unpacked_fits(await memory.state(FITS))
+    new = learned(one for one in lessons if one.model not in kept)
+    scores = LearnedScores({**kept, **new})
+    if new:
+        memory.put(FITS, scores.pack())
+    return scores
+
+
+def certifying(
+    settings: Settings, known: Known, opened: ByChoice | None, judging: Judging
+) -> Judging:
+    """The same, with least scores that are proven where the settings want that.
+
+    Raises ConfigError for a judge that nobody serves, or that serves a model of the cascade.
+    """
+    section, table = settings.cascade, settings.cascade.certificate
+    if opened is None or table.max_loss is None:
+        return judging
+    from scrimp.pipeline.acceptance_scores import FITS  # noqa: PLC0415 - an extra
+    from scrimp.pipeline.cascade_books import Taught  # noqa: PLC0415 - the same
+    from scrimp.pipeline.certified_drafts import (  # noqa: PLC0415 - the same
+        CertifiedDrafts,
+        CertifiedMeans,
+    )
+    from scrimp.routing.answer_features import VERSION, packed  # noqa: PLC0415 - the same
+    from scrimp.routing.standing import LossPromise  # noqa: PLC0415 - the same
+
+    ladders = (section.models, *(one.models or () for one in section.tasks.values()))
+    drafting = tuple(dict.fromkeys(name for models in ladders for name in models))
+    where = "[cascade.certificate]"
+    rules = ShadowRules(
+        known.clock,
+        known.new_id,
+        comparing_nanousd(table) // max(1, settings.server.workers),
+        on_their_account=table.callers_pay,
+    )
+    comparer = comparer_of(table.judge_model, drafting, known, where)
+    memory = opened.memory
+    means = CertifiedMeans(
+        promise=LossPromise(
+            table.max_loss,
+            table.confidence,
+            table.explore,
+            sensitivity=table.judge_sensitivity,
+            specificity=table.judge_specificity,
+        ),
+        proofs=memory.proofs,
+        versions=memory.versions,
+        scores=opened.scores,
+        shadows=Shadows(known.handle, comparer, rules),
+        later=opened.later,
+        taught=Taught(memory, packed, VERSION),
+        fit=partial(_fitted, memory),
+        keep=partial(memory.put, FITS),
+        barred=partial(_own_arm, table.judge_model, known.targets),
+        clock=known.clock,
+        chance=random.random,
+    )
+    return replace(judging, acceptor=CertifiedDrafts(means, opened.lessons))
+
+
+async def _fitted(memory: RouteMemory, model: str) -> Acceptance | None:
+    """What all lessons teach of a model's drafts, made off the event loop. Raises StoreError."""
+    from scrimp.routing.acceptance import learned  # noqa: PLC0415 - an extra
+
+    await memory.flush()
+    lessons = [one for one in await memory.store.lessons() if one.model == model]
+    return (await asyncio.to_thread(learned, lessons)).get(model)
+
+
+def _own_arm(judge_model: str, targets: Places, asked: Target) -> str:
+    """Why answers of a model cannot be what drafts are compared with; empty where they can."""
+    if not judge_model:
+        return ""
+    judge = judging_target(judge_model, targets, "[cascade.certificate]")
+    own = same_model(judge.model, asked.model)
+    return "the judge would grade an answer of its own" if own else ""
 
 
 def reader_of() -> Reader:
@@ -204,7 +290,9 @@ def _learned(section: RouteSection, known: Known, opened: ByChoice, workers: int
         return None
     most = shadows_nanousd(section) // workers
     rules = ShadowRules(known.clock, known.new_id, most, on_their_account=section.callers_pay)
-    shadows = Shadows(known.handle, comparer_of(section, known), rules)
+    named = filter(None, (*section.models, section.reference))
+    comparer = comparer_of(section.judge_model, named, known, "[route]")
+    shadows = Shadows(known.handle, comparer, rules)
     return LearnedChoice(
         LearnedMeans(
             section=section,
@@ -239,16 +327,15 @@ async def _trained(
     return await asyncio.to_thread(retrained, lessons, reader, reference, clock.now())
 
 
-def comparer_of(section: RouteSection, known: Known) -> Better:
+def comparer_of(judge_model: str, models: Iterable[str], known: Known, where: str) -> Better:
     """Who compares: for nothing where answers are equal, else a model. Raises ConfigError."""
     plain = Panel([Plain(name, COMPARED[name], DIALECTS) for name in FREE_JUDGES])
-    if not section.judge_model:
+    if not judge_model:
         return Better(plain, None, DIALECTS)
-    named = filter(None, (*section.models, section.reference))
-    arms = tuple([judging_target(name, known.targets, "[route]") for name in named])
+    arms = tuple([judging_target(name, known.targets, where) for name in models])
     preference = Preference(
         known.handle,
-        judging_target(section.judge_model, known.targets, "[route]"),
+        judging_target(judge_model, known.targets, where),
         arms,
         means=(DIALECTS, known.clock, known.new_id),
         words=Words(lambda: secrets.token_hex(8), _labels),

@@ -10,9 +10,11 @@ from scrimp.budgets.cheaper import Cheaper
 from scrimp.budgets.worst import WorstCase
 from scrimp.choosing import Lessons
 from scrimp.dialects import DIALECTS
-from scrimp.levers.cascade import Cascade, CascadeMeans, CascadeSettings, Steps
+from scrimp.levers.cascade import Cascade, CascadeMeans
+from scrimp.pipeline.accepting import Acceptor
 from scrimp.pipeline.background import Spawn
 from scrimp.pipeline.cascade_books import CascadeBooks, Taught
+from scrimp.pipeline.cascade_plan import CascadeSettings, Steps
 from scrimp.pipeline.cascade_totals import SharedTotals, TotalsStore
 from scrimp.pipeline.checking import Checker, CheckFunction, Scores
 from scrimp.ports import Clock, Lever, Pricer
@@ -28,14 +30,15 @@ from scrimp.targets import Targets
 class Judging:
     """What a cascade judges by beside its own checks, and who learns from it.
 
-    `functions` are a program's own checks by name, `scores` what was learned of answers. `totals`
-    is where workers count together what cascades cost.
+    `functions` are a program's own checks by name, `scores` what was learned of answers, `acceptor`
+    says which of these are proven. `totals` is where workers count together what cascades cost.
     """
 
     functions: Mapping[str, CheckFunction] = field(default_factory=dict)
     scores: Scores | None = None
     lessons: Lessons | None = None
     totals: TotalsStore | None = None
+    acceptor: Acceptor | None = None
 
 
 UNAIDED = Judging()
@@ -77,6 +80,7 @@ def cascade_of(
         clock=clock,
         dialects=DIALECTS,
         taught=None if lessons is None else Taught(lessons, packed, VERSION),
+        acceptor=judging.acceptor,
     )
     return Cascade(means, _settings(section))
 

@@ -11,7 +11,7 @@ from scrimp.calls import FREE_COST, Finish, HeldSink, Reply
 from scrimp.errors import Breach, BudgetExceeded, Rejected, UpstreamError
 from scrimp.ledger.booking import booked
 from scrimp.ledger.steps import served_of, spent_in_vain
-from scrimp.levers.cascade import Steps
+from scrimp.pipeline.cascade_plan import Steps
 from tests.support.cascading import BAD, GOOD, Answers, Kitchen, answer_in, answering, asking
 
 TEXTS = st.sampled_from([GOOD, BAD, "Four.", "", "I'm sorry, but I can't help.", "{}", "#### 4"])

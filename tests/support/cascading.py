@@ -12,8 +12,10 @@ from scrimp.choosing import Lesson
 from scrimp.dialects import DIALECTS
 from scrimp.dialects.json_body import encode
 from scrimp.errors import UpstreamError
-from scrimp.levers.cascade import Cascade, CascadeMeans, CascadeSettings, Steps
+from scrimp.levers.cascade import Cascade, CascadeMeans
+from scrimp.pipeline.accepting import Acceptor
 from scrimp.pipeline.cascade_books import CascadeBooks, Taught
+from scrimp.pipeline.cascade_plan import CascadeSettings, Steps
 from scrimp.pipeline.checking import Checker, CheckFunction, Score
 from scrimp.routing.stop_loss import StopLoss
 from tests.support.core import (
@@ -124,6 +126,7 @@ class Kitchen:
         steps: Steps = CHEAP_FIRST,
         checker: Checker | None = None,
         stop: StopLoss | None = None,
+        acceptor: Acceptor | None = None,
         **settings: Any,
     ) -> None:
         self.provider = Provider(answers)
@@ -142,6 +145,7 @@ class Kitchen:
             clock=self.clock,
             dialects=DIALECTS,
             taught=Taught(self.lessons, lambda *_: b"f", "v"),
+            acceptor=acceptor,
         )
         self.lever = Cascade(means, CascadeSettings(steps=steps, **settings))
 

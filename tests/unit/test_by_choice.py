@@ -38,7 +38,7 @@ async def test_a_cascade_alone_loads_no_ranking_and_no_table(
     monkeypatch.setattr("scrimp.embedders.static_words.load", loaded)
     opened = await open_by_choice(settings(tmp_path, cascade=CASCADE), FakeClock())
     assert opened is not None
-    assert (opened.ranking, opened.feedback, opened.scores) == (None, None, None)
+    assert (opened.ranking, opened.feedback, opened.scores.models) == (None, None, {})
     assert await open_by_choice(settings(tmp_path), FakeClock()) is None
 
 

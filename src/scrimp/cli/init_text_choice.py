@@ -207,8 +207,20 @@ CHOICE = """\
 #keep_alive_s = 15.0
 # How long a check of a program's own may take.
 #limit_s = 5.0
-# The least learned score of a draft that is served.
-#accept = 0.9
+
+# The least learned score of a draft that is served: accept = 0.9 in the table above; or here, as
+# far down as this mean loss of quality is proven.
+#[cascade.certificate]
+#max_loss = 0.02
+#confidence = 0.95
+# The least share of accepted drafts that is compared, and what comparing may cost a day.
+#explore = 0.02
+#usd_per_day = "1.00"
+# Who compares; never one of the models.
+#judge_model = ""
+#judge_sensitivity = 1.0
+#judge_specificity = 1.0
+#callers_pay = false
 
 # Off for a while where it costs more than going direct.
 #[cascade.stop_loss]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scrimp.settings import Settings
 
 _DAYS = 30
-_LEVER = "route"
+_LEVERS = ("route", "cascade")
 
 
 @click.command(
@@ -137,6 +137,7 @@ def _certificate(proof: Proof) -> dict[str, Any]:
 
     subjects, standing = proof.subjects, proof.standing()
     told: dict[str, Any] = {
+        "of": "cascade" if subjects.of_drafts else "route",
         "reference": subjects.reference,
         "others": list(subjects.others),
         "ranking": subjects.ranking,
@@ -146,6 +147,8 @@ def _certificate(proof: Proof) -> dict[str, Any]:
     if standing is None:
         seen = len(proof.scores)
         return {**told, "said": f"{seen} of the {FIRST} calls that make the rungs were seen"}
+    if subjects.of_drafts:
+        told["least_score"] = None if standing.live is None else 1 - standing.at[standing.live]
     return {
         **told,
         "said": standing.said,
@@ -161,7 +164,10 @@ def _certificate(proof: Proof) -> dict[str, Any]:
 
 
 def _savings(settings: Settings) -> dict[str, Any] | None:
-    """Of 30 days: what routing has saved, what comparing has cost. None without a ledger."""
+    """Of 30 days: what routes and cascades have saved, what comparing has cost for both.
+
+    None without a ledger.
+    """
     from scrimp.app import open_ledger_reader
     from scrimp.judges.asking import TAG as JUDGED
     from scrimp.pipeline.comparing import TAG as SHADOWED
@@ -172,13 +178,14 @@ def _savings(settings: Settings) -> dict[str, Any] | None:
     since = now - timedelta(days=_DAYS)
     levers = {row.value: row for row in reader.report(since, now, "lever").rows}
     tags = {row.value: row for row in reader.report(since, now, "tag").rows}
-    routed = levers.get(_LEVER)
-    saved = 0 if routed is None else routed.saved_nanousd
+    moved = {name: levers[name] for name in _LEVERS if name in levers}
+    saved = sum(row.saved_nanousd for row in moved.values())
     shadows, judges = (tags[tag].cost_nanousd if tag in tags else 0 for tag in (SHADOWED, JUDGED))
     return {
         "days": _DAYS,
-        "calls_moved": 0 if routed is None else routed.calls,
+        "calls_moved": sum(row.calls for row in moved.values()),
         "saved_nanousd": saved,
+        "saved_by": {name: row.saved_nanousd for name, row in moved.items()},
         "shadows_nanousd": shadows,
         "judges_nanousd": judges,
         "net_nanousd": saved - shadows - judges,

@@ -61,7 +61,14 @@ def _named(route: dict[str, Any]) -> str:
 
 
 def _certificate_lines(one: dict[str, Any]) -> list[str]:
-    lines = [f"  {one['reference']} to {', '.join(one['others'])}: {one['said']}."]
+    others = ", ".join(one["others"])
+    if one["of"] == "cascade":
+        who = f"drafts of {others} before {one['reference']}, by score"
+    else:
+        who = f"{one['reference']} to {others}"
+    lines = [f"  {who}: {one['said']}."]
+    if one.get("least_score") is not None:
+        lines.append(f"    drafts are served from a score of {one['least_score']:.3f} on")
     if one.get("requests"):
         share = one["served_cheap"] / one["requests"]
         lines.append(

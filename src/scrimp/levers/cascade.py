@@ -7,8 +7,8 @@ comments at most, which no reader of a stream takes for one.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
 from typing import ClassVar, NamedTuple, TypeVar
 
 from msgspec.structs import replace
@@ -16,78 +16,51 @@ from msgspec.structs import replace
 from scrimp.calls import Call, HeldSink, Reply, Target
 from scrimp.checks.agreement import agree
 from scrimp.checks.named import CHECKS, run
-from scrimp.checks.reading import answer_from, question_for
-from scrimp.checks.words import Answer, Failed, Passed, Question, Unknown, Verdict
-from scrimp.choosing import Place
+from scrimp.checks.reading import answer_from
+from scrimp.checks.words import Answer, Failed, Passed, Unknown, Verdict
 from scrimp.dialects.base import Dialect
 from scrimp.errors import BudgetExceeded, Rejected, UpstreamError
-from scrimp.ledger.steps import sent_to, served_after_all, unserved
+from scrimp.ledger.steps import same_place, sent_to, served_after_all, served_of, unserved
+from scrimp.pipeline.accepting import Acceptor, Ruling, Scored, decided_by_score
 from scrimp.pipeline.cascade_books import CascadeBooks, Taught
+from scrimp.pipeline.cascade_plan import (
+    CASCADED,
+    CascadeSettings,
+    Checks,
+    Ladder,
+    Plan,
+    Planner,
+)
 from scrimp.pipeline.checking import Checker, Draft, Judged
 from scrimp.pipeline.held_stream import deliver_whole, kept_alive
 from scrimp.pipeline.second_opinion import SecondOpinion, with_opinion
 from scrimp.ports import Clock, Next
-from scrimp.routing.question import asked_of
 from scrimp.semantics.answers import text_of, why_not_kept
-
-CASCADED = "x-scrimp-cascade"
-"""The header of a call that was cascaded: how it ended, and with which model."""
 
 _MOST_BYTES = 1024 * 1024
 _PROOFS = frozenset(("agreement", "function"))
 """Checks whose pass says that an answer is right, not only that nothing is seen to be wrong."""
-Checks = tuple[tuple[str, str], ...]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
-    """The cascade of a task type: models from cheap to dear, checks of their drafts."""
-
-    models: tuple[str, ...] = ()
-    checks: Checks = ()
-
-
-@dataclass(frozen=True, slots=True)
-class CascadeSettings:
-    """As `routing.cascade_tables.CascadeSection` has them."""
-
-    steps: Steps = Steps()
-    tasks: Mapping[str, Steps] = field(default_factory=dict)
-    parallel: bool = False
-    hold_streams: bool = False
-    keep_alive_s: float = 15.0
-
-
-@dataclass(frozen=True, slots=True)
 class CascadeMeans:
-    """`ladder` gives those of some models that are cheaper than a call's own and may answer it.
+    """Without `taught` no lessons are kept, without `acceptor` no least score is ever proven."""
 
-    Without `taught` no lessons are kept.
-    """
-
-    ladder: Callable[[Call, tuple[str, ...]], tuple[Target, ...]]
+    ladder: Ladder
     checker: Checker
     books: CascadeBooks
     clock: Clock
     dialects: Mapping[str, Dialect]
     taught: Taught | None = None
-
-
-class _Plan(NamedTuple):
-    """What is done with one call; `second` is who else is asked for an opinion."""
-
-    question: Question
-    place: Place
-    ladder: tuple[Target, ...]
-    checks: Checks
-    second: Target | None
-    parallel: bool
-    dialect: Dialect
+    acceptor: Acceptor | None = None
 
 
 class _Tried(NamedTuple):
-    """One draft: attempts `first` to `past` of the trace. Without an answer it was not scored."""
+    """One draft: attempts `first` to `past` of the trace. Without an answer it was not scored.
+
+    `ruling` is the certificate's, where its score had the last word.
+    """
 
     target: Target
     reply: Reply
@@ -95,6 +68,7 @@ class _Tried(NamedTuple):
     judged: Judged
     first: int
     past: int
+    ruling: Ruling | None = None
 
 
 class Cascade:
@@ -106,6 +80,7 @@ class Cascade:
     def __init__(self, means: CascadeMeans, settings: CascadeSettings) -> None:
         self._means = means
         self._settings = settings
+        self._plan = Planner(settings, means.ladder, means.books, means.dialects)
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """Raises what the last step raises, where no draft can stand in for it."""
@@ -114,78 +89,25 @@ class Cascade:
             if plan:
                 call.trace.note(self.name, "skipped", {"why": plan})
             return await next(call)
-        since = len(call.trace.attempts)
+        since, tried = len(call.trace.attempts), list[_Tried]()
         try:
-            tried = await self._waiting(call, self._drafts(call, next, plan))
+            await self._waiting(call, self._drafts(call, next, plan, tried))
             if tried and tried[-1].judged.passed:
                 reply, held = self._accept(call, tried[-1]), True
             else:
                 held = call.sink.begun
                 reply = await self._last(call, next, plan, tried)
+            self._compare(call, tried, reply)
+        except BaseException:
+            self._withdraw(tried)
+            raise
         finally:
             # whatever came of it: a client that left has paid for its drafts, too
-            self._means.books.add(call, plan.place, since)
+            if not any(one.ruling is not None and one.ruling.proving for one in tried):
+                self._means.books.add(call, plan.place, since)
         if held and call.sink.begun:
             await deliver_whole(call, reply, plan.dialect)
         return reply
-
-    def _plan(self, call: Call) -> _Plan | str:
-        """What is done with a call, or why nothing is (empty: nobody asked for it)."""
-        steps = self._steps(call)
-        if isinstance(steps, str):
-            return steps
-        if reason := self._unfit(call):
-            return reason
-        if not (ladder := self._means.ladder(call, steps.models)):
-            return "none_cheaper"
-        dialect = self._means.dialects[call.target.dialect]
-        place = asked_of(call, dialect).place
-        if (standing := self._means.books.resting(place)) is not None:
-            call.trace.headers[CASCADED] = "stopped"
-            return f"stopped: {standing.more_percent} % dearer than going direct"
-        return _Plan(
-            question=question_for(call.request, dialect),
-            place=place,
-            ladder=ladder,
-            checks=steps.checks,
-            second=self._second(call, steps.checks),
-            parallel=self._settings.parallel or call.wish.low_latency,
-            dialect=dialect,
-        )
-
-    def _steps(self, call: Call) -> Steps | str:
-        """Which models and checks a call asks for, or why it is not cascaded."""
-        wish, settings = call.wish, self._settings
-        if wish.cascade is False or wish.mode == "off" or wish.required or call.wait.seconds:
-            return ""
-        if call.purpose != "client" or call.operation != "chat" or call.cache.mode == "only":
-            return ""
-        steps = settings.tasks.get(call.task.name, settings.steps)
-        models, checks = steps.models, wish.checks or steps.checks
-        if wish.models:
-            given = tuple([name for name in models if name in wish.models])
-            models = given if models else wish.models if wish.cascade else ()
-        if models and checks:
-            return Steps(models, checks)
-        return "nothing_to_check" if models and wish.cascade else ""
-
-    def _unfit(self, call: Call) -> str:
-        """Why a call takes the direct way although a cascade is set for it."""
-        request, wish = call.request, call.wish
-        if call.target.dialect not in self._means.dialects:
-            return "not_a_chat"
-        if request.stream and call.sink.live and not self._settings.hold_streams:
-            return "streams"
-        if (wish.low_latency or wish.deadline_ms is not None) and wish.cascade is None:
-            return "in_a_hurry"
-        if request.stateful or request.side_effects:
-            return "acts"
-        return "several_answers" if request.n > 1 else ""
-
-    def _second(self, call: Call, checks: Checks) -> Target | None:
-        name = next((argument for check, argument in checks if check == "agreement"), "")
-        found = self._means.ladder(call, (name,)) if name else ()
-        return found[0] if found else None
 
     async def _waiting(self, call: Call, work: Awaitable[T]) -> T:
         """The same, with comments for a client that waits for a stream."""
@@ -193,9 +115,8 @@ class Cascade:
             return await work
         return await kept_alive(call.sink, self._means.clock, self._settings.keep_alive_s, work)
 
-    async def _drafts(self, call: Call, next: Next, plan: _Plan) -> list[_Tried]:
+    async def _drafts(self, call: Call, next: Next, plan: Plan, tried: list[_Tried]) -> None:
         """Drafts up to the first that passes; the attempts of those before are marked unserved."""
-        tried: list[_Tried] = []
         for target in plan.ladder:
             first = len(call.trace.attempts)
             one: _Tried | None = None
@@ -206,14 +127,13 @@ class Cascade:
             if one is not None:
                 tried.append(one)
                 if one.judged.passed:
-                    return tried
+                    return
             why = "no answer" if one is None else one.judged.why
             told = {"model": target.model, "why": why}
             numbers = {**unserved(first, len(call.trace.attempts)), **told}
             call.trace.note(self.name, "not_served", numbers)
-        return tried
 
-    async def _draft(self, call: Call, next: Next, plan: _Plan, target: Target) -> _Tried | None:
+    async def _draft(self, call: Call, next: Next, plan: Plan, target: Target) -> _Tried | None:
         """None where it gave no answer: an error of a cheap model is no reason to fail."""
         first = len(call.trace.attempts)
         there = replace(
@@ -243,12 +163,47 @@ class Cascade:
         if answer is not None and any(name == "agreement" for name, _ in plan.checks):
             verdict = self._agreement(plan, target, answer, opinion)
             judged = judged._replace(verdicts=(*judged.verdicts, ("agreement", verdict)))
-        one = _Tried(target, reply, answer, judged, first, past)
-        self._note(call, plan, one)
+        one = self._ruled(call, plan, _Tried(target, reply, answer, judged, first, past))
+        try:
+            self._note(call, plan, one)
+        except BaseException:
+            self._withdraw([one])
+            raise
         return one
 
+    def _ruled(self, call: Call, plan: Plan, one: _Tried) -> _Tried:
+        """The same, as its certificate rules where its score has the last word."""
+        acceptor = self._means.acceptor
+        if acceptor is None or one.answer is None or not decided_by_score(one.judged):
+            return one
+        chance = None if one.judged.score is None else one.judged.score.chance
+        drafted = (plan.place, plan.question, one.answer, one.target)
+        scored = Scored(*drafted, plan.checks, plan.models, chance, one.first, one.past)
+        ruling = acceptor.rule(call, scored)
+        return one._replace(judged=ruling.said(one.judged), ruling=ruling)
+
+    def _compare(self, call: Call, tried: list[_Tried], reply: Reply) -> None:
+        """Hand on what was ruled on; another model's answer than the one asked for says nothing."""
+        if not any(one.ruling for one in tried):
+            return
+        served = served_of(call.trace.attempts, call.trace.lines)
+        accepted = tried[-1].judged.passed
+        if not accepted and (served is None or not same_place(served.target, call.target)):
+            self._withdraw(tried)
+            return
+        acceptor = self._means.acceptor
+        for one in tried:
+            if acceptor is not None and one.ruling is not None:
+                acceptor.compare(call, one.ruling, one.reply, None if accepted else reply)
+
+    def _withdraw(self, tried: list[_Tried]) -> None:
+        acceptor = self._means.acceptor
+        for one in tried:
+            if acceptor is not None and one.ruling is not None:
+                acceptor.withdraw(one.ruling)
+
     async def _judge(
-        self, plan: _Plan, target: Target, reply: Reply
+        self, plan: Plan, target: Target, reply: Reply
     ) -> tuple[Answer | None, Judged]:
         """What the checks say of a draft; no answer where there is none that may be scored."""
         if why := _unscored(reply, plan.dialect):
@@ -260,7 +215,7 @@ class Cascade:
         return answer, await self._means.checker(draft, _with_form(plan, answer))
 
     def _agreement(
-        self, plan: _Plan, target: Target, answer: Answer, opinion: Reply | None
+        self, plan: Plan, target: Target, answer: Answer, opinion: Reply | None
     ) -> Verdict:
         if plan.second is None or plan.second == target:
             return Unknown("there is no second model that is cheaper")
@@ -273,7 +228,7 @@ class Cascade:
         # which of the two is wrong nobody knows: that is no proof against the draft
         return Unknown(verdict.why) if isinstance(verdict, Failed) else verdict
 
-    def _note(self, call: Call, plan: _Plan, one: _Tried) -> None:
+    def _note(self, call: Call, plan: Plan, one: _Tried) -> None:
         """What was found out about a draft, in the trace and for those who learn."""
         judged = one.judged
         numbers: dict[str, int | float | str] = {"model": one.target.model}
@@ -282,6 +237,8 @@ class Cascade:
             if judged.score.least <= 1:
                 numbers["least"] = round(judged.score.least, 4)
                 numbers["certified"] = int(judged.score.certified)
+        if one.ruling is not None:
+            numbers.update(one.ruling.numbers)
         for name, verdict in judged.verdicts:
             numbers[name] = type(verdict).__name__.lower()
         call.trace.note(self.name, "checked", numbers)
@@ -289,11 +246,15 @@ class Cascade:
             return
         if judged.failed:
             self._teach(call, plan, one, quality=0.0)
-        elif judged.passed and any(name in _PROOFS for name, _ in judged.verdicts):
+        elif (
+            judged.passed
+            and one.ruling is None
+            and any(name in _PROOFS for name, _ in judged.verdicts)
+        ):
             self._teach(call, plan, one, quality=1.0)
 
     def _teach(
-        self, call: Call, plan: _Plan, one: _Tried, *, quality: float, reference: str = ""
+        self, call: Call, plan: Plan, one: _Tried, *, quality: float, reference: str = ""
     ) -> None:
         taught = self._means.taught
         if taught is None or one.answer is None or one.past <= one.first:
@@ -313,7 +274,7 @@ class Cascade:
         call.trace.headers[CASCADED] = f"accepted {one.target.model}"
         return one.reply
 
-    async def _last(self, call: Call, next: Next, plan: _Plan, tried: list[_Tried]) -> Reply:
+    async def _last(self, call: Call, next: Next, plan: Plan, tried: list[_Tried]) -> Reply:
         """The model that was asked for: live where nothing has left yet, else held and whole."""
         call.trace.headers[CASCADED] = f"escalated {call.target.model}"
         call.trace.note(self.name, "escalated", {"drafts": len(tried)})
@@ -348,14 +309,15 @@ class Cascade:
         call.trace.headers[CASCADED] = f"best_effort {best.target.model}"
         return replace(best.reply, cacheable=False)
 
-    def _weighed(self, call: Call, plan: _Plan, tried: list[_Tried], reply: Reply) -> Reply:
+    def _weighed(self, call: Call, plan: Plan, tried: list[_Tried], reply: Reply) -> Reply:
         """The last answer is served in any case; where it fails, too, it is not remembered."""
         answer = None if _unscored(reply, plan.dialect) else answer_from(reply, plan.dialect)
         if answer is None:
             return reply
         if tried and (draft := tried[-1]).answer is not None and not draft.judged.failed:
             verdict = agree(plan.question, draft.answer, answer)
-            if not isinstance(verdict, Unknown):
+            drawn = draft.ruling is not None and draft.ruling.drawn  # then a judge teaches
+            if not isinstance(verdict, Unknown) and not drawn:
                 quality = float(isinstance(verdict, Passed))
                 self._teach(call, plan, draft, quality=quality, reference=call.target.model)
         failed = [
@@ -370,7 +332,7 @@ class Cascade:
         return replace(reply, cacheable=False)
 
 
-def _with_form(plan: _Plan, answer: Answer) -> Checks:
+def _with_form(plan: Plan, answer: Answer) -> Checks:
     """The checks, and those of the form that the call itself asks for."""
     names = {name for name, _ in plan.checks}
     checks = plan.checks

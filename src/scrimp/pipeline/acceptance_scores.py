@@ -1,33 +1,78 @@
-"""Scores of drafts by what was learned of their models. Implements `checking.Scores`."""
+"""Scores of drafts by what was learned of their models. Implements `checking.Scores`.
+
+A fit stands still while anything is proven of its scores, also when the process begins anew:
+another fit makes another policy of the same threshold.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from math import inf
+from typing import Final
+
+import msgspec
 
 from scrimp.choosing import Place
 from scrimp.pipeline.checking import Score
-from scrimp.routing.acceptance import Acceptance
+from scrimp.routing.acceptance import Acceptance, unpack
 from scrimp.routing.answer_features import features
+
+FITS: Final = "acceptances"
+"""The name of their state in a store."""
 
 
 class LearnedScores:
-    """`models` is what was learned, `proven` the least score that a certificate lets pass.
+    """`models` is what was learned of each; None: all its drafts were alike, no score parts them.
 
-    Where nothing is proven nothing is accepted, unless a person gives the least score.
+    What a score may accept is a certificate's to say, or a person's.
     """
 
-    def __init__(
-        self, models: Mapping[str, Acceptance], proven: Mapping[tuple[Place, str], float]
-    ) -> None:
-        self._models = models
-        self._proven = proven
+    def __init__(self, models: Mapping[str, Acceptance | None]) -> None:
+        self.models = dict(models)
+        self._ids: dict[str, str] = {}
 
     def __call__(self, place: Place, model: str, question: str, answer: str) -> Score | None:
         """None for a model of whose drafts nothing was learned."""
-        found = self._models.get(model)
-        if found is None:
+        del place
+        if model not in self.models:
             return None
-        least = self._proven.get((place, model), inf)
-        score = found.score(tuple(features(question, answer).values()))
-        return Score(score, least, certified=least < inf)
+        found = self.models[model]
+        if found is None:
+            return Score(1.0, inf)
+        return Score(found.score(tuple(features(question, answer).values())), inf)
+
+    def fit_of(self, model: str) -> str:
+        """Which fit scores a model's drafts; empty where none does."""
+        if model in self.models and model not in self._ids:
+            made = hashlib.blake2b(_packed(self.models[model]), digest_size=8)
+            self._ids[model] = made.hexdigest()
+        return self._ids.get(model, "")
+
+    def labels_of(self, model: str) -> int:
+        """From how many drafts it was learned, where that is known."""
+        found = self.models.get(model)
+        return 0 if found is None else found.labels
+
+    def put(self, model: str, fit: Acceptance | None) -> None:
+        """Score by this one from now on."""
+        self.models[model] = fit
+        self._ids.pop(model, None)
+
+    def pack(self) -> bytes:
+        """All fits, to be kept."""
+        return msgspec.msgpack.encode({name: _packed(fit) for name, fit in self.models.items()})
+
+
+def unpacked_fits(state: bytes) -> dict[str, Acceptance | None]:
+    """What `pack` gave; what cannot be read any more is left out."""
+    try:
+        kept = msgspec.msgpack.decode(state, type=dict[str, bytes])
+    except msgspec.DecodeError:
+        return {}
+    found = {name: unpack(data) for name, data in kept.items()}
+    return {name: fit for name, fit in found.items() if fit is not None or not kept[name]}
+
+
+def _packed(fit: Acceptance | None) -> bytes:
+    return b"" if fit is None else fit.pack()

@@ -110,9 +110,7 @@ class Shadows:
         self, call: Call, reply: Reply, other: Target, *, cheap_served: bool
     ) -> Outcome:
         """The served reply against that of the other model."""
-        if not self.may_spend or not (
-            call.caller.credential is None or self._rules.on_their_account
-        ):
+        if not self._may_compare(call):
             return Outcome("unmade")
         if not _is_whole(reply):
             return Outcome("lost")
@@ -122,17 +120,33 @@ class Shadows:
         if not isinstance(answered, Reply):
             return Outcome(answered, cost)
         reference, cheap = (answered, reply) if cheap_served else (reply, answered)
+        found = await self._judged(call, reference, cheap)
+        return Outcome(found.label, cost + found.cost_nanousd, answered.facts.model)
+
+    async def judge(self, call: Call, reference: Reply, cheap: Reply) -> Outcome:
+        """Two answers that are both there: nobody but the judge is asked."""
+        if not self._may_compare(call):
+            return Outcome("unmade")
+        if not (_is_whole(reference) and _is_whole(cheap)):
+            return Outcome("lost")
+        found = await self._judged(call, reference, cheap)
+        return Outcome(found.label, found.cost_nanousd, reference.facts.model)
+
+    def _may_compare(self, call: Call) -> bool:
+        own = call.caller.credential is not None
+        return self.may_spend and (self._rules.on_their_account or not own)
+
+    async def _judged(self, call: Call, reference: Reply, cheap: Reply) -> Outcome:
         models = (reference.facts.model, cheap.facts.model)
         try:
             async with asyncio.timeout(self._rules.limit_s):
                 found = await self._comparer(call, reference, cheap, models)
         except (ScrimpError, TimeoutError):
-            return Outcome("unmade", cost, answered.facts.model)
-        self._book(found.cost_nanousd)
+            return Outcome("unmade")
+        self.book(found.cost_nanousd)
         if found.unmade:
-            return Outcome("unmade", cost + found.cost_nanousd, answered.facts.model)
-        label: Label = "lost" if found.loss is None else found.loss
-        return Outcome(label, cost + found.cost_nanousd, answered.facts.model)
+            return Outcome("unmade", found.cost_nanousd)
+        return Outcome("lost" if found.loss is None else found.loss, found.cost_nanousd)
 
     async def _answer(self, twin: Call) -> Reply | Literal["lost", "unmade"]:
         """The twin's reply, or why there is none. A failing provider says nothing of answers."""
@@ -167,10 +181,11 @@ class Shadows:
     def _paid(self, twin: Call) -> int:
         booked = twin.trace.booked
         cost = (booked.cost.high_nanousd or 0) if booked is not None else 0
-        self._book(cost)
+        self.book(cost)
         return cost
 
-    def _book(self, nanousd: int) -> None:
+    def book(self, nanousd: int) -> None:
+        """So much was spent so that something may be compared."""
         self._spent_nanousd += nanousd
         self.spent_ever_nanousd += nanousd
 

@@ -18,7 +18,7 @@ from scrimp.ledger.steps import same_place, served_of
 from scrimp.pipeline.chooser import Chosen
 from scrimp.pipeline.comparing import Outcome, Shadows, why_not_compared
 from scrimp.pipeline.later import Later
-from scrimp.pipeline.proofs import Proof, Proofs, Subjects
+from scrimp.pipeline.proofs import Proof, Proofs, Subjects, noticed
 from scrimp.pipeline.ranking import Ranked, Ranking
 from scrimp.pipeline.route_feedback import RouteFeedback
 from scrimp.pipeline.router import Plan
@@ -155,16 +155,7 @@ class LearnedChoice:
         return Chosen(offer, why, numbers, ground, proven=True)
 
     def _version(self, name: str, told: str) -> None:
-        """Another version behind a name is another model: what was proven of it holds no more."""
-        if not told:
-            return
-        before = self._means.versions.setdefault(name, told)
-        if before == told:
-            return
-        self._means.versions[name] = told
-        for proof in self._means.proofs:
-            if name in (proof.subjects.reference, *proof.subjects.others):
-                proof.restart(f"'{name}' is {told} now, it was {before}")
+        noticed(self._means.versions, self._means.proofs, name, told)
 
     async def _compare(self, call: Call, ground: Ground, reply: Reply) -> None:
         served_cheap = ground.verdict.serve_cheap

@@ -27,6 +27,8 @@ _SHARES: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.75, 0.9, 1.0)
 _MOST: Final = 512
 _WORTH: Final = 8
 _PREFIX: Final = "certificate:"
+DRAFTS: Final = "drafts:"
+"""Begins the ranking of a cascade's certificate: its scores are those of drafts."""
 
 
 class Subjects(Value, frozen=True):
@@ -46,6 +48,11 @@ class Subjects(Value, frozen=True):
     def name(self) -> str:
         """Of its state in a store."""
         return _PREFIX + hashlib.blake2b(msgspec.msgpack.encode(self), digest_size=16).hexdigest()
+
+    @property
+    def of_drafts(self) -> bool:
+        """Whether it is a cascade's: drafts of `others` that are served by their score."""
+        return self.ranking.startswith(DRAFTS)
 
 
 class _Kept(msgspec.Struct, frozen=True):
@@ -165,6 +172,19 @@ def revived(state: bytes) -> Proof | None:
         if certificate.load(kept.certificate):
             proof.certificate = certificate
     return proof
+
+
+def noticed(versions: dict[str, str], proofs: Proofs, name: str, told: str) -> None:
+    """Another version behind a name is another model: what was proven of it holds no more."""
+    if not told:
+        return
+    before = versions.setdefault(name, told)
+    if before == told:
+        return
+    versions[name] = told
+    for proof in proofs:
+        if name in (proof.subjects.reference, *proof.subjects.others):
+            proof.restart(f"'{name}' is {told} now, it was {before}")
 
 
 def is_proof(name: str) -> bool:

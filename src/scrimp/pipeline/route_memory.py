@@ -40,6 +40,7 @@ class RouteMemory:
         self._known: dict[str, str] = {}
         self._waiting: deque[Lesson] = deque(maxlen=_MOST_WAITING)
         self._ranking: SavedRanking | None = None
+        self._states: dict[str, bytes] = {}
         self._stopped = asyncio.Event()
 
     def add(self, lesson: Lesson) -> None:
@@ -54,8 +55,19 @@ class RouteMemory:
         """Keep the one that serves from now on."""
         self._ranking = ranking
 
+    def put(self, name: str, state: bytes) -> None:
+        """Keep a state of somebody else's."""
+        self._states[name] = state
+
+    async def state(self, name: str) -> bytes:
+        """What was kept; nothing where it cannot be read."""
+        try:
+            return await self.store.load(name) or b""
+        except StoreError:
+            return b""
+
     async def begin(self) -> tuple[SavedRanking | None, list[Lesson]]:
-        """Take up what was saved: the ranking, if there is one, and lessons that came after it."""
+        """Take up what was saved: the ranking, if there is one, and the newest lessons."""
         try:
             for name in await self.store.names():
                 if is_proof(name) and (state := await self.store.load(name)) is not None:
@@ -69,8 +81,7 @@ class RouteMemory:
         except StoreError as error:
             log.warning("what routes have learned cannot be read: %s", error)
             return None, []
-        since = "" if ranking is None else ranking.trained_at
-        return ranking, [one for one in lessons if one.at.isoformat(timespec="seconds") >= since]
+        return ranking, lessons
 
     async def run(self) -> None:
         """Write now and then, and once more at the end."""
@@ -104,6 +115,10 @@ class RouteMemory:
         if (ranking := self._ranking) is not None:
             await self.store.save(RANKING, write_ranking(ranking))
             self._ranking = None if self._ranking is ranking else self._ranking
+        for name, state in tuple(self._states.items()):
+            await self.store.save(name, state)
+            if self._states.get(name) is state:
+                del self._states[name]
         for proof in self.proofs:
             if proof.changed and proof.worth_keeping:
                 state, proof.changed = proof.save(), False

@@ -82,6 +82,7 @@ class Certificate:
             len(self.rungs), self.promise.visible_loss, needed(1 - self.promise.confidence)
         )
         self.requests = self.served = 0
+        self.climbing = True
         self.awaited: deque[Bet] = deque()
         self._open: dict[int, Bet] = {}
         self._unpaid = self._settled = self._since = 0
@@ -206,6 +207,7 @@ class Certificate:
             bars[top + 1] = float(alarms[top + 1]) >= self.alarm_needed
         goal = probing.aim(shares, top, sum(self.zones), bars)
         effort = self._effort(goal, shares)
+        self.climbing = effort is not Effort.GUARD
         serving = probing.serving_rate(self.promise, self.served, effort, suspicious=alarmed)
         # Until the first proof, labels beyond the goal prove nothing.
         beyond = 0.0 if live < 0 <= goal and effort is Effort.FIRST else self.promise.explore
@@ -262,6 +264,7 @@ class Certificate:
             requests=self.requests,
             served_cheap=self.served,
             rungs=rungs,
+            at=self.rungs,
         )
 
     def _rungs(self) -> tuple[RungStanding, ...]:

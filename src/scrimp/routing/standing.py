@@ -83,6 +83,7 @@ class Standing(Value, frozen=True):
     seen so far. `infeasible` says that the loss of `testing` is above what is allowed, beyond doubt
     of chance, so that the ladder ends here. `alarm` of `alarm_needed` is won by the test for harm
     at `live`. `lost` labels could not be had and counted at their worst; `pending` are awaited.
+    `at` are the scores of the rungs.
     """
 
     live: int | None
@@ -102,6 +103,7 @@ class Standing(Value, frozen=True):
     requests: int
     served_cheap: int
     rungs: tuple[RungStanding, ...]
+    at: tuple[float, ...] = ()
 
     @property
     def shares(self) -> tuple[float, ...]:

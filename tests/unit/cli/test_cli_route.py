@@ -20,7 +20,7 @@ from scrimp.choosing import Lesson, Place
 from scrimp.cli.main import cli
 from scrimp.cli.picture import drawn
 from scrimp.cli.route_saved import save_ranking, saved_ranking
-from scrimp.pipeline.proofs import FIRST, Proof, Subjects
+from scrimp.pipeline.proofs import DRAFTS, FIRST, Proof, Subjects
 from scrimp.pipeline.saved_routes import VERSIONS, SavedRanking, write_versions
 from scrimp.routing.picture_points import Line, Picture
 from scrimp.routing.rows import read_rows
@@ -230,9 +230,16 @@ def test_status_tells_what_is_learned_and_proven(desk: Desk) -> None:
     for number in range(FIRST):
         proof.decide(number / FIRST, 0.5, barred=False)
 
+    drafts = Subjects(place, "o/strong", ("o/weak",), LossPromise(0.02), f"{DRAFTS}fit:checks")
+    draft = Proof(drafts)
+    while (asked := draft.decide(0.125, 0.5, barred=False)) is None or not asked.serve_cheap:
+        if asked is not None and asked.shadow and draft.certificate is not None:
+            draft.certificate.see(0.125, 0.0, asked)
+
     async def keep() -> None:
         store = open_route_store(desk.settings)
         await store.add((lesson,))
+        await store.save(drafts.name, draft.save())
         await store.save(proof.subjects.name, proof.save())
         await store.save(VERSIONS, write_versions({"weak": "weak-2026-01"}))
 
@@ -245,9 +252,12 @@ def test_status_tells_what_is_learned_and_proven(desk: Desk) -> None:
     assert told["models"] == {"weak": "weak-2026-01"}
     (route,) = told["routes"]
     assert (route["task"], route["labels"]) == ("factual_qa", {"weak": 1})
-    (one,) = route["certificates"]
+    one, other = sorted(route["certificates"], key=lambda told: str(told["of"]), reverse=True)
     assert (one["reference"], one["others"], one["live"]) == ("strong", ["weak"], None)
-    shown = desk.route("status").stdout
+    assert (other["of"], other["live"], other["least_score"]) == ("cascade", 0, 0.875)
+    shown = " ".join(desk.route("status").stdout.split())
+    assert "drafts of o/weak before o/strong, by score: rung 0 is certified" in shown
+    assert "drafts are served from a score of 0.875 on" in shown
     assert "factual_qa of local" in shown
     assert "nothing is certified yet" in shown
     assert "at most 0.02 of quality lost, with 95% confidence" in shown

@@ -14,8 +14,8 @@ from scrimp.choosing import Lesson, Wish
 from scrimp.errors import Breach, BudgetExceeded, InvalidRequest, UpstreamError
 from scrimp.ledger.booking import booked
 from scrimp.ledger.steps import served_of
-from scrimp.levers.cascade import Steps
 from scrimp.levers.record import Record
+from scrimp.pipeline.cascade_plan import Steps
 from scrimp.pipeline.chain import chain
 from scrimp.pipeline.checking import CheckFunction
 from scrimp.routing.stop_loss import StopLoss, StopLossRules

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from scrimp.calls import UNKNOWN_COST, Attempt, Call, HeldSink
 from scrimp.dialects import DIALECTS
 from scrimp.errors import Breach, BudgetExceeded, UpstreamError
-from scrimp.levers.cascade import Steps
+from scrimp.pipeline.cascade_plan import Steps
 from scrimp.pipeline.held_stream import COMMENT
 from tests.support.cascading import BAD, GOOD, Answers, Kitchen, answering, asking
 from tests.support.core import HereSink, attempt_of, streaming

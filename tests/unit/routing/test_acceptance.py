@@ -10,7 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from scrimp.choosing import Lesson, Place
-from scrimp.pipeline.acceptance_scores import LearnedScores
+from scrimp.pipeline.acceptance_scores import LearnedScores, unpacked_fits
+from scrimp.pipeline.checking import Score
 from scrimp.routing import boosted
 from scrimp.routing.acceptance import Acceptance, fit, learned, unpack
 from scrimp.routing.answer_features import NAMES, VERSION, features, packed, unpacked
@@ -111,14 +112,24 @@ def test_lessons_teach_by_model() -> None:
     assert learned(lesson(one, 1.0, "other-1") for one in made) == {}
     found = learned(told)
     assert set(found) == {"cheap"}
-    scores = LearnedScores(found, {(Place("local"), "cheap"): 0.6})
+    scores = LearnedScores(found)
     known = scores(Place("local"), "cheap", *made[0])
     assert known is not None
-    assert (known.least, known.certified) == (0.6, True)
-    elsewhere = scores(Place("b"), "cheap", *made[0])
-    assert elsewhere is not None
-    assert (elsewhere.least, elsewhere.certified) == (inf, False)
+    assert (known.least, known.certified) == (inf, False)
     assert scores(Place("local"), "unheard-of", *made[0]) is None
+
+
+def test_fits_are_kept_whole_and_stand_still() -> None:
+    """The same fit has the same name after a restart, another fit another one."""
+    here, (made, right) = Place("local"), drafts(120, 6)
+    scores = LearnedScores({"cheap": fit(rows(made), right), "flat": None})
+    again = LearnedScores(unpacked_fits(scores.pack()))
+    assert again.fit_of("cheap") == scores.fit_of("cheap") != ""
+    assert again(here, "flat", "q", "a") == Score(1.0, inf)
+    assert again.labels_of("cheap") == 120
+    again.put("cheap", fit(rows(made[:80]), right[:80]))
+    assert again.fit_of("cheap") != scores.fit_of("cheap")
+    assert (scores.fit_of("nobody"), unpacked_fits(b"damaged")) == ("", {})
 
 
 def test_features_are_packed_in_one_order() -> None:
