@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,7 @@ class PriceOptions(TypedDict, total=False):
     output: int
     reasoning: int
     searches: int
+    seconds: float
 
 
 def _quantities(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -65,6 +67,13 @@ def _quantities(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("model", required=False, metavar="MODEL | FILE")
 @click.option("--provider", help="Who sells it [default: who is known for it].")
 @_quantities
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, 86_400),
+    default=0,
+    metavar="N",
+    help="How long the call took, for models that are priced by the second.",
+)
 @click.option("--tier", default="", metavar="NAME", help="Service tier, such as batch or flex.")
 @click.option("--at", default="now", metavar="DATE", help="The price of another day.")
 @click.option(
@@ -88,7 +97,7 @@ def price_command(ctx: click.Context, model: str | None, **options: Unpack[Price
     --compare, the argument is a FILE (- is standard input) and --output the tokens expected.
     """
     from scrimp.billing import book_of, sold_as
-    from scrimp.calls import Usage
+    from scrimp.calls import Terms, Usage
     from scrimp.cli.console import print_json
     from scrimp.cli.price_view import Quote, document, show
     from scrimp.prices.pricing import price_with, resolve
@@ -109,7 +118,9 @@ def price_command(ctx: click.Context, model: str | None, **options: Unpack[Price
     name, provider = sold_as(model, options["provider"], settings, book)
     rates = resolve(name, provider, at, book=book, service_tier=options["tier"])
     used = {field: options[kind.replace("-", "_")] for kind, (field, _) in KINDS.items()}  # type: ignore[literal-required]  # names of KINDS
-    bill = price_with(Usage(**used), rates) if any(used.values()) else None
+    took_ms = math.ceil(options["seconds"] * 1000)
+    usage = Usage(**used, terms=Terms(compute_ms=took_ms) if took_ms else None)
+    bill = price_with(usage, rates) if took_ms or any(used.values()) else None
     quote = Quote(rates, at, rates.source, bill)
     if options["as_json"]:
         print_json(document(quote))
@@ -122,7 +133,7 @@ def _compare(models: str, path: Path, options: PriceOptions, settings: Settings)
     from scrimp.cli.price_compare import compare, show_comparison
     from scrimp.shell.quoting import Hints
 
-    counted = given(name.replace("-", "_") for name in KINDS if name != "output")
+    counted = given(name.replace("-", "_") for name in (*KINDS, "seconds") if name != "output")
     if counted:
         raise click.UsageError(f"--compare counts the file itself: leave out {counted[0]}")
     hints = Hints(

@@ -60,6 +60,8 @@ def show_verdicts(verdicts: Sequence[Verdict], book: PriceBook, *, as_json: bool
         console.print(f"{one.id}: expected {expected}, got {_got(one)}")
         for line in one.cost.lines if one.cost else ():
             console.print(f"  {price_line(line)}", soft_wrap=True)
+        if one.cost and one.why:
+            console.print(f"  suspect: {one.why}", soft_wrap=True)
     console.print(dim(f"Book version: {book.version}"))
     return len(missed)
 

@@ -82,7 +82,9 @@ def _decoded(body: bytes) -> Any:
     except msgspec.ValidationError as error:
         raise InvalidRequest("the request body has a number that is out of range") from error
     except msgspec.DecodeError as error:
-        raise InvalidRequest(f"the request body is not JSON: {error}") from error
+        half = b"\\ud" in body.lower()  # half a pair at a text's end is told as a cut body
+        hint = " (a text may hold a lone surrogate, \\ud800 to \\udfff)" if half else ""
+        raise InvalidRequest(f"the request body is not JSON: {error}{hint}") from error
     except RecursionError as error:
         raise InvalidRequest(_too_deep()) from error
 

@@ -200,8 +200,8 @@ def _beside_tokens(terms: Terms, rates: Rates) -> Iterator[Line]:
     if rates.per_ms is None:
         return
     if not terms.compute_ms:
-        why = "it is priced by the second, and how long the call took is not known"
-        raise PriceUnknown(_unknown(rates.model, rates.provider, why))
+        why = "is priced by the second, and how long the call took is not known"
+        raise PriceUnknown(f"model {rates.model!r} {why}")
     nanousd = line_nanousd(terms.compute_ms, rates.per_ms)
     yield Line("compute_ms", terms.compute_ms, rates.per_ms, nanousd)
 
@@ -381,7 +381,8 @@ def _refusal(rates: Rates, what: str, quantity: int) -> str:
 
 
 def _unknown(model: str, provider: str, why: str) -> str:
+    where = f" at provider {provider!r}" if provider else ""
     return (
-        f"no price for model {model!r} at provider {provider!r}: {why} "
+        f"no price for model {model!r}{where}: {why} "
         f'(add a [prices."{model}"] table to scrimp.toml)'
     )

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from decimal import ROUND_CEILING, Decimal, InvalidOperation
 from typing import Any
 
+import msgspec
+
 from scrimp.calls import Cost, Usage
 from scrimp.dialects.usage_shapes import read_usage
 from scrimp.errors import PriceUnknown
@@ -25,9 +27,27 @@ _CONTEXT = frozenset({"processing", "service_tier", "inference_geo", "speed"})
 _ANYWHERE = frozenset({"", "global", "not_available"})
 
 
+class _Vector(msgspec.Struct, frozen=True):
+    """One recorded bill, as far as it is read here."""
+
+    id: str | int
+    provider: str
+    model: str
+    request_time: str
+    usage: Any
+    expected_usd: str | int | float | None
+    api_flavor: str = ""
+    context: dict[str, Any] | None = None
+    response_extra: dict[str, Any] | None = None
+    line_items: Any = None
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How one vector fared; `cost` is None when no price could be told, and `why` says so."""
+    """How one vector fared; `cost` is None when no price could be told, and `why` says so.
+
+    With a cost, `why` holds both numbers of a usage that does not add up.
+    """
 
     id: str
     expected_usd: str | None
@@ -43,45 +63,49 @@ def check(vector: Mapping[str, Any], book: PriceBook) -> Verdict:
     each rounded up to a nano-dollar. Raises ValueError for an object that is no vector.
     """
     try:
-        name, expected = str(vector["id"]), vector["expected_usd"]
-        told = (vector["provider"], vector["model"], datetime.fromisoformat(vector["request_time"]))
-        usage = vector["usage"]
-    except (KeyError, TypeError, ValueError) as error:
-        msg = f"not a vector: {type(error).__name__} at {str(error)[:80]}"
-        raise ValueError(msg) from error
+        given = msgspec.convert(vector, _Vector)
+        at = datetime.fromisoformat(given.request_time)
+    except (msgspec.ValidationError, ValueError) as error:
+        raise ValueError(f"not a vector: {str(error)[:120]}") from error
     cost, why = None, ""
     try:
-        cost = _cost(vector, usage, told, book)
+        cost, why = _cost(given, at if at.tzinfo is not None else at.replace(tzinfo=UTC), book)
     except PriceUnknown as error:
         why = str(error)
-    text = None if expected is None else str(expected)
-    return Verdict(name, text, cost, why, _exact(text, cost, vector.get("line_items")))
+    text = None if given.expected_usd is None else str(given.expected_usd)
+    return Verdict(str(given.id), text, cost, why, _exact(text, cost, given.line_items))
 
 
-def _cost(
-    vector: Mapping[str, Any], reported: object, told: tuple[str, str, datetime], book: PriceBook
-) -> Cost:
-    provider, model, at = told
-    context = vector.get("context") or {}
-    if strange := sorted(context.keys() - _CONTEXT):
-        raise PriceUnknown(f"its context has {', '.join(strange)}, which is not understood")
-    reply = vector.get("response_extra") or {}
+def _cost(vector: _Vector, at: datetime, book: PriceBook) -> tuple[Cost, str]:
+    """The cost, and what does not add up in the usage. Raises PriceUnknown."""
+    asked = _asked(vector.context or {})
     read = read_usage(
-        reported,
-        provider=book.provider_id(provider),
-        flavor=vector.get("api_flavor", ""),
-        reply=reply,
+        vector.usage,
+        provider=book.provider_id(vector.provider),
+        flavor=vector.api_flavor,
+        reply=vector.response_extra or {},
     )
     if read.usage is None:
         raise PriceUnknown("the provider reported no usage that can be read")
-    tier = read.service_tier or context.get("service_tier", "")
-    if context.get("processing") == "batch":
+    tier = read.service_tier or asked.get("service_tier", "")
+    if asked.get("processing") == "batch":
         tier = "batch"
-    elif context.get("speed") == "fast":
+    elif asked.get("speed") == "fast":
         tier = "fast"
-    usage = _in(read.usage, context.get("inference_geo", ""))
-    aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-    return price(usage, model, provider, aware, book=book, service_tier=tier)
+    usage = _in(read.usage, asked.get("inference_geo", ""))
+    cost = price(usage, vector.model, vector.provider, at, book=book, service_tier=tier)
+    return cost, usage.suspect
+
+
+def _asked(context: Mapping[str, Any]) -> dict[str, str]:
+    """What was asked. Raises PriceUnknown for what is not understood: prices may depend on it."""
+    told = {name: value for name, value in context.items() if value is not None}
+    strange = sorted(
+        name for name, value in told.items() if name not in _CONTEXT or not isinstance(value, str)
+    )
+    if strange:
+        raise PriceUnknown(f"its context has {', '.join(strange)}, which is not understood")
+    return told
 
 
 def _in(usage: Usage, place: str) -> Usage:

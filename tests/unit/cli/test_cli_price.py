@@ -180,3 +180,16 @@ def test_fees_stand_beside_the_rates(tmp_path: Path) -> None:
     assert "1 request" in shown
     assert "1 second" in shown
     assert "1 call" in asked("price", "gpt-4.1").stdout
+
+
+def test_a_price_by_the_second_wants_the_seconds(tmp_path: Path) -> None:
+    """They are said, and never taken for none; the way out is the option, not another price."""
+    config = tmp_path / "scrimp.toml"
+    config.write_text('[prices."local/mine"]\nper_second = "0.0004"\n')
+    asked = ["price", "local/mine", "--config", str(config)]
+    untold = CliRunner().invoke(cli, [*asked, "--input", "5"])
+    assert untold.exit_code == 1
+    assert "priced by the second" in untold.stderr
+    assert "add a [prices" not in untold.stderr
+    told = CliRunner().invoke(cli, [*asked, "--seconds", "2.5", "--json"])
+    assert json.loads(told.stdout)["bill"]["cost_nanousd"] == 1_000_000

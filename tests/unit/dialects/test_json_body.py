@@ -30,6 +30,7 @@ def nested(levels: int) -> bytes:
         (b'{"secret-thing":1e999}', "out of range"),
         (b'{"secret-thing":' + b"9" * 5000 + b"}", "out of range"),
         (b'{"secret-thing":"\\ud800 and more text"}', "not JSON"),
+        (b'{"secret-thing":"\\uD83D"}', "a text may hold a lone surrogate"),
         (b'{"secret-thing":"\xff"}', "not UTF-8 (byte 17)"),
         (b'{"secret-thing":"\xed\xa0\x80"}', "not UTF-8"),
         (b'\xef\xbb\xbf{"secret-thing":1}', "not JSON"),

@@ -52,6 +52,8 @@ def test_every_recorded_bill_is_exact(vector: dict[str, Any]) -> None:
         ({"model": "unheard-of"}, "does not know the model"),
         ({"context": {"moon": "full"}}, "moon"),
         ({"context": {"service_tier": "golden"}}, "golden"),
+        ({"context": {"service_tier": 5}}, "service_tier, which is not understood"),
+        ({"usage": CHAT | {"total_tokens": 9}, "expected_usd": "1"}, "9 tokens reported"),
     ],
 )
 def test_a_miss_is_a_miss(change: dict[str, Any], why: str) -> None:
@@ -61,7 +63,22 @@ def test_a_miss_is_a_miss(change: dict[str, Any], why: str) -> None:
     assert why in verdict.why
 
 
-@pytest.mark.parametrize("broken", [{}, [], {"id": 1}, _vector(request_time="noon")])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {},
+        [],
+        {"id": 1},
+        _vector(request_time="noon"),
+        _vector(request_time=5),
+        _vector(provider=5),
+        _vector(model=None),
+        _vector(context="batch"),
+        _vector(response_extra=5),
+        _vector(api_flavor=[]),
+        _vector(expected_usd={}),
+    ],
+)
 def test_what_is_no_vector_is_an_error(broken: Any) -> None:
     """A file that holds something else is not taken for a bill."""
     with pytest.raises(ValueError, match="not a vector"):
