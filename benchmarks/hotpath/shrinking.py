@@ -28,13 +28,13 @@ from scrimp.app import open_encoder
 from scrimp.calls import Call, Reply, ReplyFacts, Usage
 from scrimp.clock import SystemClock
 from scrimp.levers.compact import Compact, CompactSettings
-from scrimp.levers.prefix_cache import PrefixCache, Terms
+from scrimp.levers.prefix_cache import PrefixCache
 from scrimp.levers.trim import Trim, TrimSettings
 from scrimp.ports import Lever
 from scrimp.prefixes.planning import Prices
 from scrimp.prefixes.rules import ANTHROPIC, OPENAI, Rules
 from scrimp.prefixes.seen import Seen
-from scrimp.prefixes.telling import Way
+from scrimp.prefixes.telling import Terms, Way
 from tests.support.core import call_of
 
 Make = Callable[[int], tuple[Lever, Call]]

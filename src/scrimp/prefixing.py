@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from scrimp.calls import Call
 from scrimp.errors import PriceUnknown
-from scrimp.levers.prefix_cache import PrefixCache, Terms
+from scrimp.levers.prefix_cache import PrefixCache
 from scrimp.ports import Clock
 from scrimp.prefixes.planning import Prices
 from scrimp.prefixes.rules import ONE_HOUR, Rules, rules_of
 from scrimp.prefixes.seen import Seen
 from scrimp.prefixes.tables import PrefixCacheSection
-from scrimp.prefixes.telling import Way
+from scrimp.prefixes.telling import Terms, Way
 from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import resolve
 from scrimp.prices.rates import rate_at

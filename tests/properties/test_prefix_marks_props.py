@@ -8,11 +8,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrimp.prefixes.planning import Plan
-from scrimp.prefixes.prompt import encoded, prompt_of
+from scrimp.prefixes.planning import Plan, Prices
+from scrimp.prefixes.prompt import Keys, encoded, prompt_of
 from scrimp.prefixes.rules import ANTHROPIC, OPENAI, OPENAI_FREE, Rules
-from scrimp.prefixes.telling import TOLD_FIELDS, Way, parts_of, told
+from scrimp.prefixes.telling import TOLD_FIELDS, Terms, Way, parts_of, told
 
+PRICES = Prices(1000, 100, (1250, 2000))
 TEXT = st.one_of(st.text(max_size=30), st.sampled_from(["", "same", '"role":"user"', "é\n\\"]))
 CHAT_PART = st.one_of(
     st.fixed_dictionaries({"type": st.just("text"), "text": TEXT}),
@@ -74,7 +75,7 @@ def check(fields: dict[str, Any], way: Way, rules: Rules, picked: list[bool], in
     prompt = prompt_of(parts_of(fields, way), "m")
     chosen = [at for at, pick in zip(range(len(prompt.pieces)), picked, strict=False) if pick]
     found = Plan(-1, tuple(chosen[:4]), 0, 0, (), 10_000, 0, 10_000)
-    made = told(fields, prompt, found, rules, way=way)
+    made = told(fields, prompt, found, Terms(rules, PRICES, way), keys=Keys())
     if made is None:
         return
     body = json.dumps(fields, indent=indent or None, ensure_ascii=bool(indent)).encode()

@@ -165,7 +165,7 @@ def _marked(calls: Sequence[Asked], vendor: Vendor, model: str) -> list[Asked]:
     rules = replaced(ANTHROPIC, lives=(FIVE_MINUTES,))
     found = []
     for asked in calls:
-        pieces = [Piece(str(block.key).encode(), block.tokens) for block in asked.blocks]
+        pieces = [Piece(hash(block.key), block.tokens) for block in asked.blocks]
         planned = plan(scope, pieces, prices, rules, asked.at_s)
         scope.written(planned.digests, FIVE_MINUTES.seconds, asked.at_s)
         found.append(replace(asked, marks=planned.marks))

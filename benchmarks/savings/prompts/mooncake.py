@@ -103,11 +103,11 @@ def _scrimp(calls: Sequence[Asked], rules: Rules, lives: tuple[Life, ...]) -> tu
     """As the lever does it: cost, tokens written, tokens read. The provider keeps its own book."""
     scope = Scope(tuple([life.seconds for life in lives]), _MOST_PREFIXES)
     prices = Prices(_FRESH, _READ, tuple([_WRITES[life.name] for life in lives]))
-    until: dict[bytes, tuple[float, float]] = {}
+    until: dict[int, tuple[float, float]] = {}
     cost = written = was_read = 0
     for asked in calls:
         whole = asked.blocks[: asked.input_tokens // _BLOCK]
-        pieces = [Piece(str(block.key).encode(), block.tokens) for block in whole]
+        pieces = [Piece(hash(block.key), block.tokens) for block in whole]
         found = plan(scope, pieces, prices, rules, asked.at_s)
         life_s = lives[found.life].seconds
         read = end = 0

@@ -23,17 +23,26 @@ from scrimp.ledger.prefixes import BROKEN, broken
 from scrimp.money import PICO_PER_NANO
 from scrimp.ports import Clock, Next
 from scrimp.prefixes.breaking import LEAST_LOST_TOKENS, AllBreaks, Broken
-from scrimp.prefixes.planning import Plan, Prices, plan
-from scrimp.prefixes.prompt import Place, Prompt, encoded, prompt_of, without_marks
+from scrimp.prefixes.planning import Plan, plan
+from scrimp.prefixes.prompt import (
+    OWN_FIELDS,
+    Keys,
+    Place,
+    Prompt,
+    encoded,
+    prompt_of,
+    without_marks,
+)
 from scrimp.prefixes.rules import Rules
 from scrimp.prefixes.seen import Scope, Seen
 from scrimp.prefixes.telling import (
-    OWN_FIELDS,
     TOLD_FIELDS,
+    Terms,
     Told,
     Way,
     parts_of,
     passed_on,
+    says_itself,
     sorted_tools,
     told,
 )
@@ -41,14 +50,6 @@ from scrimp.prefixes.telling import (
 _ANY = "prompt_cache"
 _MOST_REFUSALS = 1024
 _NOTHING: frozenset[str] = frozenset()
-
-
-class Terms(NamedTuple):
-    """Rules and prices of a call's model, and in which words its prompt is marked."""
-
-    rules: Rules
-    prices: Prices
-    way: Way
 
 
 TermsOf = Callable[[Call], Terms | None]
@@ -68,6 +69,7 @@ class PrefixCache:
         self._clock = clock
         self._seen = seen
         self._breaks = AllBreaks()
+        self._keys = Keys()
         self._sort_tools = sort_tools
         self._withheld: dict[tuple[str, str], frozenset[str]] = {}
         self.broken: Counter[str] = Counter()
@@ -78,33 +80,35 @@ class PrefixCache:
         terms = self._terms_of(call)
         if terms is None:
             return await next(call)
-        own = _says_itself(call)
-        look = self._look(call, terms, own=own)
-        silent = own and not _is_passed_on(call, terms.way)
+        look = self._look(call, terms)
+        silent = look.own and not _is_passed_on(call, terms.way)
         reply = await (next(call) if silent else self._tell(call, next, terms, look))
         if look.broken is not None:
             self._note_broken(call, terms, look, look.broken, reply)
         return reply
 
-    def _look(self, call: Call, terms: Terms, *, own: bool) -> _Look:
+    def _look(self, call: Call, terms: Terms) -> _Look:
         """What is known of the prompt; it is learned from."""
         fields, now_s = call.request.fields, self._clock.monotonic()
-        ordered = sorted_tools(fields) if self._sort_tools and not own else None
-        parts = parts_of(ordered or fields, terms.way)
-        prompt = prompt_of(without_marks(parts) if own else parts, call.target.model)
-        scope = self._scope(call, terms)
+        ordered = sorted_tools(fields) if self._sort_tools else None
+        prompt = prompt_of(parts_of(ordered or fields, terms.way), call.target.model)
+        own = says_itself(call.request, prompt, terms.way)
+        if own:
+            ordered, parts = None, parts_of(fields, terms.way)
+            prompt = prompt_of(without_marks(parts), call.target.model)
+        name = _scope_name(call)
+        scope = self._seen.of(name, terms.rules.lives_s)
         found = plan(scope, prompt.pieces, terms.prices, terms.rules, now_s)
-        breaks = self._breaks.of(_scope_name(call), terms.rules)
-        broken = breaks.look(prompt, found.known, now_s)
+        broken = self._breaks.of(name, terms.rules).look(prompt, found.known, now_s)
         return _Look(prompt, found, scope, now_s, ordered, broken, own)
 
     async def _tell(self, call: Call, next: Next, terms: Terms, look: _Look) -> Reply:
-        rules, found, fields = terms.rules, look.found, look.ordered or call.request.fields
+        found, fields = look.found, look.ordered or call.request.fields
         withheld = self._withheld.get((call.target.provider, call.target.model), _NOTHING)
         if look.own:
-            made = passed_on(fields, look.prompt, found, rules, withheld)
+            made = passed_on(fields, look.prompt, found, terms, keys=self._keys, withheld=withheld)
         else:
-            made = told(fields, look.prompt, found, rules, way=terms.way, withheld=withheld)
+            made = told(fields, look.prompt, found, terms, keys=self._keys, withheld=withheld)
         if made is None:
             return await next(call if look.ordered is None else _with(call, look, fields, ()))
         first = len(call.trace.attempts)
@@ -116,12 +120,12 @@ class PrefixCache:
                 raise
             reply = None
         finally:
-            self._note(call, made, found, rules, first)
+            self._note(call, made, found, terms.rules, first)
         if reply is None:
             self._withhold(call, refused)
             return await next(call)
         if made.verdict == "marked":
-            _learn(look.scope, found, rules.lives[found.life].seconds, look.now_s, reply)
+            _learn(look, terms.rules.lives[found.life].seconds, reply)
         return reply
 
     def keeps(self, call: Call) -> bool | None:
@@ -129,15 +133,17 @@ class PrefixCache:
 
         None where that is not this lever's to say: the provider, or the call, does as it will.
         """
-        terms = None if _says_itself(call) else self._terms_of(call)
+        terms = self._terms_of(call)
         if terms is None or not terms.rules.lives:
             return None
         prompt = prompt_of(parts_of(call.request.fields, terms.way), call.target.model)
-        now_s = self._clock.monotonic()
-        return any(one.until_s >= now_s for one in self._scope(call, terms).find(prompt.pieces))
-
-    def _scope(self, call: Call, terms: Terms) -> Scope:
-        return self._seen.of(_scope_name(call), terms.rules.lives_s)
+        if says_itself(call.request, prompt, terms.way):
+            return None
+        now_s, scope = (
+            self._clock.monotonic(),
+            self._seen.of(_scope_name(call), terms.rules.lives_s),
+        )
+        return any(one.until_s >= now_s for one in scope.find(prompt.pieces))
 
     def _terms_of(self, call: Call) -> Terms | None:
         if call.operation != "chat" or call.request.stateful:
@@ -202,11 +208,6 @@ def _scope_name(call: Call) -> tuple[str, ...]:
     return (call.caller.tenant, call.target.provider, call.target.model)
 
 
-def _says_itself(call: Call) -> bool:
-    body = call.request.body
-    return OWN_FIELDS[0] in body or OWN_FIELDS[1] in body
-
-
 def _is_passed_on(call: Call, way: Way) -> bool:
     """Anthropic's marks say nothing to another provider unless they become marks of its own."""
     return way == "messages" and OWN_FIELDS[1] not in call.request.body
@@ -229,10 +230,10 @@ def _refused(error: UpstreamError) -> frozenset[str]:
     return named or (frozenset(TOLD_FIELDS) if _ANY in said else _NOTHING)
 
 
-def _learn(scope: Scope, found: Plan, life_s: float, now_s: float, reply: Reply) -> None:
+def _learn(look: _Look, life_s: float, reply: Reply) -> None:
     """It is there only where the provider says that it wrote or read something."""
     usage = reply.facts.usage
     if usage is None:
         return
     if usage.cache_read_tokens or usage.cache_write_5m_tokens or usage.cache_write_1h_tokens:
-        scope.written(found.digests, life_s, now_s)
+        look.scope.written(look.found.digests, life_s, look.now_s)

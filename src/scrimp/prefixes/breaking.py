@@ -97,43 +97,49 @@ class Breaks:
     def look(self, prompt: Prompt, known: int, now_s: float) -> Broken | None:
         """What the prompt parts at, whose first `known` places were sent before; learn from it."""
         first = prompt.ends[known - 1] + 1 if known else 0
-        new = prompt.parts[first:]
-        hashes = [hash(part.data) for part in new]
-        parted = self._parted(new, hashes, now_s)
+        parts, hashes = prompt.parts, prompt.hashes
+        at = self._parted(prompt, first, now_s)
         broken = head = None
-        if parted < len(new):
-            head = _head_of(new[parted], now_s) if _is_head(new[parted]) else None
-            again = self._again(new, hashes, parted + 1, now_s)
-            earlier = sum([len(part.data) for part in prompt.parts[: first + parted]])
-            if earlier + len(new[parted].data) + again >= self._least_bytes:
-                broken = self._compared(new[parted], head, again // BYTES_PER_TOKEN)
-                if broken is None and again >= LEAST_LOST_TOKENS * BYTES_PER_TOKEN:
-                    gone = hashes[parted] in self._parts
-                    broken = _described(new[parted], again // BYTES_PER_TOKEN, gone=gone)
-                if broken is not None:
-                    broken = broken._replace(earlier=earlier // BYTES_PER_TOKEN)
-        for number, (part, one) in enumerate(zip(new, hashes, strict=True)):
-            if _is_head(part) and one not in self._parts:
-                made = head if number == parted and head else _head_of(part, now_s)
+        if at < len(parts):
+            head = _head_of(parts[at], now_s) if _is_head(parts[at]) else None
+            again = self._again(prompt, at + 1, now_s)
+            if head is not None or again >= LEAST_LOST_TOKENS * BYTES_PER_TOKEN:
+                broken = self._broken(prompt, at, head, again)
+        for number in range(first, len(parts)):
+            if _is_head(part := parts[number]) and hashes[number] not in self._parts:
+                made = head if number == at and head else _head_of(part, now_s)
                 self._heads.setdefault(_named(part), deque(maxlen=_MOST_HEADS)).append(made)
-        self._learn(hashes, now_s)
+        self._learn(hashes[first:], now_s)
         return broken
 
-    def _parted(self, new: Sequence[Part], hashes: Sequence[int], now_s: float) -> int:
+    def _parted(self, prompt: Prompt, first: int, now_s: float) -> int:
         """The first part that differs: parts that end no prefix may be the same as before."""
-        for number, (part, one) in enumerate(zip(new, hashes, strict=True)):
-            if part.ends != "no" or not self._is_known(one, now_s):
+        for number in range(first, len(prompt.parts)):
+            if prompt.parts[number].ends != "no" or not self._is_known(
+                prompt.hashes[number], now_s
+            ):
                 return number
-        return len(new)
+        return len(prompt.parts)
 
-    def _again(self, new: Sequence[Part], hashes: Sequence[int], start: int, now_s: float) -> int:
+    def _again(self, prompt: Prompt, start: int, now_s: float) -> int:
         """Bytes of the parts from there on that were sent before, up to the first that was not."""
         size = 0
-        for part, one in zip(new[start:], hashes[start:], strict=True):
-            if not self._is_known(one, now_s):
+        for number in range(start, len(prompt.parts)):
+            if not self._is_known(prompt.hashes[number], now_s):
                 break
-            size += len(part.data)
+            size += prompt.sizes[number]
         return size
+
+    def _broken(self, prompt: Prompt, at: int, head: _Head | None, again: int) -> Broken | None:
+        """What stands at a part that differs, behind which so many bytes were sent before."""
+        part, earlier = prompt.parts[at], sum(prompt.sizes[:at])
+        if earlier + prompt.sizes[at] + again < self._least_bytes:
+            return None
+        broken = self._compared(part, head, again // BYTES_PER_TOKEN)
+        if broken is None and again >= LEAST_LOST_TOKENS * BYTES_PER_TOKEN:
+            gone = prompt.hashes[at] in self._parts
+            broken = _described(part, again // BYTES_PER_TOKEN, gone=gone)
+        return None if broken is None else broken._replace(earlier=earlier // BYTES_PER_TOKEN)
 
     def _is_known(self, one: int, now_s: float) -> bool:
         at_s = self._parts.get(one)

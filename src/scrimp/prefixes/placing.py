@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from scrimp.dialects.json_body import encode
-from scrimp.prefixes.prompt import Ends, Part, Place, plain
+from scrimp.prefixes.prompt import Ends, Part, Place
 
 Control = Mapping[str, str]
 
@@ -30,13 +30,13 @@ def claude_parts(fields: Mapping[str, Any]) -> Iterator[Part]:
     tools, system = fields.get("tools"), fields.get("system")
     if isinstance(tools, list) and tools:
         ends: Ends = "marked" if isinstance(tools[-1], dict) else "no"
-        yield Part(("tools", len(tools) - 1), plain(tools), ends)
+        yield Part(("tools", len(tools) - 1), tools, ends)
     if system:
-        yield Part(("system", 0), plain(system), _may_end(system))
+        yield Part(("system", 0), system, _may_end(system))
     yield Part(("choices", -1), encode([fields.get(name) for name in _CHOICES]), "no")
     for number, message in enumerate(fields["messages"]):
         content = message.get("content") if isinstance(message, dict) else None
-        yield Part(("messages", number), plain(message), _may_end(content))
+        yield Part(("messages", number), message, _may_end(content))
 
 
 def claude_marked(

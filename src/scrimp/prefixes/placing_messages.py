@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from scrimp.dialects.json_body import encode
-from scrimp.prefixes.prompt import Ends, Part, plain
+from scrimp.prefixes.prompt import Ends, Part
 
 Fields = Mapping[str, Any]
 
@@ -25,11 +25,11 @@ def messages_parts(fields: Fields) -> Iterator[Part]:
     yield Part(("choices", -1), encode([fields.get(name) for name in _SHAPES]), "no")
     tools, system = fields.get("tools"), fields.get("system")
     if isinstance(tools, list) and tools:
-        yield Part(("tools", len(tools) - 1), plain(tools), "no")
+        yield Part(("tools", len(tools) - 1), tools, "no")
     if system:
-        yield Part(("system", 0), plain(system), _may_end(system))
+        yield Part(("system", 0), system, _may_end(system))
     for number, message in enumerate(fields["messages"]):
-        yield Part(("messages", number), plain(_sent(message)), _ends(message))
+        yield Part(("messages", number), _sent(message), _ends(message))
 
 
 def marks_passed_on(fields: Fields) -> int:

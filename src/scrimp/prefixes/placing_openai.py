@@ -13,7 +13,7 @@ from typing import Any
 
 from scrimp.dialects.json_body import encode
 from scrimp.prefixes.placing import Control
-from scrimp.prefixes.prompt import Ends, Part, Place, plain
+from scrimp.prefixes.prompt import Ends, Part, Place
 
 BREAKPOINT: Mapping[str, Any] = {"prompt_cache_breakpoint": {"mode": "explicit"}}
 
@@ -35,7 +35,7 @@ def chat_parts(fields: Fields) -> Iterator[Part]:
     yield Part(("choices", -1), encode([fields.get(name) for name in _SHAPES]), "no")
     yield from _tools(fields, "no")
     for number, message in enumerate(fields["messages"]):
-        yield Part(("messages", number), plain(message), _chat_ends(message))
+        yield Part(("messages", number), message, _chat_ends(message))
 
 
 def responses_parts(fields: Fields) -> Iterator[Part]:
@@ -43,13 +43,13 @@ def responses_parts(fields: Fields) -> Iterator[Part]:
     yield Part(("choices", -1), encode([fields.get(name) for name in _RESPONSE_SHAPES]), "no")
     yield from _tools(fields, "no")
     if fields.get("instructions"):
-        yield Part(("instructions", 0), plain(fields["instructions"]), "no")
+        yield Part(("instructions", 0), fields["instructions"], "no")
     given = fields.get("input")
     if isinstance(given, str):
-        yield Part(("input", 0), plain(given), "marked" if given else "no")
+        yield Part(("input", 0), given, "marked" if given else "no")
         return
     for number, item in enumerate(given if isinstance(given, list) else ()):
-        yield Part(("input", number), plain(item), _item_ends(item))
+        yield Part(("input", number), item, _item_ends(item))
 
 
 def translated_parts(fields: Fields) -> Iterator[Part]:
@@ -62,7 +62,7 @@ def translated_parts(fields: Fields) -> Iterator[Part]:
             begun = True
             choices = encode([fields.get(name) for name in _CLAUDE_CHOICES])
             yield Part(("choices", -1), choices, "no")
-        yield Part(("messages", number), plain(message), _translated_ends(message))
+        yield Part(("messages", number), message, _translated_ends(message))
 
 
 def chat_marked(fields: Fields, places: Collection[Place], mark: Fields) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _tools(fields: Fields, ends: Ends) -> Iterator[Part]:
     tools = fields.get("tools")
     if isinstance(tools, list) and tools:
         marked = ends if isinstance(tools[-1], dict) else "no"
-        yield Part(("tools", len(tools) - 1), plain(tools), marked)
+        yield Part(("tools", len(tools) - 1), tools, marked)
 
 
 def _marked(

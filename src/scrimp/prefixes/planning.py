@@ -9,11 +9,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scrimp.prefixes.rules import Rules
-from scrimp.prefixes.seen import Kind, Known, Piece, Scope
+from scrimp.prefixes.seen import Kind, Known, Piece, Scope, kinds_of
 from scrimp.values import Value
-
-_MOST_TIMES, _MOST_TURN = 3, 4
-_STEP_TOKENS = 512
 
 
 class Prices(Value, frozen=True):
@@ -38,7 +35,7 @@ class Plan(NamedTuple):
     marks: tuple[int, ...]
     life: int
     worth_picousd: int
-    digests: tuple[bytes, ...]
+    digests: tuple[int, ...]
     tokens: int = 0
     untold_read: int = 0
     untold_written: int = 0
@@ -48,18 +45,13 @@ class Plan(NamedTuple):
 def plan(scope: Scope, pieces: list[Piece], prices: Prices, rules: Rules, now_s: float) -> Plan:
     """What to mark in a prompt that is sent now; the prompt is learned from."""
     found = scope.find(pieces)
-    kinds = _kinds(pieces, found)
+    kinds = kinds_of(pieces, found)
     if not rules.lives or not pieces:
         scope.learn(pieces, kinds, found, now_s)
         return Plan(-1, (), 0, 0, (), known=len(found))
-    read = max((at for at, one in enumerate(found) if one.until_s >= now_s), default=-1)
-    different = set(kinds)
-    worths = [_worths(scope, prices, life, different) for life in range(len(scope.habits))]
-    options = [
-        (*_deepest(pieces, kinds, read, worths[life], least=rules.least_tokens), life)
-        for life in range(len(scope.habits))
-    ]
-    worth, deepest, life = max(options, key=lambda option: (option[0], -option[2]))
+    alive = [at for at, one in enumerate(found) if one.until_s >= now_s]
+    read = alive[-1] if alive else -1
+    worth, deepest, life = _deepest(scope, pieces, kinds, prices, read, least=rules.least_tokens)
     marks = _marks(found, read, deepest, rules.most_marks)
     untold = _untold(found, pieces, rules, now_s)
     scope.learn(pieces, kinds, found, now_s)
@@ -87,46 +79,26 @@ def _untold(
     return (tokens, read, tokens - read)
 
 
-def _kinds(pieces: list[Piece], found: list[Known]) -> list[Kind]:
-    turn = min(_MOST_TURN, 1 + max([one.turn for one in found], default=0))
-    kinds = [
-        (
-            min(_MOST_TIMES, one.times),
-            turn,
-            (piece[1] // _STEP_TOKENS).bit_length(),
-            False,
-        )
-        for piece, one in zip(pieces, found, strict=False)
-    ]
-    kinds += [
-        (0, turn, (tokens // _STEP_TOKENS).bit_length(), False)
-        for _, tokens in pieces[len(found) :]
-    ]
-    if kinds:
-        kinds[-1] = (*kinds[-1][:3], True)
-    return kinds
-
-
-def _worths(scope: Scope, prices: Prices, life: int, kinds: set[Kind]) -> dict[Kind, float]:
-    """What a token that is written is expected to bring, by its kind, in pico-dollars."""
-    habits, gain = scope.habits[life], prices.fresh - prices.read
-    premium = prices.writes[life] - prices.fresh
-    return {kind: habits.expected(kind) * gain - premium for kind in kinds}
-
-
 def _deepest(
-    pieces: list[Piece], kinds: list[Kind], read: int, worths: dict[Kind, float], *, least: int
-) -> tuple[float, int]:
-    """The best place for the last mark and what it is worth; (0, read) for none."""
-    best, at_best, worth = 0.0, read, 0.0
-    before = pieces[read].tokens if read >= 0 else 0
-    for at in range(read + 1, len(pieces)):
-        tokens = pieces[at][1]
-        worth += (tokens - before) * worths[kinds[at]]
-        before = tokens
-        if worth > best and tokens >= least:
-            best, at_best = worth, at
-    return best, at_best
+    scope: Scope, pieces: list[Piece], kinds: list[Kind], prices: Prices, read: int, *, least: int
+) -> tuple[float, int, int]:
+    """What the best place for the last mark is worth, which it is, in which life.
+
+    (0, `read`, 0) where nothing is worth a write.
+    """
+    expected, gain = scope.habits.expected, prices.fresh - prices.read
+    reads = {kind: expected(kind) for kind in set(kinds[read + 1 :])}
+    best, at_best, best_life = 0.0, read, 0
+    start = pieces[read].tokens if read >= 0 else 0
+    for life in range(len(scope.lives_s)):
+        worth, before, premium = 0.0, start, prices.writes[life] - prices.fresh
+        for at in range(read + 1, len(pieces)):
+            tokens = pieces[at].tokens
+            worth += (tokens - before) * (reads[kinds[at]][life] * gain - premium)
+            before = tokens
+            if worth > best and tokens >= least:
+                best, at_best, best_life = worth, at, life
+    return best, at_best, best_life
 
 
 def _marks(found: list[Known], read: int, deepest: int, most: int) -> tuple[int, ...]:
@@ -137,15 +109,12 @@ def _marks(found: list[Known], read: int, deepest: int, most: int) -> tuple[int,
     if deepest < 0:
         return ()
     chosen = {deepest} | ({read} if read >= 0 else set())
-    parted = sorted(
-        (
-            (found[at].times - (found[at + 1].times if at + 1 < len(found) else 0), at)
-            for at in range(read + 1, min(deepest, len(found)))
-        ),
-        reverse=True,
-    )
-    for less, at in parted:
-        if len(chosen) >= most or less <= 0:
-            break
-        chosen.add(at)
+    between = range(read + 1, min(deepest, len(found)))
+    if between:
+        after = [*[one.times for one in found[1:]], 0]
+        parted = sorted([(found[at].times - after[at], at) for at in between], reverse=True)
+        for less, at in parted:
+            if len(chosen) >= most or less <= 0:
+                break
+            chosen.add(at)
     return tuple(sorted(chosen))

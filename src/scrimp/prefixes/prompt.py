@@ -1,6 +1,6 @@
 """A prompt as a prefix cache sees it: parts in their order, and the places that may end a prefix.
 
-Nothing of its parts outlives the call but digests.
+Nothing of its parts outlives the call but hashes, under a key that Python draws for each process.
 """
 
 from __future__ import annotations
@@ -10,8 +10,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+from msgspec.structs import replace
+
 from scrimp.dialects.json_body import encode
 from scrimp.prefixes.seen import Piece
+from scrimp.values import Value
 
 Place = tuple[str, int]
 """The field that holds a part (`tools`, `system`, `messages`, `input`), and which one of them."""
@@ -23,74 +27,120 @@ BYTES_PER_TOKEN = 4
 LISTED = frozenset({"messages", "input"})
 """Fields whose items are parts of their own, where they are lists."""
 _ITEMS = LISTED | {"tools"}
+OWN_FIELDS = (b'"cache_control"', b'"prompt_cache_')
+"""Stand in the body of a call whose client says itself how it is cached."""
+_OWN = b"cache_"  # stands in both, and is sooner looked for than both
 _MARKS = (b'"cache_control"', b'"prompt_cache_breakpoint"')
 _MARK = re.compile(rb',?"(?:cache_control|prompt_cache_breakpoint)":\{[^{}]*\}')
 _MOST_EDITS = 8
 """More of them are dearer to look for than a body is to write."""
+_HEAD_BYTES = 64
+_MOST_KEYS = 1024
 _KEY_BYTES = 1024
 """About what OpenAI's page says that it chooses a machine by, where no key is given."""
 
 
-class Part(NamedTuple):
-    """`data` are its bytes, as `plain` has them. A part at number -1 stands for settings."""
+class Part(Value, frozen=True, gc=False):
+    """`value` is what stands there. A part at number -1 stands for settings."""
+
+    HIDDEN = frozenset({"value"})
 
     place: Place
-    data: bytes
+    value: object
     ends: Ends
+
+    @property
+    def data(self) -> bytes:
+        """Its bytes, made anew."""
+        return plain(self.value)
 
 
 class Prompt(NamedTuple):
-    """The parts of a prompt; of each that may end a prefix its piece and its number in `parts`."""
+    """The parts of a prompt; of each that may end a prefix its piece and its number in `parts`.
+
+    `hashes` and `sizes` (in bytes) are those of the parts. `marked`: its client marks it somewhere.
+    """
 
     parts: list[Part]
     pieces: list[Piece]
     ends: list[int]
     tokens: int
+    hashes: list[int]
+    sizes: list[int]
+    marked: bool
 
-    def key(self) -> str:
-        """The same for all prompts that begin alike, however they go on: a digest."""
-        begin = b""
-        for part in self.parts:
-            begin += part.data[: _KEY_BYTES - len(begin)]
-            if len(begin) >= _KEY_BYTES:
-                break
-        return f"scrimp-{hashlib.sha256(begin).hexdigest()[:24]}"
+
+class Keys:
+    """The keys of prompts: the same for all that begin alike, however they go on. Digests.
+
+    Most prompts begin like one before: each beginning is digested once, by the hashes of its parts.
+    """
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, ...], str] = {}
+
+    def of(self, prompt: Prompt) -> str:
+        """The key of a prompt."""
+        size = count = 0
+        while size < _KEY_BYTES and count < len(prompt.sizes):
+            size += prompt.sizes[count]
+            count += 1
+        hashes = tuple(prompt.hashes[:count])
+        if (found := self._known.get(hashes)) is None:
+            if len(self._known) >= _MOST_KEYS:
+                self._known.clear()
+            begin = b"".join([part.data for part in prompt.parts[:count]])[:_KEY_BYTES]
+            found = self._known[hashes] = f"scrimp-{hashlib.sha256(begin).hexdigest()[:24]}"
+        return found
 
 
 def prompt_of(parts: Iterable[Part], model: str) -> Prompt:
-    """Digests of all beginnings. Tokens are by bytes."""
-    digest = hashlib.sha256(model.encode())  # in hardware twice as fast as BLAKE2
-    update = digest.update
-    size = 0
+    """All beginnings, each by a hash of all of it. Tokens are by bytes."""
     found = list(parts)
     pieces: list[Piece] = []
     ends: list[int] = []
-    section = ""
-    for number, ((name, _), data, may_end) in enumerate(found):
-        if name is not section:
-            update(b"\0" + name.encode())
-            section = name
-        update(b"\2")  # which stands in no JSON, and in no text that anybody writes
-        update(data)
-        size += len(data)
-        if may_end != "no":
-            pieces.append(Piece(digest.digest(), size // BYTES_PER_TOKEN))
+    hashes: list[int] = []
+    sizes: list[int] = []
+    whole, total, marked = hash(model), 0, False
+    for number, part in enumerate(found):
+        value = part.value
+        known = _hashed(value)
+        if known is None:
+            data = plain(value)
+            marked = marked or is_told(data)
+            known = hash(data), len(data)
+        own, size = known
+        hashes.append(own)
+        sizes.append(size)
+        total += size
+        whole = hash((whole, part.place[0], own, total))
+        if part.ends != "no":
+            pieces.append(Piece(whole, total // BYTES_PER_TOKEN))
             ends.append(number)
-    return Prompt(found, pieces, ends, size // BYTES_PER_TOKEN)
+    return Prompt(found, pieces, ends, total // BYTES_PER_TOKEN, hashes, sizes, marked)
 
 
 def without_marks(parts: Iterable[Part]) -> Iterator[Part]:
     """The parts of a prompt that its client marks: marks wander from call to call."""
     for part in parts:
-        marked = any(mark in part.data for mark in _MARKS)
-        yield part._replace(data=_MARK.sub(b"", part.data)) if marked else part
+        data = part.data
+        if any(mark in data for mark in _MARKS) and (bare := _MARK.sub(b"", data)) != data:
+            yield replace(part, value=bare)
+        else:
+            yield part
+
+
+def is_told(data: bytes) -> bool:
+    """True where a client's JSON says itself how its prompt is cached."""
+    return _OWN in data and (OWN_FIELDS[0] in data or OWN_FIELDS[1] in data)
 
 
 def plain(value: object) -> bytes:
-    """A value as it is digested: of texts, and of messages of texts, their bytes; else its JSON.
-
-    Most messages are of texts, and long: to escape them as JSON took half of all the time.
-    """
+    """A value's bytes: of texts, and of messages of texts, these; else its JSON."""
+    if type(value) is bytes:
+        return value
     if type(value) is str:
         return value.encode("utf-8", "surrogatepass")
     if type(value) is not dict:
@@ -100,6 +150,28 @@ def plain(value: object) -> bytes:
             return encode(value)
     pairs = "\0".join([f"{name}\1{one}" for name, one in value.items()])
     return pairs.encode("utf-8", "surrogatepass")
+
+
+def _hashed(value: object) -> tuple[int, int] | None:
+    """A hash of a text, or of a message of texts, and how many bytes it has; None for others.
+
+    Most messages are such, and long: their hashes cost a third of what a digest of their bytes
+    would, and Python keeps them with the texts, for whoever looks these up next.
+    """
+    if type(value) is str:
+        return hash(value), _bytes_of(value)
+    if type(value) is not dict or not value:
+        return None
+    size = -1
+    for name, one in value.items():
+        if type(one) is not str:
+            return None
+        size += 2 + len(name) + (len(one) if one.isascii() else _bytes_of(one))
+    return hash(tuple(value.items())), size
+
+
+def _bytes_of(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def encoded(
@@ -117,11 +189,11 @@ def encoded(
         if name in _ITEMS and type(one) is type(other) is list:
             if one.count(one[number]) > 1:
                 return encode(after)
-            old, changed = encode(one[number]), encode(other[number])
+            old, changed = _both(one[number], other[number])
         else:
             field = encode(name) + b":"
             old, changed = field + encode(one), field + encode(other)
-        at = body.rfind(old)  # backwards nothing is prepared for a needle that is long
+        at = _last(body, old)
         if at < 0:
             return encode(after)
         edits.append((at, at + len(old), changed))
@@ -130,6 +202,26 @@ def encoded(
         end = len(body.rstrip()) - 1
         edits.append((end, end, b"," + encode(added)[1:-1]))
     return _edited(body, edits)
+
+
+def _both(one: Any, other: Any) -> tuple[bytes, bytes]:
+    """A part as it was and as it is to be, in JSON; a text that became a block is encoded once."""
+    name = "output" if "output" in one else "content"
+    text, blocks = one.get(name), other.get(name)
+    if type(text) is not str or type(blocks) is not list or blocks[0].get("text") is not text:
+        return encode(one), encode(other)
+    raw = msgspec.Raw(encode(text))
+    new = {**other, name: [{**blocks[0], "text": raw}, *blocks[1:]]}
+    return encode({**one, name: raw}), encode(new)
+
+
+def _last(body: bytes, text: bytes) -> int:
+    """Where it stands last, -1: nowhere. By its head, as for a long needle much is prepared."""
+    head = text[:_HEAD_BYTES]
+    at = body.rfind(head)
+    while at >= 0 and not body.startswith(text, at):
+        at = body.rfind(head, 0, at + len(head) - 1)
+    return at
 
 
 def _edited(body: bytes, edits: list[tuple[int, int, bytes]]) -> bytes:

@@ -5,11 +5,17 @@ Every scope has its own memory: what one sends teaches nothing about what anothe
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict, deque
-from typing import NamedTuple
+from collections.abc import Mapping
 
-Kind = tuple[int, int, int, bool]
-"""How often a piece was seen, in which turn, how far from the beginning, whether at the end."""
+import msgspec
+
+from scrimp.values import Value
+
+Kind = int
+"""How often a piece was seen, in which turn, how far from the beginning, whether at the end; all in
+one number, as a prompt has many pieces and every one of them asks for its kind several times."""
 
 _PRIOR_TOKENS = 65_536
 _PRIOR_NEW, _PRIOR_KNOWN = 0.2, 0.6  # new is not worth a write until something tells so
@@ -17,31 +23,44 @@ _PRIOR_READ_NEW, _PRIOR_READ_KNOWN = _PRIOR_TOKENS * _PRIOR_NEW, _PRIOR_TOKENS *
 _MOST_FOLLOWING = 3.0
 _RIPE_S = 45.0
 _MOST_RIPENING = 20_000
+_MOST_TIMES, _MOST_TURN = 3, 4
+_STEP_TOKENS = 512
+_END, _FAR, _TURN, _TIMES = 1, 1 << 1, 1 << 7, 1 << 9
 
 
-class Piece(NamedTuple):
-    """A prompt up to a place where it may be marked: a digest of all of it, tokens of all of it."""
+class Piece(Value, frozen=True, gc=False):
+    """A prompt up to a place where it may be marked: a hash of all of it, tokens of all of it."""
 
-    digest: bytes
+    digest: int
     tokens: int
 
 
-class Known:
+class Known(msgspec.Struct, gc=False):
     """A beginning that was seen. `turn` counts prompts that it ended, each within the next.
 
     `until_s` is how long the provider keeps what was written, `ended_s` how long it would keep what
     it writes by itself: the ends of prompts.
     """
 
-    __slots__ = ("at_s", "ended_s", "kind", "life_s", "times", "turn", "until_s")
+    at_s: float
+    kind: Kind
+    times: int = 1
+    turn: int = 0
+    until_s: float = -math.inf
+    ended_s: float = -math.inf
+    life_s: float = 0.0
 
-    def __init__(self, at_s: float, kind: Kind) -> None:
-        self.at_s = at_s
-        self.kind = kind
-        self.times = 1
-        self.turn = 0
-        self.until_s = self.ended_s = float("-inf")
-        self.life_s = 0.0
+
+def kinds_of(pieces: list[Piece], found: list[Known]) -> list[Kind]:
+    """The kinds of a prompt's pieces, the first of which were seen before."""
+    turn = max([one.turn for one in found], default=0)  # one less than that of this prompt
+    of_turn = min(_MOST_TURN - 1, turn) * _TURN
+    kinds = [of_turn + (one.tokens // _STEP_TOKENS).bit_length() * _FAR for one in pieces]
+    for at, one in enumerate(found):
+        kinds[at] += _TIMES * (min(_MOST_TIMES, one.times))
+    if kinds:
+        kinds[-1] += _END
+    return kinds
 
 
 class Habits:
@@ -52,26 +71,35 @@ class Habits:
     What was sent just now says nothing yet, so it counts after a while only.
     """
 
-    __slots__ = ("_read", "_sent")
+    __slots__ = ("_reads", "_sent")
 
-    def __init__(self) -> None:
+    def __init__(self, lives_s: tuple[float, ...]) -> None:
         self._sent: dict[Kind, float] = {}
-        self._read: dict[Kind, float] = {}
+        self._reads: list[tuple[float, dict[Kind, float]]] = [(life_s, {}) for life_s in lives_s]
 
-    def expected(self, kind: Kind) -> float:
-        """Reads per token."""
-        prior = _PRIOR_READ_KNOWN if kind[0] or kind[1] > 1 else _PRIOR_READ_NEW
-        return (prior + self._read.get(kind, 0.0)) / (_PRIOR_TOKENS + self._sent.get(kind, 0.0))
+    def expected(self, kind: Kind) -> list[float]:
+        """Reads per token, for each life."""
+        prior, sent = _prior(kind), _PRIOR_TOKENS + self._sent.get(kind, 0.0)
+        return [(prior + read.get(kind, 0.0)) / sent for _, read in self._reads]
 
     def sent(self, kind: Kind, tokens: int) -> None:
         """So much of a kind was sent a while ago."""
         self._sent[kind] = self._sent.get(kind, 0.0) + tokens
 
-    def came_back(self, kind: Kind, tokens: int, now: Kind) -> None:
-        """So much of what had been of a kind was sent again in time."""
-        expected, read = self.expected(now), self._read
-        more = 1.0 + (min(_MOST_FOLLOWING, expected))
-        read[kind] = read.get(kind, 0.0) + tokens * more
+    def came_back(self, again: Mapping[tuple[Kind, Kind, float], int]) -> None:
+        """So much was sent again: of what kind it had been, of what it is now, after how long."""
+        for (was, kind, gap_s), tokens in again.items():
+            prior, sent = _prior(kind), _PRIOR_TOKENS + self._sent.get(kind, 0.0)
+            for life_s, read in self._reads:
+                if gap_s <= life_s:
+                    following = (prior + read.get(kind, 0.0)) / sent
+                    more = 1.0 + (min(_MOST_FOLLOWING, following))
+                    read[was] = read.get(was, 0.0) + tokens * more
+
+
+def _prior(kind: Kind) -> float:
+    """Reads before anything tells of any: of what was seen before, or in a later turn, more."""
+    return _PRIOR_READ_KNOWN if kind >= _TURN else _PRIOR_READ_NEW
 
 
 class Scope:
@@ -80,11 +108,11 @@ class Scope:
     __slots__ = ("_known", "_most", "_ripening", "habits", "lives_s")
 
     def __init__(self, lives_s: tuple[float, ...], most: int) -> None:
-        self._known: OrderedDict[bytes, Known] = OrderedDict()
+        self._known: OrderedDict[int, Known] = OrderedDict()
         self._most = most
         self._ripening: deque[tuple[float, Kind, int]] = deque(maxlen=_MOST_RIPENING)
         self.lives_s = lives_s
-        self.habits = tuple([Habits() for _ in lives_s])
+        self.habits = Habits(lives_s)
 
     def __len__(self) -> int:
         """Beginnings that are kept."""
@@ -105,36 +133,33 @@ class Scope:
     ) -> None:
         """These were sent now; `found` is what was known of them."""
         self._ripen(now_s)
+        if not pieces:
+            return
         sizes: dict[Kind, int] = {}
         again: dict[tuple[Kind, Kind, float], int] = {}
-        known, seen_again = self._known, self._known.move_to_end
+        known, seen_again, before = self._known, self._known.move_to_end, 0
         turn = 1 + max([one.turn for one in found], default=0)
-        before = 0
-        for (digest, tokens), kind, one in zip(pieces, kinds, found, strict=False):
-            size, before = tokens - before, tokens
+        for piece, kind, one in zip(pieces, kinds, found, strict=False):
+            size, before = piece.tokens - before, piece.tokens
             sizes[kind] = sizes.get(kind, 0) + size
             change = (one.kind, kind, now_s - one.at_s)
             again[change] = again.get(change, 0) + size
             one.at_s, one.kind = now_s, kind
             one.times += 1
-            seen_again(digest)
+            seen_again(piece.digest)
         for at in range(len(found), len(pieces)):
-            (digest, tokens), kind = pieces[at], kinds[at]
-            size, before = tokens - before, tokens
-            sizes[kind] = sizes.get(kind, 0) + size
-            known[digest] = Known(now_s, kind)
-        if pieces:
-            last = known[pieces[-1].digest]
-            last.turn = max(last.turn, turn)
-        for life_s, habits in zip(self.lives_s, self.habits, strict=True):
-            for (was, kind, gap_s), size in again.items():
-                if gap_s <= life_s:
-                    habits.came_back(was, size, kind)
+            piece, kind = pieces[at], kinds[at]
+            sizes[kind] = sizes.get(kind, 0) + piece.tokens - before
+            before = piece.tokens
+            known[piece.digest] = Known(now_s, kind)
+        last = known[pieces[-1].digest]
+        last.turn = max(last.turn, turn)
+        self.habits.came_back(again)
         self._ripening.extend([(now_s, kind, size) for kind, size in sizes.items()])
         while len(known) > self._most:
             known.popitem(last=False)
 
-    def written(self, digests: tuple[bytes, ...], life_s: float, now_s: float) -> None:
+    def written(self, digests: tuple[int, ...], life_s: float, now_s: float) -> None:
         """The provider has these now, or has read them, and keeps them for so long."""
         for digest in digests:
             if (one := self._known.get(digest)) is None:
@@ -151,8 +176,7 @@ class Scope:
     def _ripen(self, now_s: float) -> None:
         while self._ripening and self._ripening[0][0] + _RIPE_S <= now_s:
             _, kind, size = self._ripening.popleft()
-            for habits in self.habits:
-                habits.sent(kind, size)
+            self.habits.sent(kind, size)
 
 
 class Seen:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
+from scrimp.calls import Request
+from scrimp.dialects.json_body import encode
 from scrimp.prefixes.placing import claude_marked, claude_parts, control_of
 from scrimp.prefixes.placing_messages import marks_passed_on, messages_parts
 from scrimp.prefixes.placing_openai import (
@@ -16,8 +18,8 @@ from scrimp.prefixes.placing_openai import (
     translated_marked,
     translated_parts,
 )
-from scrimp.prefixes.planning import Plan
-from scrimp.prefixes.prompt import Part, Place, Prompt
+from scrimp.prefixes.planning import Plan, Prices
+from scrimp.prefixes.prompt import Keys, Part, Place, Prompt, is_told
 from scrimp.prefixes.rules import Rules
 
 Way = Literal["claude", "translated", "messages", "chat", "responses"]
@@ -25,9 +27,6 @@ Way = Literal["claude", "translated", "messages", "chat", "responses"]
 
 `translated` is a chat for Anthropic, `messages` one of Anthropic's prompts for another provider.
 """
-
-OWN_FIELDS = (b'"cache_control"', b'"prompt_cache_')
-"""Stand in the body of a call whose client says itself how it is cached."""
 
 TOLD_FIELDS = (
     "cache_control",
@@ -46,9 +45,24 @@ _PARTS: Mapping[Way, Callable[[Fields], Iterator[Part]]] = {
     "chat": chat_parts,
     "responses": responses_parts,
 }
+_READ: Mapping[Way, frozenset[str]] = {
+    "claude": frozenset({"tools", "system", "messages"}),
+    "translated": frozenset({"tools", "messages"}),
+    "chat": frozenset({"tools", "messages"}),
+    "responses": frozenset({"tools", "instructions", "input"}),
+}
+"""Fields all of which are parts; of `messages` thoughts are none, and may be marked."""
 _EXPLICIT: Fields = {"mode": "explicit"}
 _IMPLICIT: Fields = {"mode": "implicit"}
 _OPENAI_MARKS = frozenset({"prompt_cache_breakpoint", "prompt_cache_options"})
+
+
+class Terms(NamedTuple):
+    """Rules and prices of a call's model, and in which words its prompt is marked."""
+
+    rules: Rules
+    prices: Prices
+    way: Way
 
 
 class Told(NamedTuple):
@@ -68,51 +82,69 @@ def parts_of(fields: Fields, way: Way) -> Iterator[Part]:
     return _PARTS[way](fields)
 
 
+def says_itself(request: Request, prompt: Prompt, way: Way) -> bool:
+    """True where the client says how its prompt is cached: in a part of it, or beside them.
+
+    What is told beside them is short, so that no body is looked through.
+    """
+    read = _READ.get(way)
+    if prompt.marked or read is None:
+        return prompt.marked or is_told(request.body)
+    return is_told(encode({name: one for name, one in request.fields.items() if name not in read}))
+
+
 def told(
     fields: Fields,
     prompt: Prompt,
     found: Plan,
-    rules: Rules,
+    terms: Terms,
     *,
-    way: Way,
+    keys: Keys,
     withheld: frozenset[str] = frozenset(),
 ) -> Told | None:
     """The prompt with what is told of it; None where nothing is. `withheld` fields are not sent."""
-    chosen = [prompt.parts[prompt.ends[at]] for at in found.marks]
+    rules, chosen = terms.rules, [prompt.parts[prompt.ends[at]] for at in found.marks]
     if rules.marks == "cache_control":
         if not chosen or rules.marks in withheld:
             return None
         places = tuple([part.place for part in chosen])
-        marked = claude_marked if way == "claude" else translated_marked
+        marked = claude_marked if terms.way == "claude" else translated_marked
         control = control_of(rules.lives[found.life].name)
         return Told(marked(fields, places, control), places, "marked", len(places))
-    extra = _keyed(prompt, rules, withheld)
-    if not rules.marks or withheld & _OPENAI_MARKS:
-        return Told({**fields, **extra}, (), "keyed") if extra else None
-    if found.tokens < rules.least_tokens:
+    marks = rules.marks and not withheld & _OPENAI_MARKS
+    if marks and found.tokens < rules.least_tokens:
         return None
-    if not chosen:
+    if marks and not chosen:
         return Told({**fields, "prompt_cache_options": _EXPLICIT}, (), "one_shot")
-    explicit = all(part.ends == "marked" for part in chosen)
+    extra = _keyed(prompt, rules, keys, withheld)
+    if not marks:
+        return Told({**fields, **extra}, (), "keyed") if extra else None
     places = tuple([part.place for part in chosen if part.ends == "marked"])
-    if explicit:
+    if len(places) == len(chosen):
         extra["prompt_cache_options"] = _EXPLICIT
     else:
         places = places[-(rules.most_marks - 1) :]  # its own mark is one of four
-    sent = _marked(fields, places, way)
-    new = _changed(fields, sent) if way == "responses" else places
+    sent = _marked(fields, places, terms.way)
+    new = _changed(fields, sent) if terms.way == "responses" else places
     return Told({**sent, **extra}, new, "marked", len(places))
 
 
 def passed_on(
-    fields: Fields, prompt: Prompt, found: Plan, rules: Rules, withheld: frozenset[str]
+    fields: Fields,
+    prompt: Prompt,
+    found: Plan,
+    terms: Terms,
+    *,
+    keys: Keys,
+    withheld: frozenset[str] = frozenset(),
 ) -> Told | None:
     """One of Anthropic's prompts, for another provider, that its client has marked itself.
 
     Its marks become breakpoints. The mode stays the provider's own: the end of the prompt is kept
     as it would be without a word, so that nothing is lost where a mark has no counterpart.
     """
-    extra = _keyed(prompt, rules, withheld)
+    rules = terms.rules
+    extra = _keyed(prompt, rules, keys, withheld)
     marks = marks_passed_on(fields) if rules.marks and not withheld & _OPENAI_MARKS else 0
     if not marks or found.tokens < rules.least_tokens:
         return Told({**fields, **extra}, (), "keyed") if extra else None
@@ -120,12 +152,12 @@ def passed_on(
     return Told({**fields, **extra}, (), "passed_on", marks)
 
 
-def _keyed(prompt: Prompt, rules: Rules, withheld: frozenset[str]) -> dict[str, Any]:
+def _keyed(prompt: Prompt, rules: Rules, keys: Keys, withheld: frozenset[str]) -> dict[str, Any]:
     extra: dict[str, Any] = {}
     if rules.retention and "prompt_cache_retention" not in withheld:
         extra["prompt_cache_retention"] = "24h"
     if rules.key and "prompt_cache_key" not in withheld:
-        extra["prompt_cache_key"] = prompt.key()
+        extra["prompt_cache_key"] = keys.of(prompt)
     return extra
 
 

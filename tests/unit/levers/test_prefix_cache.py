@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply, ReplyFacts, Usage
 from scrimp.errors import UpstreamError
-from scrimp.levers.prefix_cache import PrefixCache, Terms
+from scrimp.levers.prefix_cache import PrefixCache
 from scrimp.prefixes.planning import Prices
 from scrimp.prefixes.rules import ANTHROPIC
 from scrimp.prefixes.seen import Seen
+from scrimp.prefixes.telling import Terms
 from tests.support.core import FakeClock, call_of, reply_of, verdicts
 
 SYSTEM = "You answer for a shop. " * 400

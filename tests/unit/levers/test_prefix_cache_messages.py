@@ -9,12 +9,13 @@ import pytest
 
 from scrimp.calls import Call, Reply, ReplyFacts, Usage
 from scrimp.errors import UpstreamError
-from scrimp.levers.prefix_cache import PrefixCache, Terms
+from scrimp.levers.prefix_cache import PrefixCache
 from scrimp.prefixes.placing_messages import marks_passed_on, messages_parts
 from scrimp.prefixes.planning import Prices
 from scrimp.prefixes.prompt import prompt_of
 from scrimp.prefixes.rules import MISTRAL, OPENAI, OPENAI_FREE, Rules
 from scrimp.prefixes.seen import Seen
+from scrimp.prefixes.telling import Terms
 from tests.support.core import FakeClock, call_of, reply_of, verdicts
 
 SYSTEM = "You answer for a shop. " * 400

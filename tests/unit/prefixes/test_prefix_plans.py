@@ -14,7 +14,7 @@ LIVES_S = (300.0, 3600.0)
 
 def prompt(*names: str, size: int = 2048) -> list[Piece]:
     """A prompt of pieces of one size, each known by all before it."""
-    return [Piece("/".join(names[: at + 1]).encode(), (at + 1) * size) for at in range(len(names))]
+    return [Piece(hash("/".join(names[: at + 1])), (at + 1) * size) for at in range(len(names))]
 
 
 def sent(scope: Scope, pieces: list[Piece], now_s: float) -> Plan:
