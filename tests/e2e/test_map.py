@@ -10,6 +10,7 @@ import pytest
 
 import scrimp
 from scrimp.client import shared
+from scrimp.client.mapping import Mapped
 from scrimp.errors import InvalidRequest
 from scrimp.simulator import Simulator
 from tests.support.library import library
@@ -147,3 +148,39 @@ def test_short_questions_may_share_a_prompt() -> None:
         assert "pack" in asked
         with pytest.raises(InvalidRequest, match="x-scrimp-pack '1' is neither"):
             desk.scrimp.map(calls, model=MODEL, pack=1)
+
+
+def test_who_looks_on_is_told_after_each_call() -> None:
+    """Calls that are none are counted from the start; the last sum is the bill."""
+    calls: list[Any] = [*(f"Say {number}" for number in range(6)), 7]
+    with library() as desk:
+        heard: list[Mapped] = []
+        found = desk.scrimp.map(calls, model=MODEL, progress=heard.append)
+        assert [one.done for one in heard] == [2, 3, 4, 5, 6, 7]
+        assert {one.total for one in heard} == {7}
+        last = heard[-1]
+        assert (last.failed, last.cost_nanousd) == (1, desk.sim.bill.total_nanousd)
+        assert last.cost == sum(one.cost or 0 for one in found)
+        heard.clear()
+        desk.scrimp.map(calls, model=MODEL, progress=heard.append)
+        assert (heard[-1].cost_nanousd, heard[-1].saved_nanousd) == (0, last.cost_nanousd)
+
+
+def test_what_no_budget_bears_is_told_too() -> None:
+    """Every call comes to an end in front of who looks on."""
+    calls = [{"prompt": f"Say {number}", "model": MODEL, "max_tokens": 50} for number in range(9)]
+    heard: list[Mapped] = []
+    with library() as desk, scrimp.budget(usd=0.00006):
+        found = desk.scrimp.map(calls, progress=heard.append)
+    assert len(heard) == heard[-1].done == 9
+    assert heard[-1].failed == sum(not one.ok for one in found) > 0
+
+
+def test_a_progress_that_fails_ends_the_map() -> None:
+    """With its own error; what was in the air is given up."""
+
+    def broken(far: Mapped) -> None:
+        raise KeyError(far.done)
+
+    with library() as desk, pytest.raises(KeyError):
+        desk.scrimp.map(["Say 1", "Say 2"], model=MODEL, progress=broken)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import partial
 from typing import Any, TypedDict, Unpack
 
@@ -19,10 +20,45 @@ from scrimp.client.wrapping import Labels
 from scrimp.errors import InvalidRequest, Rejected
 from scrimp.many.asked import Item, Reading, item_of
 from scrimp.many.results import Result
+from scrimp.money import decimal_usd
 from scrimp.packing.tables import pack_wish
 
 Asked = Mapping[str, Any] | str
 """A body as an SDK sends it, `{"prompt": …, "model": …}`, a line of a batch file, or a prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mapped:
+    """How far `map` is: `done` of `total` calls, `failed` of them without an answer.
+
+    `cost_nanousd` is what they have cost so far, None as soon as somebody's price is not known;
+    `saved_nanousd` is what levers saved on them.
+    """
+
+    done: int
+    total: int
+    failed: int
+    cost_nanousd: int | None
+    saved_nanousd: int
+
+    @property
+    def cost(self) -> Decimal | None:
+        """Exact US dollars so far."""
+        return None if self.cost_nanousd is None else Decimal(decimal_usd(self.cost_nanousd))
+
+    def after(self, result: Result) -> Mapped:
+        """The same with one more."""
+        known = self.cost_nanousd is not None and result.cost_nanousd is not None
+        return Mapped(
+            self.done + 1,
+            self.total,
+            self.failed + (not result.ok),
+            (self.cost_nanousd or 0) + (result.cost_nanousd or 0) if known else None,
+            self.saved_nanousd + result.saved_nanousd,
+        )
+
+
+OnMapped = Callable[[Mapped], None]
 
 
 class MapOptions(TypedDict, total=False):
@@ -34,6 +70,7 @@ class MapOptions(TypedDict, total=False):
     user: str
     task: str
     tags: tuple[str, ...]
+    progress: OnMapped | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +82,7 @@ class _List:
     most: int
     labels: Headers
     purses: tuple[Pocket, ...]
+    progress: OnMapped | None = None
 
 
 class Maps:
@@ -61,7 +99,8 @@ class Maps:
         bare prompt. `model` is for those that name none. At most `concurrency` (64) are in the air,
         fewer where a provider's rate limits say so; what it pushes back is asked again. `pack` asks
         so many short questions of one kind in one prompt, where that pays. What fails does not
-        raise: its result has `error`. The budgets that hold here pay for all of it.
+        raise: its result has `error`. The budgets that hold here pay for all of it. `progress` is
+        called after each call, on Scrimp's own thread: keep it short. What it raises ends it all.
         """
         work = partial(_mapped, asked=self._list(calls, options))
         return self._engine.call(work)
@@ -85,7 +124,7 @@ class Maps:
                 items.append(item_of(record_of(call), position, reading))
             except InvalidRequest as error:
                 refused[position] = unreadable(error)
-        return _List(items, refused, most, headers, purses_here())
+        return _List(items, refused, most, headers, purses_here(), options.get("progress"))
 
 
 def _company(pack: int) -> Headers:
@@ -121,16 +160,27 @@ async def in_order(
 ) -> list[Result]:
     """Hand each item to `ask`, and put the results in the order of the calls."""
     found = dict(asked.refused)
+    far = Mapped(0, len(asked.items) + len(found), 0, 0, 0)
+    for result in found.values():
+        far = far.after(result)
 
     def keep(item: Item, result: Result) -> None:
+        nonlocal far
         found[item.line] = result
+        if asked.progress is not None:
+            far = far.after(result)
+            asked.progress(far)
 
     lanes = Lanes(Means(ask, keep, desk.app.clock, desk.app.outbox.drained, asked.most))
-    unasked = await lanes.run(asked.items)
+    try:
+        unasked = await lanes.run(asked.items)
+    except BaseExceptionGroup as errors:  # nothing that a call does raises
+        raise errors.exceptions[0] from None
     if unasked.no_room or unasked.count:
         why = unasked.no_room or "; ".join(reasons(unasked))
         kind = "budget_exceeded" if unasked.no_room else "upstream"
         left_out = Result("", 429 if unasked.no_room else 503, error=f"not asked: {why}", kind=kind)
         for item in asked.items:
-            found.setdefault(item.line, left_out)
+            if item.line not in found:
+                keep(item, left_out)
     return [found[position] for position in sorted(found)]
