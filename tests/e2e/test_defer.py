@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import anthropic
@@ -23,6 +24,7 @@ from tests.support.defer import (
     openai_at,
     put_off,
 )
+from tests.support.gateway import gateway
 from tests.support.stage import Stage, until
 
 
@@ -123,6 +125,37 @@ def test_an_answer_of_a_batch_is_remembered(stage: Stage) -> None:
         )
     assert raw.status_code == 200
     assert raw.headers["x-scrimp-served-by"] == "exact_cache"
+
+
+_ROUTED = """
+[route]
+enabled = true
+calls = "all"
+depth = "rules"
+models = ["gpt-4o-mini", "gpt-4o"]
+reference = "gpt-4o"
+[route.rungs]
+simple = ["gpt-4o-mini"]
+medium = ["gpt-4o-mini"]
+complex = ["gpt-4o"]
+expert = ["gpt-4o"]
+"""
+
+
+def test_what_a_cheaper_model_answered_in_a_batch_is_its_own_answer(tmp_path: Path) -> None:
+    """It is remembered as such: once nothing is routed, the dear model answers for itself."""
+    kept = f'[exact_cache]\nengine = "sqlite"\npath = "{tmp_path / "answers.sqlite"}"\n'
+    dear: dict[str, Any] = {"model": "gpt-4o", "temperature": 0}
+    text = "What is this?"
+    with deferring(top=kept + _ROUTED) as stage, openai_at(stage) as client:
+        ended(stage, put_off(client, text, **dear))
+        assert {row.model for row in stage.sim.bill.rows} == {"gpt-4o-mini-2024-07-18"}
+        with gateway(stage.sim.url, more=kept) as plain:
+            elsewhere = Stage(stage.sim, plain)
+            with openai_at(elsewhere) as other:
+                raw = other.chat.completions.with_raw_response.create(messages=asked(text), **dear)
+        assert "exact_cache=not_admitted" in raw.headers["x-scrimp-trace"]
+        assert raw.parse().model.startswith("gpt-4o-2")
 
 
 def test_a_call_says_how_long_in_its_metadata(stage: Stage) -> None:

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from scrimp.calls import Call, Reply
 from scrimp.errors import InvalidRequest, Rejected, Unavailable, UpstreamError
 from scrimp.ledger.steps import same_place, sent_to, served_of, unserved
+from scrimp.ledger.waited import promised
 from scrimp.pipeline.chooser import Chooser, Chosen, as_asked
 from scrimp.pipeline.router import Plan, Router
 from scrimp.ports import Next
@@ -51,6 +52,9 @@ class Route:
         except BaseException:
             self._chooser.unanswered(chosen)
             raise
+        if promised(reply):  # a job: nothing was answered, so that there is nothing to judge
+            self._chooser.unanswered(chosen)
+            return reply
         served = served_of(call.trace.attempts, call.trace.lines)
         usage = reply.facts.usage
         if served is not None and usage is not None and reply.facts.complete:

@@ -30,6 +30,7 @@ from scrimp.dialects.base import Dialect
 from scrimp.errors import PriceUnknown, Rejected, ScrimpError, Unavailable, UpstreamError
 from scrimp.jobs import Booking, Deferred, Ended, Job
 from scrimp.jobs import Outcome as End
+from scrimp.ledger.steps import place_name
 from scrimp.ledger.waited import BATCH, DEFER
 from scrimp.pipeline.priced import priced
 from scrimp.ports import Clock, Next, Pricer
@@ -139,9 +140,10 @@ class DeferredBooks:
         return done, booking_of(job, call)
 
     def _reply(self, job: Job, outcome: End) -> Reply:
-        facts = self._means.dialects[job.dialect].read_reply(outcome.body)
+        facts, by = self._means.dialects[job.dialect].read_reply(outcome.body), ""
         if outcome.attempt is not None:
             facts = replace(facts, service_tier=outcome.attempt.service_tier)
+            by = place_name(outcome.attempt.target)  # who remembers it must know whose it is
         whole = facts.complete and facts.finish in ("complete", "tool_calls")
         return Reply(
             status=outcome.status,
@@ -150,6 +152,7 @@ class DeferredBooks:
             framing="json",
             facts=facts,
             cacheable=whole and facts.usage is not None,
+            by=by,
         )
 
     def _call(self, job: Job, deferred: Deferred) -> Call:

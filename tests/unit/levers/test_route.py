@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from msgspec.structs import replace
 
-from scrimp.calls import Call, Reply, Target
+from scrimp.calls import Call, Reply, ReplyFacts, Target
 from scrimp.choosing import Wish
 from scrimp.errors import UpstreamError
 from scrimp.levers.route import ROUTE, Route
@@ -103,6 +103,18 @@ async def test_a_call_that_ends_without_an_answer_asks_for_no_comparison(
     with pytest.raises(type(error)):
         await Route(router(), told)(auto(), below)
     assert told.heard == ["unanswered gpt-4o-mini"]
+
+
+async def test_a_call_that_was_put_off_teaches_nothing() -> None:
+    """Its promise is no answer: nobody compares it, though an attempt had been made before."""
+    told = Told()
+
+    async def puts_off(call: Call) -> Reply:
+        call.trace.attempts.append(attempt_of(target=call.target))
+        return replace(reply_of(), status=202, served_by="defer", facts=ReplyFacts())
+
+    reply = await Route(router(), told)(auto(), puts_off)
+    assert (reply.status, told.heard) == (202, ["unanswered gpt-4o-mini"])
 
 
 async def test_a_proven_choice_is_not_drafted_by_others_unless_the_call_asks_for_it() -> None:
