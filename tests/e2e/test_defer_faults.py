@@ -87,6 +87,15 @@ def test_a_file_that_cannot_be_fetched_is_fetched_again(fault: str) -> None:
         settled(stage, chats(client, 6))
 
 
+@pytest.mark.parametrize("count", [3, 5])
+def test_results_that_are_damaged_again_and_again_are_not_paid_for_twice(count: int) -> None:
+    """To fetch them once more costs nothing; to ask once more would."""
+    with deferring() as stage, openai_at(stage) as client:
+        stage.sim.fault(f"bad-json=2:path=/v1/files/:count={count}")
+        settled(stage, chats(client, 6))
+        assert all(row.batch for row in stage.sim.bill.rows)
+
+
 def test_what_two_batches_did_not_answer_is_asked_alone() -> None:
     """At the plain price, which is no saving."""
     with deferring() as stage, openai_at(stage) as client:

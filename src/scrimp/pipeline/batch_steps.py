@@ -32,6 +32,9 @@ log = logging.getLogger("scrimp.defer")
 _AT_ONCE = 200
 _MOST_MISSES = 3
 """How often in a row a provider must not know a batch before it counts as gone."""
+_MOST_FETCHES = 8
+"""How often results are fetched that lack lines: such a line may be an answer that is paid for, and
+to fetch it costs nothing, to ask again does."""
 _UNTOLD = (408, 409)
 
 
@@ -202,11 +205,15 @@ class BatchSteps:
             await self._missed(batch)
             return
         await self._finish(batch, ends)
-        if jobs and not seen.refused and batch.misses + 1 < _MOST_MISSES:
-            # a line that is missing, or cannot be read, may be an answer that is paid for
-            await self._missed(batch)
+        if jobs and not seen.refused and await self._may_come(batch):
+            await self._move(batch, replace(batch, misses=batch.misses + 1))
+            self._later(batch, self._rules.poll_s * 2.0**batch.misses)
             return
         await self._let_go(batch, single=bool(seen.refused))
+
+    async def _may_come(self, batch: Batch) -> bool:
+        """Whether what is missing in results is looked for once more."""
+        return batch.misses + 1 < _MOST_FETCHES and not await self._is_due(batch)
 
     async def _finish(self, batch: Batch, ends: list[tuple[str, Outcome]]) -> None:
         if ends:
