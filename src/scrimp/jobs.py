@@ -198,6 +198,10 @@ class JobNews(Protocol):
         """They were not: they are due again then, or (None) never."""
         ...
 
+    def given_up(self, *, limit: int) -> Sequence[Job]:
+        """Jobs whose end nobody took, and nobody is told of any more; newest first."""
+        ...
+
 
 class JobDesk(Protocol):
     """Jobs as clients know them. Raises StoreError. May be asked from any thread."""

@@ -104,6 +104,18 @@ def test_what_failed_is_due_later_or_never(store: JobFile) -> None:
     assert [one.job.id for one in store.news.take(lease_s=60, each=9)] == made[:1]
 
 
+def test_what_was_given_up_is_known(store: JobFile) -> None:
+    """Not what waits for its next try, nor what was told, nor what nobody is to be told of."""
+    assert list(store.news.given_up(limit=9)) == []
+    made = over(store, 4)
+    over(store, 1, tell="", first=5)
+    first, second, third, fourth = store.news.take(lease_s=60, each=9)
+    store.news.later([(first, None), (second, store.clock.now()), (fourth, None)])
+    store.news.told([third])
+    assert [one.id for one in store.news.given_up(limit=9)] == [made[3], made[0]]
+    assert [one.id for one in store.news.given_up(limit=1)] == [made[3]]
+
+
 def test_no_address_takes_the_turns_of_another(store: JobFile) -> None:
     """However many wait for one of them."""
     over(store, 20)

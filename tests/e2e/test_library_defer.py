@@ -12,6 +12,7 @@ from typing import Any
 import openai
 import pytest
 from anthropic import Anthropic
+from msgspec.structs import replace
 from openai.types.chat import ChatCompletion
 
 import scrimp
@@ -28,6 +29,7 @@ from scrimp.errors import (
 from scrimp.jobs import Outcome
 from scrimp.simulator import Simulator
 from tests.support.library import Library, entries_of, library, settings_for
+from tests.support.receivers import receiving
 from tests.support.stage import until
 
 FAST: dict[str, Any] = {
@@ -289,3 +291,21 @@ def test_a_wrapped_client_with_a_key_of_its_own_goes_live(here: Library) -> None
     (entry,) = here.entries()
     whys = [dict(one.numbers).get("why") for one in entry.trace if one.lever == "defer"]
     assert whys == ["own_credential"]
+
+
+def test_a_webhook_is_told_of_a_programs_jobs(tmp_path: Path) -> None:
+    """The address of the call where it is allowed, else that of the settings; signed as ever."""
+    with receiving() as receiver, Simulator() as sim:
+        hook = {"url": f"{receiver.url}/all", "allow": [f"{receiver.url}/mine/"]}
+        loaded = settings_for(sim.url, tmp_path, {"defer": {**FAST, "webhook": hook}})
+        loaded = replace(loaded, alert_secrets={"SCRIMP_WEBHOOK_SECRET": "shared"})
+        with scrimp.Scrimp(loaded) as one:
+            own = one.defer(CHAT, webhook=f"{receiver.url}/mine/1")
+            settings = one.defer(CLAUDE)
+            with pytest.raises(InvalidRequest, match="webhook"):
+                one.defer(CHAT, webhook="https://elsewhere.example/")
+            until(lambda: len(receiver.posted) == 2, limit_s=LIMIT_S)
+        heard = {posted.headers["x-scrimp-job"]: posted.path for posted in receiver.posted}
+        assert heard[own.id].endswith("/mine/1")
+        assert heard[settings.id].endswith("/all")
+        assert all(posted.headers["x-scrimp-signature"] for posted in receiver.posted)

@@ -14,6 +14,7 @@ from scrimp.settings import Loaded
 
 _NAME = "jobs"
 _OTHERS = 0o077
+_MOST_LOST = 10_000
 
 
 def jobs(loaded: Loaded) -> Iterator[Finding]:
@@ -23,10 +24,11 @@ def jobs(loaded: Loaded) -> Iterator[Finding]:
     if not settings.defer.enabled and not path.exists():
         return
     if path.exists():
-        shown, desk = short_path(path), jobs_of(settings, clock).desk
+        shown, kept = short_path(path), jobs_of(settings, clock)
+        desk = kept.desk
         try:
             desk.check()
-            standing = desk.standing()
+            standing, lost = desk.standing(), len(kept.news.given_up(limit=_MOST_LOST))
         except StoreError as error:
             way_out = "it may tell of batches that are paid: keep a copy, name another (defer.path)"
             yield Finding("fail", _NAME, str(error), way_out)
@@ -36,6 +38,10 @@ def jobs(loaded: Loaded) -> Iterator[Finding]:
             said = f"{shown} can be read by others (mode {mode:03o})"
             yield Finding("warn", _NAME, said, f"chmod 600 {shown}")
         yield from _standing(shown, standing)
+        if lost:
+            many = f"{lost:,}" if lost < _MOST_LOST else f"{lost:,} or more"
+            said = f"{many} are over, and their webhook was given up"
+            yield Finding("warn", _NAME, said, "scrimp jobs list --given-up shows the newest")
     else:
         yield Finding("ok", _NAME, "no call was put off yet")
     if why := why_untold(loaded, clock):

@@ -45,13 +45,18 @@ jobs_command.add_command(collect_command)
 
 @jobs_command.command(name="list", short_help="Show jobs, the newest first.")
 @click.option("--after", default="", help="The last id of the page before.")
+@click.option("--given-up", is_flag=True, help="Those over of which no webhook could be told.")
 @config_option
 @json_option
-def list_command(after: str, config: Path | None, *, as_json: bool) -> None:
-    """Show up to a hundred jobs: when they must be answered, how they stand, what they cost."""
+def list_command(after: str, config: Path | None, *, given_up: bool, as_json: bool) -> None:
+    """Show up to a hundred jobs: when they must be answered, how they stand, what they cost.
+
+    --given-up shows the newest hundred whose webhook did not take the news for so long that nobody
+    tries any more ([defer.webhook] give_up): who waits for them must ask.
+    """
     from scrimp.cli.console import dim, out, print_json
 
-    page = asyncio.run(_desk(config).page(None, after=after))
+    page = _given_up(config) if given_up else asyncio.run(_desk(config).page(None, after=after))
     if as_json:
         print_json(_plain(page))
         return
@@ -88,6 +93,15 @@ def _desk(config: Path | None) -> JobsDesk:
     from scrimp.shell.jobs_desk import JobsDesk
 
     return JobsDesk(jobs_of(load_settings(config).settings, system_clock()).desk)
+
+
+def _given_up(config: Path | None) -> dict[str, Any]:
+    from scrimp.app import system_clock
+    from scrimp.deferring import jobs_of
+    from scrimp.shell.jobs_desk import MOST, view
+
+    news = jobs_of(load_settings(config).settings, system_clock()).news
+    return {"data": [view(one) for one in news.given_up(limit=MOST)], "next": None}
 
 
 def _plain(told: Any) -> Any:

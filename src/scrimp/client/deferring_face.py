@@ -29,6 +29,7 @@ class DeferOptions(TypedDict, total=False):
     task: str
     tags: tuple[str, ...]
     name: str
+    webhook: str
 
 
 class Job:
@@ -121,8 +122,10 @@ class DeferFace:
         `call` is what `map` takes. The job is on the disk when this returns: it survives this
         process, and is worked on wherever an engine of the same state folder is open, this one or
         that of `scrimp serve`. `name` is yours for it: asked again by the same one, it is the same
-        job. What cannot wait is answered at once, at its plain price, and `Job.why` says why. Needs
-        `[defer] enabled = true`. Raises Rejected, and as `ask` does where it is answered at once.
+        job. `webhook`, an address that `[defer.webhook]` allows, is told when it is over, in place
+        of the settings' own. What cannot wait is answered at once, at its plain price, and
+        `Job.why` says why. Needs `[defer] enabled = true`. Raises Rejected, and as `ask` does where
+        it is answered at once.
         """
         wish = self._wish(call, max_wait, options)
         return Job(self._engine, self._engine.call(partial(jobs.put, wish=wish)))
@@ -156,4 +159,5 @@ class DeferFace:
         name = options.get("name", "")
         if len(name) > _MOST_NAME or not name.isprintable():
             raise InvalidRequest(f"name has {len(name)} characters; at most 256, all printable")
-        return Wish(item, f"{seconds}s", name, labels.headers(), purses_here())
+        tell = options.get("webhook", "")
+        return Wish(item, f"{seconds}s", name, labels.headers(), purses_here(), tell)

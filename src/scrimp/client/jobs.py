@@ -25,7 +25,7 @@ from scrimp.shell.deliver import present
 from scrimp.shell.intake import Asked, Identity, Intake
 from scrimp.shell.jobs_desk import SHOWN, JobsDesk
 from scrimp.shell.routes import ROUTES
-from scrimp.shell.waiting import HEADER, able_to_wait
+from scrimp.shell.waiting import HEADER, WEBHOOK, able_to_wait
 
 TENANT = Identity().tenant
 """Whose the calls of the engine itself are."""
@@ -41,13 +41,14 @@ _UNSURE = 5
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """A call and how long it may wait. `name` is the program's own for it."""
+    """A call and how long it may wait. `name` is the program's own for it, `tell` an address."""
 
     item: Item
     max_wait: str
     name: str
     labels: Mapping[bytes, bytes]
     purses: tuple[Pocket, ...]
+    tell: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,11 @@ class Put:
 def waiting_call(app: App, intake: Intake, wish: Wish) -> Call:
     """The call of a wish. Raises Rejected."""
     item, name = wish.item, quote(wish.name)
-    said = {HEADER.encode(): wish.max_wait.encode(), _SAME: name.encode()}
+    said = {
+        HEADER.encode(): wish.max_wait.encode(),
+        WEBHOOK.encode(): wish.tell.encode(),
+        _SAME: name.encode(),
+    }
     headers = {**call_headers(item, wish.labels), **{key: one for key, one in said.items() if one}}
     asked = Asked(
         id=app.new_id(),

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from scrimp.budgets.windows import micros
-from scrimp.jobs import News
+from scrimp.jobs import Job, News
 from scrimp.ports import Clock
 from scrimp.stores.sqlite_brief import Brief
 from scrimp.stores.sqlite_jobs_rows import JOB, job_of
@@ -26,6 +26,10 @@ SELECT {JOB}, tell, tell_tries FROM (
 _TAKE = "UPDATE jobs SET tell_us = ?, tell_tries = tell_tries + 1 WHERE id = ?"
 _TOLD = "UPDATE jobs SET told_us = ?, tell_us = NULL WHERE id = ?"
 _LATER = "UPDATE jobs SET tell_us = ? WHERE id = ? AND tell_tries = ? AND told_us IS NULL"
+_GIVEN_UP = f"""
+SELECT {JOB} FROM jobs WHERE tell != '' AND tell_us IS NULL AND told_us IS NULL
+AND ended_us IS NOT NULL ORDER BY id DESC LIMIT ?
+"""  # noqa: S608 - constants only
 
 
 class SqliteJobNews:
@@ -60,6 +64,12 @@ class SqliteJobNews:
         ]
         with self._file.writing() as connection:
             connection.executemany(_LATER, given)
+
+    def given_up(self, *, limit: int) -> Sequence[Job]:
+        """Nobody took them, and they are not due again; newest first. Raises StoreError."""
+        with self._file.reading() as connection:
+            rows = [] if connection is None else connection.execute(_GIVEN_UP, (limit,)).fetchall()
+        return [job_of(row) for row in rows]
 
     def _is_due(self, now_us: int) -> bool:
         with self._file.reading() as connection:

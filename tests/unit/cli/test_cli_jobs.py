@@ -60,3 +60,19 @@ def test_a_job_is_shown_and_called_off(tmp_path: Path) -> None:
 def test_a_job_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """In one line."""
     assert asked(tmp_path, "show", "nobody").exit_code != 0
+
+
+def test_news_that_were_given_up_are_listed(tmp_path: Path) -> None:
+    """Of whom no webhook could be told: no others, and no address."""
+    assert "No job" in asked(tmp_path, "list", "--given-up").output
+    store = job_store(tmp_path / "jobs.sqlite", FakeClock())
+    jobs = [job_at(store.clock, number) for number in range(1, 3)]
+    address = "https://receiver.example/hook?secret=1"
+    store.desk.put([(job, deferred(tell=address)) for job in jobs])
+    store.work.finish([(job.id, answered(store.clock)) for job in jobs])
+    first, _ = store.news.take(lease_s=60, each=9)
+    store.news.later([(first, None)])
+    said = asked(tmp_path, "list", "--given-up").output
+    assert (jobs[0].id in said, jobs[1].id in said, "receiver" in said) == (True, False, False)
+    told = json.loads(asked(tmp_path, "list", "--given-up", "--json").output)
+    assert [one["told_at"] for one in told["data"]] == [None]

@@ -20,7 +20,7 @@ from scrimp.settings import Loaded, parse
 from scrimp.shell.waiting import able_to_wait
 from scrimp.stores.sqlite_jobs import SqliteJobs, jobs_file
 from tests.support.core import FakeClock, call_of
-from tests.support.jobs import deferred, job_at
+from tests.support.jobs import deferred, job_at, job_store
 
 ALLOW = ("https://a.example/hook", "https://b.example/jobs/", "http://localhost:8080/")
 HOOK = JobWebhook(url="https://own.example/x", allow=ALLOW)
@@ -219,3 +219,17 @@ def test_the_doctor_sees_a_webhook_that_cannot_be_signed(tmp_path: Path) -> None
     _, webhook = found(tmp_path, toml)
     assert (webhook.status, "SCRIMP_WEBHOOK_SECRET" in webhook.said) == ("fail", True)
     assert len(found(tmp_path, toml, SCRIMP_WEBHOOK_SECRET="s")) == 1
+
+
+def test_the_doctor_counts_news_that_were_given_up(tmp_path: Path) -> None:
+    """And says where they are listed."""
+    clock = FakeClock()
+    clock.at = system_clock().now()
+    store = job_store(tmp_path / "jobs.sqlite", clock)
+    job = job_at(clock, 1)
+    store.desk.put([(job, deferred(tell=AS_SET))])
+    store.desk.cancel(job.id)
+    store.news.later([(one, None) for one in store.news.take(lease_s=60, each=9)])
+    _, lost = found(tmp_path)
+    assert (lost.status, lost.said) == ("warn", "1 are over, and their webhook was given up")
+    assert "--given-up" in lost.way_out
