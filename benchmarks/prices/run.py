@@ -1,9 +1,9 @@
 """Recorded bills priced by Scrimp, genai-prices and LiteLLM: how many are exact, how fast.
 
-Usage: run.py [FILE...] [--json FILE]. Files are as `scrimp price --vectors` takes them; without
-one, our own of tests/wire. A peer is exact within half a nano-dollar, as it computes in floats or
-finer fractions; Scrimp to the nano-dollar only. LiteLLM runs in benchmarks/.peers/litellm, where
-the gateway benchmark installs it; it is left out when it is not there.
+Usage: run.py [FILE...] [--json FILE] [--without-litellm]. Files are as `scrimp price --vectors`
+takes them; without one, our own of tests/wire. A peer is exact within half a nano-dollar, as it
+computes in floats or finer fractions; Scrimp to the nano-dollar only. LiteLLM runs in
+benchmarks/.peers/litellm, where it is installed once; when that cannot be, the table says so.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.common import busy_note, facts, write_json  # noqa: E402
+from benchmarks.gateway.peers import Missing  # noqa: E402
+from benchmarks.gateway.peers import litellm as installed_litellm  # noqa: E402
 from scrimp.dialects.anthropic_usage import read_usage as read_anthropic  # noqa: E402
 from scrimp.dialects.openai_usage import read_usage as read_chat  # noqa: E402
 from scrimp.errors import PriceUnknown  # noqa: E402
@@ -38,7 +40,6 @@ from scrimp.prices import load_book, price, price_with, resolve  # noqa: E402
 from scrimp.prices.vectors import check  # noqa: E402
 
 OURS = ROOT / "tests" / "wire" / "bills.json"
-LITELLM = ROOT / "benchmarks" / ".peers" / "litellm" / "bin" / "python"
 _NEAR = Decimal("5e-10")
 _CALLS = 20_000
 _ROUNDS = 7
@@ -129,12 +130,11 @@ def _genai(vector: Mapping[str, Any]) -> Decimal:
     return result.total_price
 
 
-def litellm(vectors: Sequence[Mapping[str, Any]]) -> Peer | None:
-    """In a process of its own; None where it is not installed."""
-    if not LITELLM.exists():
-        return None
+def litellm(vectors: Sequence[Mapping[str, Any]]) -> Peer:
+    """In a process of its own, installed before when it is not there. Raises `Missing`."""
+    python = installed_litellm().parent / "python"
     done = subprocess.run(
-        [str(LITELLM), str(HERE / "litellm_side.py")],
+        [str(python), str(HERE / "litellm_side.py")],
         input=json.dumps(vectors).encode(),
         capture_output=True,
         check=True,
@@ -214,13 +214,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("files", type=Path, nargs="*", default=[OURS])
     parser.add_argument("--json", type=Path, default=HERE / "results" / "latest.json")
+    parser.add_argument("--without-litellm", action="store_true", help="install and ask none")
     options = parser.parse_args()
     about = facts()
     vectors = [one for path in options.files for one in json.loads(path.read_bytes())]
-    found = (ours(vectors), genai(vectors), litellm(vectors))
-    peers = [peer for peer in found if peer is not None]
+    peers, notes = [ours(vectors), genai(vectors)], [busy_note(about)]
+    if not options.without_litellm:
+        try:
+            peers.append(litellm(vectors))
+        except Missing as error:
+            notes.append(f"LiteLLM is not in it: {error}")
     parts = parts_us()
-    show(peers, len(vectors), parts, busy_note(about))
+    show(peers, len(vectors), parts, "\n".join(note for note in notes if note))
     result = {"vectors": len(vectors), "peers": [asdict(peer) for peer in peers], "steps_us": parts}
     write_json(options.json, {"facts": about, **result})
 
