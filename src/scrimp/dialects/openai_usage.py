@@ -40,7 +40,10 @@ def _usage(reported: Mapping[str, Any]) -> Usage:
     hits_note = ""
     if "prompt_cache_hit_tokens" in reported:
         hits, hits_note = _hits(reported, prompt)
-        cached = hits if into.get("cached_tokens") is None else cached
+        if into.get("cached_tokens") is None:
+            cached = hits
+        elif hits != cached and not hits_note:
+            hits_note = f"cache: {hits} hits, {cached} cached tokens"
     written = part(into, "cache_write_tokens")
     audio_in = part(into, "audio_tokens")
     reasoning = part(out, "reasoning_tokens")

@@ -49,13 +49,20 @@ def test_xai_counts_reasoning_beside_the_completion() -> None:
 
 
 def test_deepseek_reports_hits_beside_the_prompt() -> None:
-    """Hits are part of the prompt; OpenAI's own field wins where both stand."""
+    """Hits are part of the prompt; OpenAI's own field wins where both stand, and differ aloud."""
     hits = {"prompt_cache_hit_tokens": 64, "prompt_cache_miss_tokens": 36}
     assert openai(100, 5, 105, **hits) == Usage(
         input_tokens=36, cache_read_tokens=64, output_tokens=5
     )
     both = openai(100, 5, 105, prompt_tokens_details={"cached_tokens": 60}, **hits)
-    assert both == Usage(input_tokens=40, cache_read_tokens=60, output_tokens=5)
+    assert both == Usage(
+        input_tokens=40,
+        cache_read_tokens=60,
+        output_tokens=5,
+        suspect="cache: 64 hits, 60 cached tokens",
+    )
+    same = openai(100, 5, 105, prompt_tokens_details={"cached_tokens": 64}, **hits)
+    assert same == Usage(input_tokens=36, cache_read_tokens=64, output_tokens=5)
 
 
 def test_a_total_that_does_not_add_up_is_suspect() -> None:
