@@ -1,9 +1,9 @@
 """What a decision costs in a store of answers by meaning: neighbours, facts and an answer.
 
-Usage: semantic.py --vectors FILE.npz [--sizes 10000 100000] [--engines memory sqlite] [--json
-OUT]. FILE is what `real_texts.py` writes. Where entries are more than its texts, vectors are made
-from parts of them (`material.more_of`). Queries are questions and made texts that were held out.
-Embedding them is not in the figures.
+Usage: semantic.py --vectors FILE.npz [--sizes 10000 100000] [--engines memory sqlite]
+[--kept FOLDER] [--json OUT]. FILE is what `real_texts.py` writes. Where entries are more than its
+texts, vectors are made from parts of them (`material.more_of`). Queries are questions and made
+texts that were held out. Embedding them is not in the figures.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from itertools import cycle
 from pathlib import Path
 
 if __name__ == "__main__":
@@ -57,6 +58,18 @@ _NEAR = 0.8
 _ANSWER_BYTES = 300
 
 Store = MemorySemantic | SqliteSemantic
+
+
+@dataclass(frozen=True, slots=True)
+class Quickest:
+    """Milliseconds of each, and of a core for one."""
+
+    each_ms: list[float]
+    cpu_ms: float
+
+    def cut(self, percent: int) -> float:
+        """A percentile."""
+        return statistics.quantiles(self.each_ms, n=100, method="inclusive")[percent - 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +168,7 @@ class GivenVectors:
     id, dims = "given", 0
 
     def __init__(self, vectors: Sequence[bytes]) -> None:
-        self._next = iter(vectors)
+        self._next = cycle(vectors)
 
     async def embed(self, texts: Sequence[str]) -> tuple[bytes, ...]:
         """One for each."""
@@ -165,15 +178,25 @@ class GivenVectors:
         """Nothing."""
 
 
-async def wholes(store: Store, asked: Sequence[bytes], words: Sequence[str]) -> list[float]:
-    """Milliseconds of decisions by a policy, and the answer."""
+async def wholes(store: Store, asked: Sequence[bytes], words: Sequence[str]) -> Quickest:
+    """Decisions by a policy, and the answer."""
     scopes = Scopes(store, GivenVectors(asked), Bounds(Promise(0.02), random.Random(0).random))  # noqa: S311 - no secret
 
     async def one(number: int) -> None:
         looked = await scopes.look(SCOPE, BOOKS, words[number % len(words)])
         await store.answer(SCOPE, looked.decision.group)
 
-    return await timed(one, len(asked))
+    return await quickest(one, len(asked))
+
+
+async def quickest(work: Callable[[int], Awaitable[object]], count: int) -> Quickest:
+    """Each is done in three rounds, and the quickest counts: what others do to a core only adds."""
+    rounds, cpu_ms = list[list[float]](), list[float]()
+    for _ in range(3):
+        cpu_s = time.process_time()
+        rounds.append(await timed(work, count))
+        cpu_ms.append((time.process_time() - cpu_s) * 1e3 / count)
+    return Quickest([min(each) for each in zip(*rounds, strict=True)], min(cpu_ms))
 
 
 async def timed(work: Callable[[int], Awaitable[object]], count: int) -> list[float]:
@@ -210,28 +233,22 @@ def recalls(found: Vectors, best: Vectors) -> tuple[float, float, float]:
     return float(hit[:half].mean()), float(hit[half:].mean()), float(hit[near].mean())
 
 
-async def measured(engine: str, rows: Vectors, given: Asked, path: Path) -> Figures:
-    """Fill, ask, delete, close, open."""
+async def measured(
+    engine: str, rows: Vectors, given: Asked, path: Path, *, kept: bool = False
+) -> Figures:
+    """Fill (or take what is kept), ask, delete, close, open."""
     queries = given.queries
     clock, process = SystemClock(), psutil.Process()
     before = process.memory_info().rss
-    store = opened(engine, path, clock)
-    groups, add_us = await fill(store, rows, given.words, clock)
-    asked = [query.tobytes() for query in queries]
-    await timed(lambda number: decide(store, asked[number]), 100)
-    nearest_ms = await timed(lambda number: store.nearest(SCOPE, asked[number], 10), len(asked))
-    found: list[float] = []
-
-    async def one(number: int) -> None:
-        found.append(await decide(store, asked[number]))
-
-    cpu_s = time.process_time()
-    decision_ms = await timed(one, len(asked))
-    cpu_ms = (time.process_time() - cpu_s) * 1e3 / len(asked)
-    cpu_s = time.process_time()
-    whole_ms = await wholes(store, asked, given.words)
-    whole_cpu_ms = (time.process_time() - cpu_s) * 1e3 / len(asked)
-    recall = recalls(np.array(found, np.float32), best_cosines(rows, queries))
+    store, asked = opened(engine, path, clock), [query.tobytes() for query in queries]
+    groups, add_us = list(range(1, DELETES + 1)), 0.0
+    if not kept:
+        groups, add_us = await fill(store, rows, given.words, clock)
+    found = np.array([await decide(store, vector) for vector in asked], np.float32)
+    nearest = await quickest(lambda number: store.nearest(SCOPE, asked[number], 10), len(asked))
+    decision = await quickest(lambda number: decide(store, asked[number]), len(asked))
+    whole = await wholes(store, asked, given.words)
+    recall = recalls(found, best_cosines(rows, queries))
     memory_mb = index_of(store).size_bytes / 1e6
     rss_mb = (process.memory_info().rss - before) / 1e6
     index_us, delete_us = await deleted(store, groups[:DELETES])
@@ -243,17 +260,16 @@ async def measured(engine: str, rows: Vectors, given: Asked, path: Path) -> Figu
         await store.nearest(SCOPE, asked[0], NEIGHBOURS)
         restart_s = time.perf_counter() - began_s
         await store.close()
-    cuts = statistics.quantiles(decision_ms, n=100, method="inclusive")
     return Figures(
         engine=engine,
         entries=len(rows),
-        nearest_p50_ms=statistics.median(nearest_ms),
-        decision_p50_ms=cuts[49],
-        decision_p99_ms=cuts[98],
-        decision_cpu_ms=cpu_ms,
-        whole_p50_ms=statistics.median(whole_ms),
-        whole_p99_ms=statistics.quantiles(whole_ms, n=100, method="inclusive")[98],
-        whole_cpu_ms=whole_cpu_ms,
+        nearest_p50_ms=nearest.cut(50),
+        decision_p50_ms=decision.cut(50),
+        decision_p99_ms=decision.cut(99),
+        decision_cpu_ms=decision.cpu_ms,
+        whole_p50_ms=whole.cut(50),
+        whole_p99_ms=whole.cut(99),
+        whole_cpu_ms=whole.cpu_ms,
         recall_at_1=recall[0],
         recall_made=recall[1],
         recall_near=recall[2],
@@ -312,6 +328,7 @@ def main() -> None:
     parser.add_argument("--vectors", type=Path, required=True)
     parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--engines", nargs="+", default=["memory", "sqlite"])
+    parser.add_argument("--kept", type=Path, help="folder that `filled.py` made, of this size")
     parser.add_argument("--json", type=Path, default=HERE / "results" / "semantic.json")
     options = parser.parse_args()
     given = facts()
@@ -324,8 +341,10 @@ def main() -> None:
         for engine in options.engines:
             print(f"{engine}, {size:,} entries", file=sys.stderr)
             with tempfile.TemporaryDirectory(prefix="scrimp-bench-") as folder:
-                path = Path(folder) / "semantic.sqlite"
-                found.append(uvloop.run(measured(engine, rows, Asked(queries, texts.words), path)))
+                kept = options.kept / "semantic.sqlite" if options.kept else None
+                path = kept or Path(folder) / "semantic.sqlite"
+                asked, is_kept = Asked(queries, texts.words), kept is not None
+                found.append(uvloop.run(measured(engine, rows, asked, path, kept=is_kept)))
     show(found)
     told = {
         "embedded": len(texts.known) + len(texts.joined),

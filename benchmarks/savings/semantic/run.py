@@ -71,6 +71,7 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--label", default="category", help="column of what answers it")
     parser.add_argument("--max-error", type=float, action="append", help="share of hits: 0.02")
     parser.add_argument("--permutations", type=int, default=20)
+    parser.add_argument("--first", type=int, default=0, help="go on after so many of a run before")
     parser.add_argument("--stream", type=int, default=8000, help="questions per permutation")
     parser.add_argument("--confidence", type=float, default=Promise(0.02).confidence)
     parser.add_argument("--slack", type=float, default=Promise(0.02).slack)
@@ -123,7 +124,7 @@ def plans(args: argparse.Namespace) -> list[Plan]:
             args.flip,
             seed < 3,
         )
-        for seed in range(args.permutations)
+        for seed in range(args.first, args.first + args.permutations)
         for bound in args.max_error or [0.02]
     ]
 
