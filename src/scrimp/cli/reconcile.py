@@ -210,9 +210,10 @@ def _remarks(found: list[Reconciliation]) -> list[str]:
             f"{source}: the provider has further pages; ask for the next one too"
             for source in one.bill.unfinished
         ]
-        if one.bill.twice:
+        if times := one.bill.twice:
+            rows = "1 row stands" if times == 1 else f"{times:,} rows stand"
             lines.append(
-                f"{one.vendor}: {one.bill.twice:,} rows stand twice in what was given, and count "
-                "twice (the same file or page again?)"
+                f"{one.vendor}: {rows} twice in what was given, and what stands twice counts twice "
+                "(the same file or page again?)"
             )
     return lines

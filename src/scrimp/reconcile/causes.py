@@ -137,7 +137,8 @@ def _duplicates(case: Case) -> Cause | None:
     nanousd = rounded_nanousd(case.row.dollars.twice_atto) if case.row.dollars else None
     if not case.explains(nanousd, tokens):
         return None
-    return Cause("duplicates", f"{times:,} rows stand twice in what was given (a page read twice?)")
+    rows = "1 row stands" if times == 1 else f"{times:,} rows stand"
+    return Cause("duplicates", f"{rows} twice in what was given (a page read twice?)")
 
 
 def _time_zone(case: Case) -> Cause | None:
