@@ -48,6 +48,10 @@ class Queue:
         """Remember it."""
         self.again += [(one.job.id, then) for one, then in news]
 
+    def given_up(self, *, limit: int) -> Sequence[Job]:
+        """Nobody asks here."""
+        raise NotImplementedError(limit)
+
 
 @dataclass
 class Posted:
