@@ -16,6 +16,7 @@ from scrimp.choosing import NO_WISH, Wish
 from scrimp.limits import Purse
 from scrimp.money import PICO_PER_NANO
 from scrimp.remembered import CacheControl
+from scrimp.terms import Terms
 from scrimp.values import Value
 from scrimp.waiting import NO_WAIT, Wait
 
@@ -41,20 +42,6 @@ def is_refusal(status: int) -> bool:
 
 
 CostBasis = Literal["usage", "reported", "assumed", "estimate", "unknown", "free"]
-
-
-class Terms(Value, frozen=True, omit_defaults=True):
-    """What else a provider said that its bill depends on, beside the tokens.
-
-    `reported_nanousd` is what it says that the call cost, `geo` where it says that the model ran,
-    `tool_calls` how often it ran a hosted tool that has a fee of its own, by the tool's name.
-    `compute_ms` is how long the call took, kept only for models that are priced by time.
-    """
-
-    reported_nanousd: int | None = None
-    geo: str = ""
-    tool_calls: tuple[tuple[str, int], ...] = ()
-    compute_ms: int = 0
 
 
 class Usage(Value, frozen=True, omit_defaults=True):

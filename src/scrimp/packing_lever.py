@@ -23,7 +23,7 @@ from scrimp.pipeline.open_holds import settle_lines
 from scrimp.pipeline.together import Timer
 from scrimp.ports import Clock, Encoder, Pricer
 from scrimp.prices.book import PriceBook
-from scrimp.prices.rates import rate_at
+from scrimp.prices.rates import PER_REQUEST, rate_at
 
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789"
 _LETTERS_OF_A_MARK = 6  # 28 bits: of four hundred million guesses one is right
@@ -112,6 +112,7 @@ def _prices(book: PriceBook, names: Mapping[str, str], cached: Callable[[Call], 
         into, rules = rate_at(fresh, rules_tokens), None
         if read is not None and rules_tokens >= _CACHED_FROM_TOKENS and cached(call):
             rules = rate_at(read, rules_tokens)
-        return PackPrices(into, rate_at(out, rules_tokens), into if rules is None else rules)
+        fee = rates.fees.get(PER_REQUEST, 0)
+        return PackPrices(into, rate_at(out, rules_tokens), into if rules is None else rules, fee)
 
     return prices

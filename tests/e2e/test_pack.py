@@ -306,6 +306,31 @@ def test_keys_are_never_in_one_prompt() -> None:
     assert any(one.count(b"From a:") == 5 for one in prompts)
 
 
+FEE = """
+[pack]
+wait_s = 20
+[prices."gpt-4o-mini"]
+input = "0.15"
+output = "0.60"
+per_request = "0.005"
+"""
+
+
+def test_a_fee_for_each_request_is_paid_once_for_all() -> None:
+    """Its parts add up to the one fee; by itself each would have paid a whole one."""
+    fee_nanousd = 5_000_000
+    with scene(FEE) as (stage, sdk):
+        assert at_once(ask_openai, sdk, {"x-scrimp-pack": "5"}, stream=False) == [*ASKED.values()]
+        entries = stage.gateway.entries()
+        tokens_nanousd = stage.sim.bill.total_nanousd  # which knows of no fee
+    assert sum(one.cost_nanousd or 0 for one in entries) == tokens_nanousd + fee_nanousd
+    for one in entries:
+        assert one.cost_nanousd is not None
+        assert one.baseline_nanousd is not None
+        assert one.baseline_nanousd > fee_nanousd
+        assert one.baseline_nanousd - one.cost_nanousd == dict(one.saved)["pack"]
+
+
 BUDGET = """
 [budgets.day]
 user = "anna"

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scrimp.calls import COUNTERS, Attempt, Cost, Line, Target, Usage
 from scrimp.ledger.parts import Weights, parts_of, split
+from scrimp.ledger.reprice import reprice
 from scrimp.money import line_nanousd
 from scrimp.packing.answers import read_answers
 from scrimp.packing.prompt import is_free, packed_text
+from scrimp.prices.book import read_book
+from scrimp.repricing import BookPrices
 from scrimp.simulator.packed import items_of
+from scrimp.terms import Terms
+from tests.support.books import book_json, call_with, prices, tried
 
 WORD = "kq7wzt"
 NOON = datetime(2026, 5, 6, 12, tzinfo=UTC)
@@ -169,3 +176,58 @@ def test_shares_sum_to_the_bill(
         found = [one for part in parts for one in part.cost.lines if one.what == line.what]
         assert sum(one.quantity for one in found) == line.quantity
         assert sum(one.nanousd for one in found) == line.nanousd
+
+
+FEES = st.fixed_dictionaries(
+    {}, optional={"request": st.integers(0, 10**10), "file_search": st.integers(0, 10**10)}
+)
+TIERED = st.tuples(st.integers(0, 10**7), st.integers(1, 100_000), st.integers(0, 10**7))
+TABLES = st.builds(
+    lambda plain, tiers, fees, per_ms: {
+        "rows": [
+            {
+                "rates": plain | {"input": list(tiers), "output": plain["output"]},
+                "fees": fees | {"file_search": fees.get("file_search", 7)},
+                **({"per_ms": per_ms} if per_ms else {}),
+            }
+        ]
+    },
+    RATES,
+    TIERED,
+    FEES,
+    st.sampled_from([0, 0, 1_234_567]),
+)
+SHARED = st.builds(
+    lambda usage, calls, time: replace(
+        usage, terms=Terms(tool_calls=(("file_search", calls),) if calls else (), compute_ms=time)
+    ),
+    USAGES,
+    st.integers(0, 3),
+    st.integers(1, 10_000),
+)
+
+
+@given(SHARED, TABLES, TABLES, st.lists(st.tuples(SMALL, SMALL), min_size=1, max_size=12))
+def test_parts_that_are_priced_again_sum_to_the_bill_priced_again(
+    usage: Usage, then: dict[str, Any], now: dict[str, Any], weights: list[tuple[int, int]]
+) -> None:
+    """At the rates of then and of now: steps by size, fees of a request and of tools, time."""
+    old, new = (prices(read_book(book_json({"gpt-x": one}), source="x")) for one in (then, now))
+    attempt = priced_by_prices(old, tried(usage, model="gpt-x"))
+    into, out = zip(*weights, strict=True)
+    parts = parts_of(attempt, Weights(into, out))
+    assert sum(part.cost.nanousd or 0 for part in parts) == attempt.cost.nanousd
+    for part in parts:
+        again = old.exact(part)
+        assert again.nanousd == part.cost.nanousd
+        assert list(again.lines) == list(part.cost.lines)
+    bill = new.exact(attempt)
+    assert sum(new.exact(part).nanousd or 0 for part in parts) == bill.nanousd
+    entries = [call_with(number, part) for number, part in enumerate(parts)]
+    found = [reprice(entry, new).amounts.cost_nanousd for entry in entries]
+    assert sum(one or 0 for one in found) == bill.nanousd
+
+
+def priced_by_prices(at: BookPrices, attempt: Attempt) -> Attempt:
+    """The attempt with its bill."""
+    return replace(attempt, cost=at.exact(attempt))

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scrimp.calls import COUNTERS, Cost, Terms, Usage
+from scrimp.calls import COUNTERS, Cost, Usage
 from scrimp.errors import PriceUnknown
 from scrimp.ports import Count
 from scrimp.prices import BUCKETS, PriceRow, load_book, price
@@ -16,6 +16,7 @@ from scrimp.prices.book import Own, PriceBook
 from scrimp.prices.bound import NO_LIMIT_USES, Ask, upper_bound
 from scrimp.prices.quote import Seller, estimate
 from scrimp.prices.rates import PER_REQUEST, Rate
+from scrimp.terms import Terms
 
 BOOK = load_book()
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)

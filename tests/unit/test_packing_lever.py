@@ -17,9 +17,10 @@ from scrimp.pipeline.background import Background
 from scrimp.pipeline.holds import Holds
 from scrimp.prefixes.tables import PrefixCacheSection
 from scrimp.prefixing import prefix_cache
-from scrimp.prices.book import PriceBook, load_book
+from scrimp.prices.book import PriceBook, load_book, read_book
 from scrimp.settings import Settings
 from scrimp.shrinking_levers import is_cached
+from tests.support.books import book_json
 from tests.support.core import FakeClock, LetterEncoder, call_of, flat_price, reply_of
 
 RULES = "Sort what customers write into one of five kinds. " * 100
@@ -73,9 +74,10 @@ def spoken(provider: str, dialect: str) -> str:  # noqa: ARG001 (each provider h
     return "anthropic.messages" if provider == "anthropic" else "openai.chat"
 
 
-async def why(call: Call, cached: Callable[[Call], bool]) -> object:
+async def why(call: Call, cached: Callable[[Call], bool], book: PriceBook | None = None) -> object:
     """Why it was asked by itself: with one other it was not worth it, or nobody came."""
-    made = packing(PackSection(wait_s=0.001), Means(load_book()), lambda _: None, cached)
+    means = Means(book or load_book())
+    made = packing(PackSection(wait_s=0.001), means, lambda _: None, cached)
     assert made is not None
 
     async def below(call: Call) -> Reply:  # noqa: ARG001 (everybody gets the same)
@@ -122,3 +124,14 @@ async def test_what_the_prefix_cache_lever_had_written_counts_as_read() -> None:
     for _ in range(3):
         await lever(call, below)
     assert await why(of(message(SONNET)), cached) == "short_rules"
+
+
+@pytest.mark.parametrize(("fee", "found"), [(0, "short_rules"), (10**9, "no_company")])
+async def test_a_fee_for_each_request_is_worth_sharing(fee: int, found: str) -> None:
+    """However short the rules are that are not sent again."""
+    rates = {"input": 1_000_000, "output": 5_000_000}
+    rows = {"rows": [{"rates": rates, "fees": {"request": fee} if fee else {}}]}
+    book = read_book(book_json({"gpt-x": rows}), source="the test")
+    short = [{"role": "system", "content": "Sort."}, {"role": "user", "content": "Late?"}]
+    call = of({**chat("gpt-x"), "messages": short})
+    assert await why(call, is_cached(spoken, None), book) == found

@@ -97,10 +97,11 @@ def price_command(ctx: click.Context, model: str | None, **options: Unpack[Price
     --compare, the argument is a FILE (- is standard input) and --output the tokens expected.
     """
     from scrimp.billing import book_of, sold_as
-    from scrimp.calls import Terms, Usage
+    from scrimp.calls import Usage
     from scrimp.cli.console import print_json
     from scrimp.cli.price_view import Quote, document, show
     from scrimp.prices.pricing import price_with, resolve
+    from scrimp.terms import Terms
 
     settings = load_settings(options["config"]).settings
     book = book_of(settings)

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import convert
 
-from scrimp.calls import COUNTERS, Terms, Usage
+from scrimp.calls import COUNTERS, Usage
 from scrimp.conformance.compare import Got
 from scrimp.conformance.corpus import Case
 from scrimp.conformance.readers import facts_of
@@ -18,6 +18,7 @@ from scrimp.errors import PriceUnknown
 from scrimp.money import decimal_usd
 from scrimp.prices.book import PriceBook
 from scrimp.prices.pricing import price
+from scrimp.terms import Terms
 
 _COST_HEADER = "x-scrimp-cost-usd"
 

@@ -12,9 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from scrimp.calls import Terms, Usage
+from scrimp.calls import Usage
 from scrimp.dialects.counts import NotACountError, count, details, part, rest
 from scrimp.dialects.reported_cost import terms_of
+from scrimp.terms import Terms
 
 _ANYWHERE = frozenset({"", "global", "not_available"})
 """What stands for no residency: the standard price holds (platform.claude.com, Data residency)."""

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
-from scrimp.calls import Terms
 from scrimp.money import NANO_PER_USD
+from scrimp.terms import Terms
 
 TELL_COST = frozenset({"x-ai", "openrouter", "perplexity"})
 """Providers, as the price book names them, whose documented API tells what a call cost."""

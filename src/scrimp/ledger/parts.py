@@ -7,26 +7,20 @@ used by itself is counted, so its saving is an estimate of tokens, priced exactl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 
 from msgspec.structs import replace
 
 from scrimp.budgets.words import BUDGET, OPEN
-from scrimp.calls import (
-    COUNTERS,
-    FREE_COST,
-    UNKNOWN_COST,
-    Attempt,
-    Cost,
-    Line,
-    Terms,
-    TraceLine,
-    Usage,
-)
+from scrimp.calls import COUNTERS, FREE_COST, UNKNOWN_COST, Attempt, Cost, Line, TraceLine, Usage
 from scrimp.errors import PriceUnknown
 from scrimp.ledger.marked import MARKED
 from scrimp.ledger.smaller import APART, saved_line
 from scrimp.ledger.steps import SERVED, UNSERVED
+from scrimp.money import line_nanousd
 from scrimp.ports import Pricer
+from scrimp.prices.parted import COUNTED, added_nanousd
+from scrimp.terms import Part, Terms, unsaid
 from scrimp.values import Value
 
 __all__ = ["APART", "Weights", "apart", "estimated", "parts_of", "saving_apart", "split", "told_to"]
@@ -79,11 +73,10 @@ def _usages(usage: Usage | None, weights: Weights) -> Sequence[Usage | None]:
     if usage is None:
         return [None] * count
     columns = {
-        name: split(total, weights.outputs if name in _OUTPUTS else weights.inputs)
+        name: split(getattr(usage, name), weights.outputs if name in _OUTPUTS else weights.inputs)
         for name in COUNTERS
-        if (total := getattr(usage, name))
     }
-    terms = _terms(usage.terms, weights)
+    terms = _terms(usage, weights, list(columns.values()))
     return [
         Usage(
             **{name: column[at] for name, column in columns.items()},
@@ -94,14 +87,26 @@ def _usages(usage: Usage | None, weights: Weights) -> Sequence[Usage | None]:
     ]
 
 
-def _terms(terms: Terms | None, weights: Weights) -> Sequence[Terms | None]:
-    count = len(weights.inputs)
-    if terms is None:
-        return [None] * count
+def _terms(usage: Usage, weights: Weights, columns: Sequence[Sequence[int]]) -> Sequence[Terms]:
+    """Each part's, with what a price needs to know of the parts before it."""
+    terms, count = usage.terms or Terms(), len(weights.inputs)
     reported = terms.reported_nanousd
     bills = [None] * count if reported is None else split(reported, weights.inputs)
     times = split(terms.compute_ms, weights.inputs)
-    return [replace(terms, reported_nanousd=bills[at], compute_ms=times[at]) for at in range(count)]
+    ends = list(accumulate(weights.inputs if sum(weights.inputs) > 0 else [1] * count))
+    befores = [list(accumulate(column, initial=0)) for column in (*columns, times)]
+    parts = [
+        Part(
+            before=tuple([column[at] for column in befores]),
+            prompt_tokens=usage.total_input_tokens,
+            share=(ends[at - 1] if at else 0, ends[at], ends[-1]),
+        )
+        for at in range(count)
+    ]
+    return [
+        replace(terms, reported_nanousd=bills[at], compute_ms=times[at], part=parts[at])
+        for at in range(count)
+    ]
 
 
 def _costs(cost: Cost, weights: Weights) -> list[Cost]:
@@ -114,10 +119,17 @@ def _costs(cost: Cost, weights: Weights) -> list[Cost]:
 
 
 def _lines(line: Line, weights: Weights) -> list[Line]:
+    """As the price of each part has it: what is billed once goes by the shares of the input."""
     shares = weights.outputs if line.what.startswith(_OUT) else weights.inputs
     quantities = split(line.quantity, shares)
-    fee = f"{line.what}_tokens" not in COUNTERS  # of one request, so that nobody has a whole one
-    bills = split(line.nanousd, shares if fee else quantities)
+    if line.what not in COUNTED:
+        bills = split(line.nanousd, shares)
+    elif line.nanousd != line_nanousd(line.quantity, line.pico_per_unit):
+        bills = split(line.nanousd, quantities)
+    else:
+        befores = accumulate(quantities, initial=0)
+        pairs = zip(befores, quantities, strict=False)
+        bills = [added_nanousd(before, own, line.pico_per_unit) for before, own in pairs]
     return [
         replace(line, quantity=quantity, nanousd=nanousd)
         for quantity, nanousd in zip(quantities, bills, strict=True)
@@ -155,7 +167,7 @@ def saving_apart(
     try:
         whole = pricer(alone, part.target, part.started_at, part.service_tier).nanousd
         if cost.basis != "usage":  # the provider's own bill: lists tell the difference alone
-            listed = replace(usage, terms=None)
+            listed = replace(usage, terms=unsaid(usage.terms))
             own = pricer(listed, part.target, part.started_at, part.service_tier).nanousd
         else:
             own = cost.nanousd

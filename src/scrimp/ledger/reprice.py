@@ -13,7 +13,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from scrimp.calls import FREE_COST, Attempt, Cost
+from scrimp.calls import FREE_COST, Attempt, Cost, Line
 from scrimp.errors import PriceUnknown
 from scrimp.ledger.adjustment import Amounts, booked_amounts
 from scrimp.ledger.booking import booked
@@ -21,6 +21,7 @@ from scrimp.ledger.rollups import is_hit
 from scrimp.ledger.smaller import APART, KNOWN, SMALLER, SUPPOSED
 from scrimp.ledger.steps import ESTIMATED, UNESTIMATED
 from scrimp.ledger.waited import SAVED
+from scrimp.money import line_nanousd
 from scrimp.ports import Entry
 from scrimp.prices.rates import TOKENS
 from scrimp.values import Value
@@ -132,7 +133,7 @@ def _cost(attempt: Attempt, prices: Prices, remarks: set[str]) -> Cost:
         return cost
     try:
         if attempt.usage is not None:
-            return _as_parted(prices.exact(attempt), cost)
+            return _as_parted(prices.exact(attempt), attempt)
         if cost.counted:
             remarks.add("estimate")
             return _as_certain(prices.bounds(attempt), cost)
@@ -143,12 +144,21 @@ def _cost(attempt: Attempt, prices: Prices, remarks: set[str]) -> Cost:
     return cost
 
 
-def _as_parted(new: Cost, old: Cost) -> Cost:
-    """A part of a bill that several calls share was rounded with it: at the same rates it stays."""
-    if _rates(new) != _rates(old):
+def _as_parted(new: Cost, attempt: Attempt) -> Cost:
+    """A part of a shared bill that does not know its place in it: at the same rates it stays.
+
+    It was rounded with the others, and may have a share of what is billed once.
+    """
+    old, usage = attempt.cost, attempt.usage
+    placed = usage is not None and usage.terms is not None and usage.terms.part is not None
+    if placed or all(map(_is_whole, old.lines)) or _rates(new) != _rates(old):
         return new
     bill = old.nanousd
     return replace(new, nanousd=bill, low_nanousd=bill, high_nanousd=bill, lines=old.lines)
+
+
+def _is_whole(line: Line) -> bool:
+    return line.nanousd == line_nanousd(line.quantity, line.pico_per_unit)
 
 
 def _rates(cost: Cost) -> list[tuple[str, int, int]]:

@@ -36,6 +36,7 @@ from scrimp.ledger.steps import (
 from scrimp.ledger.waited import DEFER, SAVED, promised, saving_of_waiting, unwaited
 from scrimp.pipeline.priced import priced
 from scrimp.ports import Clock, Ledger, Next, Outbox, Pricer, Settlement
+from scrimp.terms import unsaid
 from scrimp.traits import Traits
 
 TraitsOf = Callable[[Call], Traits | None]
@@ -142,7 +143,7 @@ class Record:
             return
         if served.usage is None or not served.usage.total_input_tokens:
             return
-        usage = replace(served.usage, terms=None)  # what the other one said of its own bill
+        usage = replace(served.usage, terms=unsaid(served.usage.terms))  # the other's bill
         for move in moves_to(served.target, call.target, trace.lines):
             try:
                 asked = self._pricer(usage, move.before, served.started_at, served.service_tier)

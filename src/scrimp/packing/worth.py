@@ -17,11 +17,13 @@ class PackPrices(Value, frozen=True):
     """Pico-dollars for a token: of input, of output, and of the rules that all items share.
 
     Rules are cheaper than other input where the provider reads them from its prefix cache.
+    `request` is what each request costs, whatever it uses.
     """
 
     input: int
     output: int
     rules: int
+    request: int = 0
 
 
 RATIOS = PackPrices(1, 5, 1)
@@ -31,7 +33,8 @@ RATIOS = PackPrices(1, 5, 1)
 def worth_picousd(calls: int, rules_bytes: int, prices: PackPrices) -> int:
     """What one prompt for so many calls saves; below zero it would cost more."""
     rules = rules_bytes // _BYTES_PER_TOKEN
-    spared = (calls - 1) * (rules * prices.rules + _FRAME_TOKENS * prices.input)
+    each = rules * prices.rules + _FRAME_TOKENS * prices.input + prices.request
+    spared = (calls - 1) * each
     marks = (calls + 1) * MARK_TOKENS
     return spared - (ORDER_TOKENS + marks) * prices.input - marks * prices.output
 

@@ -15,13 +15,13 @@ from scrimp.calls import (
     Cost,
     Outcome,
     ReplyFacts,
-    Terms,
     Usage,
 )
 from scrimp.dialects.base import StreamReader
 from scrimp.errors import PriceUnknown
 from scrimp.pipeline.priced import priced
 from scrimp.ports import Clock, Exchange, Pricer
+from scrimp.terms import Terms
 
 NO_FACTS = ReplyFacts()
 _REQUEST_ID_HEADERS = ("x-request-id", "request-id")

@@ -15,12 +15,13 @@ from operator import attrgetter
 
 from msgspec.structs import replace
 
-from scrimp.calls import Cost, Line, Terms, Usage
+from scrimp.calls import Cost, Line, Usage
 from scrimp.dialects.reported_cost import TELL_COST
 from scrimp.errors import PriceUnknown
 from scrimp.money import PICO_PER_NANO, line_nanousd
 from scrimp.ports import Count
 from scrimp.prices.book import PriceBook
+from scrimp.prices.parted import part_of_lines
 from scrimp.prices.rates import (
     BUCKETS,
     PER_REQUEST,
@@ -33,6 +34,7 @@ from scrimp.prices.rates import (
     rate_at,
     span,
 )
+from scrimp.terms import Terms
 
 STANDARD_TIERS = frozenset({"", "default", "standard", "on_demand"})
 """Words of providers for their ordinary service tier."""
@@ -143,7 +145,10 @@ def price_with(usage: Usage, rates: Rates) -> Cost:
     plan = rates.plan
     if terms is not None and terms.geo:
         plan = plan_at(terms.geo, rates)
-    prompt_tokens = usage.total_input_tokens if rates.tiered else 0
+    part = None if terms is None else terms.part
+    prompt_tokens = 0
+    if rates.tiered:
+        prompt_tokens = usage.total_input_tokens if part is None else part.prompt_tokens
     lines: list[Line] = []
     total = 0
     for what, quantity, rate in zip(BUCKETS, _quantities(usage), plan, strict=True):
@@ -159,6 +164,9 @@ def price_with(usage: Usage, rates: Rates) -> Cost:
         for line in _beside_tokens(terms or _NO_TERMS, rates):
             total += line.nanousd
             lines.append(line)
+    if part is not None:
+        lines = part_of_lines(lines, part)
+        total = sum(line.nanousd for line in lines)
     return Cost(total, total, total, rates.basis, rates.version, tuple(lines))
 
 
@@ -199,7 +207,7 @@ def _beside_tokens(terms: Terms, rates: Rates) -> Iterator[Line]:
         yield Line(what, quantity, pico, line_nanousd(quantity, pico))
     if rates.per_ms is None:
         return
-    if not terms.compute_ms:
+    if not terms.compute_ms and terms.part is None:
         why = "is priced by the second, and how long the call took is not known"
         raise PriceUnknown(f"model {rates.model!r} {why}")
     nanousd = line_nanousd(terms.compute_ms, rates.per_ms)

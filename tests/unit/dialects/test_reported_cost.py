@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from scrimp.calls import Terms
 from scrimp.dialects import anthropic_usage, openai_responses_usage, openai_usage
+from scrimp.terms import Terms
 
 CHAT = {"prompt_tokens": 10, "completion_tokens": 2, "total_tokens": 12}
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
-from scrimp.calls import FREE_COST, UNKNOWN_COST, Attempt, Cost, Target, Terms, TraceLine, Usage
+from scrimp.calls import FREE_COST, UNKNOWN_COST, Attempt, Cost, Target, TraceLine, Usage
 from scrimp.ledger.marked import marked
 from scrimp.ledger.parts import (
     Weights,
@@ -16,8 +17,12 @@ from scrimp.ledger.parts import (
     saving_apart,
     told_to,
 )
+from scrimp.ledger.prefixes import premium_of
 from scrimp.ledger.reprice import reprice
 from scrimp.ledger.steps import unserved
+from scrimp.prices.book import read_book
+from scrimp.prices.pricing import price
+from scrimp.terms import Terms
 from tests.support import books
 from tests.support.core import attempt_of, flat_price
 
@@ -93,3 +98,66 @@ def test_a_part_is_not_priced_again_at_the_same_rates() -> None:
     for number, part in enumerate(parts):
         entry = books.call_with(number, part)
         assert reprice(entry, books.prices(book)).amounts.cost_nanousd == part.cost.nanousd
+
+
+FEE = 7_000_000
+RATES = {"input": 1000, "cache_read": 100_000, "cache_write_5m": 2000, "output": 4000}
+MADE = read_book(
+    books.book_json({"gpt-4o-mini": {"rows": [{"rates": RATES, "fees": {"request": FEE * 1000}}]}}),
+    source="the test",
+)
+
+
+def listed(usage: Usage, target: Target, at: datetime, service_tier: str) -> Cost:
+    """At a list with a fee for each request."""
+    return price(usage, target.model, target.provider, at, book=MADE, service_tier=service_tier)
+
+
+def shared(usage: Usage) -> tuple[Attempt, list[Attempt]]:
+    """A shared attempt with its bill, and its three parts."""
+    whole = attempt_of(target=TARGET, started_at=NOON, usage=usage)
+    whole = replace(whole, cost=listed(usage, TARGET, NOON, ""))
+    return whole, parts_of(whole, Weights((5, 0, 2), (1, 1, 1)))
+
+
+def test_what_is_reckoned_from_a_part_has_its_share_of_the_fee_and_no_more() -> None:
+    """What a write cost beyond fresh input: the fee is on both sides of it, for parts too."""
+    whole, parts = shared(Usage(input_tokens=70, cache_write_5m_tokens=700, output_tokens=3))
+    assert premium_of([whole], listed) == 700
+    assert [premium_of([part], listed) for part in parts] == [500, None, 200]
+
+
+def test_by_itself_a_call_would_have_paid_a_fee_of_its_own() -> None:
+    """So sharing saved it: by the bill of the list, and by one that the provider told."""
+    usage = Usage(input_tokens=70, output_tokens=3)
+    _, parts = shared(usage)
+    saved = [saving_apart("pack", part, Usage(input_tokens=10), listed) for part in parts]
+    alone = 10 + FEE
+    assert [one and one["saved_nanousd"] for one in saved] == [
+        alone - (part.cost.nanousd or 0) for part in parts
+    ]
+    told = replace(usage, terms=Terms(reported_nanousd=9))
+    reported = attempt_of(target=TARGET, started_at=NOON, usage=told, cost=Cost.reported(9))
+    again = parts_of(reported, Weights((5, 0, 2), (1, 1, 1)))
+    assert [saving_apart("pack", part, Usage(input_tokens=10), listed) for part in again] == saved
+
+
+def test_a_part_of_before_stays_as_it_was_booked() -> None:
+    """It does not know its place; at the same rates its share of the fee is kept."""
+    _, parts = shared(Usage(input_tokens=70, output_tokens=3))
+    for part in (parts[0], parts[2]):
+        assert part.usage is not None
+        old = replace(part, usage=replace(part.usage, terms=None))
+        entry = books.call_with(1, old)
+        assert reprice(entry, books.prices(MADE)).amounts.cost_nanousd == part.cost.nanousd
+
+
+def test_a_fee_that_changed_is_in_the_price_of_a_call_of_its_own() -> None:
+    """At the same rates of tokens, too."""
+    whole, _ = shared(Usage(input_tokens=70, output_tokens=3))
+    dearer = books.book_json(
+        {"gpt-4o-mini": {"rows": [{"rates": RATES, "fees": {"request": FEE * 3000}}]}}
+    )
+    now = books.prices(read_book(dearer, source="the test"))
+    found = reprice(books.call_with(1, whole), now).amounts.cost_nanousd
+    assert found == (whole.cost.nanousd or 0) + 2 * FEE

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from scrimp.calls import FREE_COST, UNKNOWN_COST, Cost, Terms, Usage
+from scrimp.calls import FREE_COST, UNKNOWN_COST, Cost, Usage
 from scrimp.ledger.adjustment import (
     REPRICED,
     Amounts,
@@ -19,6 +19,7 @@ from scrimp.ledger.adjustment import (
 from scrimp.ledger.explain import explain
 from scrimp.ledger.reprice import REMARKS, Tally, reprice
 from scrimp.ports import Entry
+from scrimp.terms import Terms
 from tests.support.books import book, broken, call_with, hit_for, priced_by, prices, tried
 from tests.support.ledger_entries import entry
 

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 import pytest
 
 from scrimp.billing import book_of, places_of, pricer
-from scrimp.calls import Cost, Target, Terms, Usage
+from scrimp.calls import Cost, Target, Usage
 from scrimp.errors import ConfigError, PriceUnknown
 from scrimp.money import parse_usd
 from scrimp.prices import price, resolve
 from scrimp.settings import parse
+from scrimp.terms import Terms
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 FULL = """

@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from scrimp.billing import places_of, price_names, pricer, trusts_of
-from scrimp.calls import Target, Terms, Usage
+from scrimp.calls import Target, Usage
 from scrimp.errors import PriceUnknown
 from scrimp.money import parse_usd
 from scrimp.prices import PriceRow, load_book, price, resolve
 from scrimp.prices.rates import PER_REQUEST, Rates, multiplied
 from scrimp.settings import read
+from scrimp.terms import Terms
 
 BOOK = load_book()
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
