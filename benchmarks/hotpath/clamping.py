@@ -2,14 +2,12 @@
 
 Usage: clamping.py [--rounds N] [--json FILE]. Calls of 10 KB and of 200 KB. `off`: the lever as it
 stands in every chain; `advised`: a limit was measured; `set`: it goes into the body; `line`: a
-preset of the settings in a new conversation; `line, later`: the same in a turn that follows.
+preset of the settings, `first` in a new conversation, `next` in a turn that follows.
 """
 
 from __future__ import annotations
 
-import statistics
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from msgspec.structs import replace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.hotpath.by_size import SIZES, Figures, run
+from benchmarks.hotpath.by_size import PARSED, SIZES, Figures, Make, Pair, parsed_us, pass_us, run
 from scrimp.calls import Call, Reply, ReplyFacts, Usage
 from scrimp.clamping.outputs import Outputs
 from scrimp.clamping.presets import Brief
@@ -25,6 +23,7 @@ from scrimp.clamping.worth import Prices
 from scrimp.dialects import DIALECTS
 from scrimp.levers.clamp_output import ClampMeans, ClampOutput, ClampSettings, Others
 from scrimp.pipeline.briefing import Briefing, key_of
+from scrimp.ports import Lever
 from tests.support.core import FakeClock, call_of
 
 _FACTS = ReplyFacts(usage=Usage(input_tokens=9, output_tokens=90), finish="complete", complete=True)
@@ -63,21 +62,30 @@ def lever(case: str) -> ClampOutput:
     return ClampOutput(means, ClampSettings(enabled=case != "off", enforce=case == "set"))
 
 
+def makes(case: str, size: int) -> tuple[Make | None, Make]:
+    """Calls at first sight, where that is another pass, and those that come after them."""
+    clamp = lever(case)
+
+    def new(number: int) -> tuple[Lever, Call]:
+        return clamp, asked(size, f"{number}", later=False)
+
+    def later(number: int) -> tuple[Lever, Call]:
+        return clamp, asked(size, f"{number}", later=True)
+
+    return (new, later) if case == "line" else (None, new)
+
+
 async def measure(rounds: int) -> Figures:
-    """Every case at both sizes, in microseconds: the median of one pass."""
+    """Every case at both sizes. A later turn of a conversation finds what its first one set."""
     found: Figures = {}
     for size in SIZES:
-        for case in ("off", "advised", "set", "line", "line, later"):
-            clamp, times = lever(case), []
-            for number in range(rounds):
-                salt = f"{number}"
-                if case == "line, later":
-                    await clamp(asked(size, salt, later=False), below)
-                call = asked(size, salt, later=case == "line, later")
-                began = time.perf_counter()
-                await clamp(call, below)
-                times.append(time.perf_counter() - began)
-            found.setdefault(case, {})[size] = statistics.median(times) * 1e6
+        parsed = parsed_us(asked(size, "x", later=False), rounds)
+        found.setdefault(PARSED, {})[size] = Pair(parsed, parsed)
+        for case in ("off", "advised", "set", "line"):
+            first, then = makes(case, size)
+            pair = Pair(None if first is None else await pass_us(first, below, rounds))
+            pair = pair._replace(next=await pass_us(then, below, rounds))
+            found.setdefault(case, {})[size] = pair
     return found
 
 

@@ -1,20 +1,17 @@
 """What trim, compact and prefix_cache take of the event loop for one call, in the same process.
 
 Usage: shrinking.py [--rounds N] [--json FILE]. A conversation of an agent whose tools answer in
-JSON, of 10 KB and of 200 KB. `plain`: no tool in it. `next call`: one result is new, all others
-were sent before, as in an agent's next call. `all new`: nothing was ever seen, as after a start.
-`counted`: the size does not prove that it fits. `cut again`: no text in it is new to the tokenizer.
-`one shot`: a prompt that begins like no other. `broken`: one that parts from all others in its
-first line. Of batches of 20 calls the best median counts: others work on the machine too.
+JSON, of 10 KB and of 200 KB. `first` was never seen; for `next`, one result (or message) of 2.5 KB
+is new and all others were sent before, as in an agent's next call. `broken` parts from all others
+in its first line. compact's first is one after a start, to which nothing is known. trim: `counted`
+does not fit by its size alone; `cut`: the text that is new is counted at first, known by the next.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,10 +20,11 @@ from msgspec.structs import replace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.hotpath.by_size import SIZES, Figures, run
+from benchmarks.hotpath.by_size import PARSED, SIZES, Figures, Make, Pair, parsed_us, pass_us, run
 from scrimp.app import open_encoder
 from scrimp.calls import Call, Reply, ReplyFacts, Usage
 from scrimp.clock import SystemClock
+from scrimp.encoders.tiktoken_encoder import TiktokenEncoder
 from scrimp.levers.compact import Compact, CompactSettings
 from scrimp.levers.prefix_cache import PrefixCache
 from scrimp.levers.trim import Trim, TrimSettings
@@ -37,11 +35,10 @@ from scrimp.prefixes.seen import Seen
 from scrimp.prefixes.telling import Terms, Way
 from tests.support.core import call_of
 
-Make = Callable[[int], tuple[Lever, Call]]
 _USAGE = Usage(input_tokens=500, cache_read_tokens=2000, output_tokens=1)
 _REPLY = Reply(200, (), b"{}", "json", ReplyFacts(usage=_USAGE), cacheable=False)
-_BATCH = 20
 _RESULT_BYTES = 2_500
+TOKENIZER = "of a cut the tokenizer, for one new result"
 _NO_RESERVE = TrimSettings(reserve_output=0)
 
 
@@ -88,78 +85,86 @@ def rules_with(first_line: str, size: int) -> Call:
     return call_of({"model": "m", "system": system, "messages": [{"role": "user", "content": "?"}]})
 
 
-async def median_us(make: Make, rounds: int) -> float:
-    """Of one pass through a lever, its answer included: the best batch."""
-    batches = []
-    for first in range(0, rounds, _BATCH):
-        times = []
-        for number in range(first, first + _BATCH):
-            lever, call = make(number)
-            began = time.perf_counter()
-            await lever(call, below)
-            times.append(time.perf_counter() - began)
-        batches.append(statistics.median(times))
-    return min(batches) * 1e6
+def talks(lever: Lever, size: int, *, tools: bool, same: bool) -> Make:
+    """Calls that are all alike but for their last message, or have nothing in common."""
+
+    def made(number: int) -> tuple[Lever, Call]:
+        return lever, conversation(size, f"{'n' if same else 'o'}{number}", tools=tools, same=same)
+
+    return made
 
 
-def prefix_cases(size: int) -> list[tuple[str, Make]]:
-    """Those of prefix_cache."""
+def fresh(size: int) -> Make:
+    """Each passes a lever that has seen nothing."""
+
+    def made(number: int) -> tuple[Lever, Call]:
+        call = conversation(size, f"f{number}", tools=True, same=False)
+        return Compact(CompactSettings()), call
+
+    return made
+
+
+def broken(size: int) -> Make:
+    """Each has another first line."""
+    lever = marking(ANTHROPIC, "claude")
+    return lambda number: (lever, rules_with(f"It is 10:{number:02}", size))
+
+
+def known(lever: Lever, size: int) -> Make:
+    """The same conversation again and again."""
+    return lambda _: (lever, conversation(size, "x", tools=True, same=True))
+
+
+def cases(encoder: TiktokenEncoder, size: int) -> dict[str, tuple[Make | None, Make | None]]:
+    """At first sight, and the next call."""
     claude, gpt = marking(ANTHROPIC, "claude"), marking(OPENAI, "chat")
+    compact, plain = Compact(CompactSettings()), Compact(CompactSettings())
+    roomy = Trim(encoder, lambda _: 1_000_000, lambda *_: None, TrimSettings())
+    middle = Trim(encoder, partial(_tokens, size // 2), lambda *_: None, _NO_RESERVE)
+    tight = Trim(encoder, partial(_tokens, size // 8), lambda *_: None, _NO_RESERVE)
+    return {
+        "prefix_cache, Claude": (
+            talks(claude, size, tools=False, same=False),
+            talks(claude, size, tools=False, same=True),
+        ),
+        "prefix_cache, GPT-5.6, results of tools": (
+            talks(gpt, size, tools=True, same=False),
+            talks(gpt, size, tools=True, same=True),
+        ),
+        "prefix_cache, broken, Claude": (broken(size), None),
+        "compact, no tools": (None, talks(plain, size, tools=False, same=True)),
+        "compact, one new result": (fresh(size), talks(compact, size, tools=True, same=True)),
+        "compact, nothing new": (None, known(compact, size)),
+        "trim, fits": (None, talks(roomy, size, tools=True, same=True)),
+        "trim, counted": (None, talks(middle, size, tools=True, same=True)),
+        "trim, cut": (talks(tight, size, tools=True, same=True), known(tight, size)),
+    }
 
-    def marked(n: int) -> tuple[Lever, Call]:
-        return claude, conversation(size, f"n{n}", tools=False, same=True)
 
-    def told(n: int) -> tuple[Lever, Call]:
-        return gpt, conversation(size, f"n{n}", tools=True, same=True)
-
-    def one_shot(n: int) -> tuple[Lever, Call]:
-        return gpt, conversation(size, f"o{n}", tools=False, same=False)
-
-    def broken(n: int) -> tuple[Lever, Call]:
-        return claude, rules_with(f"It is 10:{n:02}", size)
-
-    return [
-        ("prefix_cache, next call (Claude)", marked),
-        ("prefix_cache, next call (GPT-5.6, tools)", told),
-        ("prefix_cache, one shot (GPT-5.6)", one_shot),
-        ("prefix_cache, broken (Claude)", broken),
-    ]
-
-
-def case(
-    lever: Lever | None, size: int, *, new: bool = False, tools: bool = True, same: bool = True
-) -> Make:
-    """Calls of an agent; without a lever each gets a fresh one that compacts."""
-
-    def make(number: int) -> tuple[Lever, Call]:
-        salt = f"n{number}" if new else "x"
-        return lever or Compact(CompactSettings()), conversation(size, salt, tools=tools, same=same)
-
-    return make
+async def tokenizer_us(encoder: TiktokenEncoder, rounds: int) -> float:
+    """What counting one new result takes: whoever counts it first pays for it, once."""
+    times = []
+    for number in range(rounds):
+        call = conversation(_RESULT_BYTES, f"t{number}", tools=True, same=False)
+        text = call.request.fields["messages"][-1]["content"]
+        began_ns = time.thread_time_ns()
+        await encoder.count("gpt-4o-mini", (text,))
+        times.append(time.thread_time_ns() - began_ns)
+    return min(times) / 1e3
 
 
 async def measure(rounds: int) -> Figures:
-    """Every case at both sizes, in microseconds."""
+    """Every case at both sizes."""
     encoder = open_encoder()
+    counted = Pair(await tokenizer_us(encoder, rounds))
     found: Figures = {}
     for size in SIZES:
-        known = Compact(CompactSettings())
-        await known(conversation(size, "known", tools=True, same=True), below)
-        roomy = Trim(encoder, lambda _: 1_000_000, lambda *_: None, TrimSettings())
-        middle = Trim(encoder, partial(_tokens, size // 2), lambda *_: None, _NO_RESERVE)
-        tight = Trim(encoder, partial(_tokens, size // 8), lambda *_: None, _NO_RESERVE)
-
-        for name, make in (
-            *prefix_cases(size),
-            ("compact, plain", case(known, size, tools=False)),
-            ("compact, next call", case(known, size, new=True)),
-            ("compact, all new", case(None, size, new=True, same=False)),
-            ("trim, fits", case(roomy, size)),
-            ("trim, counted", case(middle, size, new=True)),
-            ("trim, cut", case(tight, size, new=True)),
-            ("trim, cut again", case(tight, size)),
-        ):
-            found.setdefault(name, {})[size] = await median_us(make, rounds)
+        parsed = parsed_us(conversation(size, "x", tools=True, same=True), rounds)
+        found.setdefault(PARSED, {})[size] = Pair(parsed, parsed)
+        for name, makes in cases(encoder, size).items():
+            both = [None if make is None else await pass_us(make, below, rounds) for make in makes]
+            found.setdefault(name, {})[size] = Pair(*both)
+        found.setdefault(TOKENIZER, {})[size] = counted
     await encoder.close()
     return found
 

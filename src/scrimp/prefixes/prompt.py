@@ -197,8 +197,8 @@ def encoded(
         if at < 0:
             return encode(after)
         edits.append((at, at + len(old), changed))
-    added = {name: value for name, value in after.items() if name not in before}
-    if added:
+    if len(after) > len(before):
+        added = {name: value for name, value in after.items() if name not in before}
         end = len(body.rstrip()) - 1
         edits.append((end, end, b"," + encode(added)[1:-1]))
     return _edited(body, edits)

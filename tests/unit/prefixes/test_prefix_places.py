@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from scrimp.calls import Request
+from scrimp.dialects.json_body import encode
 from scrimp.prefixes.placing import claude_marked, claude_parts, control_of
-from scrimp.prefixes.prompt import Place, prompt_of
+from scrimp.prefixes.prompt import Keys, Place, prompt_of
 from scrimp.prefixes.seen import Piece
+from scrimp.prefixes.telling import Way, parts_of, says_itself
 
 FIELDS: dict[str, Any] = {
     "model": "claude-sonnet-5",
@@ -56,6 +61,54 @@ def test_a_longer_conversation_begins_with_the_same_pieces() -> None:
     ]
     other, _ = places_of(FIELDS, "another model")
     assert not {one.digest for one in other} & {one.digest for one in first}
+
+
+def test_texts_of_the_same_bytes_in_memory_are_two_prompts() -> None:
+    """Python hashes how a text lies in memory: wide characters may lie there as others do."""
+    plain = "aAbB" * 500
+    wide = plain.encode().decode("utf-16-le")
+    assert hash(plain) == hash(wide)
+    found = [
+        places_of({"messages": [{"role": "user", "content": text}]}, "m")[0][0].digest
+        for text in (plain, wide)
+    ]
+    assert found[0] != found[1]
+
+
+@pytest.mark.parametrize("way", ["claude", "translated", "messages", "chat", "responses"])
+def test_only_a_field_says_how_a_call_is_cached(way: Way) -> None:
+    """Not a text that speaks of one, in whatever letters; a field anywhere does."""
+    mark = {"cache_control": {"type": "ephemeral"}}
+    name = "input" if way == "responses" else "messages"
+    for text in ('"cache_control": {}', '"cache_control": "é"'):
+        quoted = {"metadata": {"x": text}, name: [{"role": "user", "content": text}]}
+        assert not told_itself(quoted, way)
+        for marked in (
+            {name: [{"role": "user", "content": [{"type": "text", "text": text, **mark}]}]},
+            {**quoted, "tools": [{"name": text, **mark}]},
+            {**quoted, "prompt_cache_key": "mine"},
+            {**quoted, "other": [mark]},
+        ):
+            assert told_itself({**quoted, **marked}, way)
+
+
+def told_itself(fields: dict[str, Any], way: Way) -> bool:
+    """As the lever asks."""
+    prompt = prompt_of(parts_of(fields, way), "m")
+    return says_itself(Request(encode(fields), fields, "m"), prompt, way)
+
+
+def test_the_key_is_that_of_the_beginning() -> None:
+    """The same however a prompt goes on, and worked out once; another for another beginning."""
+    keys = Keys()
+
+    def key(begin: str, end: str) -> str:
+        said = [{"role": "user", "content": begin}, {"role": "user", "content": end}]
+        return keys.of(prompt_of(parts_of({"messages": said}, "chat"), "m"))
+
+    assert key("a" * 2000, "x") == key("a" * 2000, "y") == key("a" * 2100, "z")
+    assert key("a" * 2000, "x") != key("b" * 2000, "x")
+    assert key("a", "x") != key("a", "y")
 
 
 def test_marks_change_nothing_else() -> None:
