@@ -85,7 +85,8 @@ class ByChoice:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.later.run(), name="scrimp shadows")
             await self.memory.run()
-        await self.memory.flush()  # what comparisons that ran on have taught
+        await self.memory.write()  # what comparisons that ran on have taught
+        await self.memory.leave()
 
     def stop(self) -> None:
         """Let it end in order."""
@@ -112,7 +113,7 @@ async def open_by_choice(settings: Settings, clock: Clock) -> ByChoice | None:
             f"[route] depth = '{section.depth}' needs pip install 'scrimp[routing]' "
             f"({error.name} is missing); depth = 'rules' needs nothing"
         ) from error
-    memory = RouteMemory(open_route_store(settings), Proofs())
+    memory = RouteMemory(open_route_store(settings), Proofs(secrets.token_hex(8)), clock)
     saved, lessons = await memory.begin()
     scores = await _scores(memory, lessons)
     if not _ranks(settings):
@@ -140,6 +141,7 @@ async def _scores(memory: RouteMemory, lessons: list[Lesson]) -> LearnedScores:
         FITS,
         LearnedScores,
         unpacked_fits,
+        with_fits,
     )
     from scrimp.routing.acceptance import learned  # noqa: PLC0415 - the same
 
@@ -147,7 +149,8 @@ async def _scores(memory: RouteMemory, lessons: list[Lesson]) -> LearnedScores:
     new = learned(one for one in lessons if one.model not in kept)
     scores = LearnedScores({**kept, **new})
     if new:
-        memory.put(FITS, scores.pack())
+        memory.change(FITS, partial(with_fits, LearnedScores(new).pack()))
+    memory.listen(FITS, scores.hear)
     return scores
 
 
@@ -161,7 +164,7 @@ def certifying(
     section, table = settings.cascade, settings.cascade.certificate
     if opened is None or table.max_loss is None:
         return judging
-    from scrimp.pipeline.acceptance_scores import FITS  # noqa: PLC0415 - an extra
+    from scrimp.pipeline.acceptance_scores import FITS, with_fits  # noqa: PLC0415 - an extra
     from scrimp.pipeline.cascade_books import Taught  # noqa: PLC0415 - the same
     from scrimp.pipeline.certified_drafts import (  # noqa: PLC0415 - the same
         CertifiedDrafts,
@@ -196,7 +199,7 @@ def certifying(
         later=opened.later,
         taught=Taught(memory, packed, VERSION),
         fit=partial(_fitted, memory),
-        keep=partial(memory.put, FITS),
+        keep=lambda fits: memory.change(FITS, partial(with_fits, fits)),
         barred=partial(_own_arm, table.judge_model, known.targets),
         clock=known.clock,
         chance=random.random,
@@ -208,7 +211,7 @@ async def _fitted(memory: RouteMemory, model: str) -> Acceptance | None:
     """What all lessons teach of a model's drafts, made off the event loop. Raises StoreError."""
     from scrimp.routing.acceptance import learned  # noqa: PLC0415 - an extra
 
-    await memory.flush()
+    await memory.write()
     lessons = [one for one in await memory.store.lessons() if one.model == model]
     return (await asyncio.to_thread(learned, lessons)).get(model)
 
@@ -321,7 +324,7 @@ async def _trained(
     """
     from scrimp.studies.retraining import retrained  # noqa: PLC0415 - an optional extra
 
-    await memory.flush()
+    await memory.write()
     lessons = await memory.store.lessons()
     reference = reference_of(section)
     return await asyncio.to_thread(retrained, lessons, reader, reference, clock.now())

@@ -6,6 +6,7 @@ the reference model's answer minus that of the answer that was served.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import ClassVar, Literal, Protocol
 
@@ -91,6 +92,9 @@ class Lesson(Value, frozen=True, omit_defaults=True):
     cost_nanousd: int | None = None
 
 
+Change = Callable[[bytes | None], bytes]
+
+
 class Lessons(Protocol):
     """Takes lessons from levers."""
 
@@ -120,6 +124,17 @@ class RouteStore(Protocol):
 
     async def names(self) -> tuple[str, ...]:
         """What states there are."""
+        ...
+
+    async def exchange(
+        self, changes: Mapping[str, Change], since: int
+    ) -> tuple[int, Mapping[str, bytes]]:
+        """Change states, by name, and look at all that were saved after number `since`.
+
+        All at one moment: nobody comes between. Gives the number of the newest, to ask again with;
+        -1 gives every state. A change makes the new state of the one before (None: there is none);
+        it is pure, and may be called from another thread.
+        """
         ...
 
     async def close(self) -> None:

@@ -61,6 +61,36 @@ async def test_a_state_is_written_over(store: RouteStore) -> None:
     assert await store.load("b") == b"3"
 
 
+async def test_states_are_changed_and_looked_at_at_one_moment(store: RouteStore) -> None:
+    """What was saved after a number, whoever saved it; a change sees what was there before."""
+    assert await store.exchange({}, -1) == (0 if isinstance(store, MemoryRoutes) else -1, {})
+    await store.save("a", b"1")
+    first, states = await store.exchange({}, -1)
+    assert states == {"a": b"1"}
+    second, states = await store.exchange(
+        {"a": lambda was: (was or b"") + b"2", "c:1": lambda was: repr(was).encode()}, first
+    )
+    assert states == {"a": b"12", "c:1": b"None"}
+    assert second > first
+    await store.save("b", b"3")
+    third, states = await store.exchange({}, second)
+    assert states == {"b": b"3"}
+    assert await store.exchange({}, third) == (third, {})
+
+
+async def test_states_of_an_older_file_are_all_seen(tmp_path: Path) -> None:
+    """Nobody has written since Scrimp was renewed; the first to write brings it up to date."""
+    path = tmp_path / "routes.sqlite"
+    (script,) = (Path(sqlite_routes.__file__).parent / "migrations").glob("routes_0001_*.sql")
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(script.read_text())
+        connection.execute(f"PRAGMA application_id = {sqlite_routes.APPLICATION_ID}")
+        connection.execute("PRAGMA user_version = 1")
+        connection.execute("INSERT INTO states VALUES ('certificate:1', x'78')")
+        connection.commit()
+    assert await SqliteRoutes(path).exchange({}, -1) == (-1, {"certificate:1": b"x"})
+
+
 async def test_the_file_is_its_owners_alone_and_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

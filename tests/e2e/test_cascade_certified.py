@@ -28,6 +28,12 @@ usd_per_day = "{usd}"
 """
 
 
+@pytest.fixture(autouse=True)
+def told_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is proven is told more often than every two seconds."""
+    monkeypatch.setattr("scrimp.pipeline.route_memory.SHARED_EVERY_S", 0.05)
+
+
 @contextmanager
 def stage_of(path: Path, usd: str = "100") -> Iterator[Stage]:
     """With what is learned in one file."""

@@ -14,6 +14,7 @@ import openai
 import pytest
 
 from scrimp.errors import ConfigError
+from scrimp.pipeline.proofs import Proof, is_proof, revived
 from scrimp.stores.sqlite_routes import SqliteRoutes
 from tests.support.stage import Stage, staged, until
 
@@ -28,6 +29,12 @@ max_loss = 0.1
 shadows_usd_per_day = "{usd}"
 path = {path}
 """
+
+
+@pytest.fixture(autouse=True)
+def told_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is proven is told more often than every two seconds."""
+    monkeypatch.setattr("scrimp.pipeline.route_memory.SHARED_EVERY_S", 0.05)
 
 
 @contextmanager
@@ -68,7 +75,7 @@ def test_a_model_that_answers_alike_is_proven_then_serves_and_a_restart_forgets_
         asked = 64
         while "gpt-4o-mini; certified" not in ask_many(stage, 40, first=asked):
             asked += 40
-            assert asked < 1000, "never certified"
+            assert asked < 4000, "never certified"
         found = purposes(stage)
         assert found["shadow", "gpt-4o-mini"] > 20
         cheap = [
@@ -83,6 +90,35 @@ def test_a_model_that_answers_alike_is_proven_then_serves_and_a_restart_forgets_
     assert path.stat().st_mode & 0o077 == 0
     with stage_of(path) as stage:
         assert "gpt-4o-mini; certified" in ask_many(stage, 8, first=5000)
+
+
+def test_two_gateways_on_one_file_prove_together(tmp_path: Path) -> None:
+    """Neither has the labels of a proof by itself; both serve by the one that they have made."""
+    path = tmp_path / "routes.sqlite"
+    with stage_of(path) as one, stage_of(path) as other:
+        asked, served = 0, [False, False]
+        while not all(served):
+            for number, stage in enumerate((one, other)):
+                served[number] |= "gpt-4o-mini; certified" in ask_many(stage, 10, first=asked)
+                asked += 10
+            assert asked < 4000, "never certified"
+        found = [purposes(stage) for stage in (one, other)]
+    assert min(one["shadow", "gpt-4o-mini"] for one in found) > 0
+    (state,) = asyncio.run(_proofs(path))
+    standing = state.standing()
+    assert standing is not None
+    assert (standing.restarts, standing.pending, standing.lost) == (0, 0, 0)
+    shadows = sum(
+        count for one in found for (purpose, _), count in one.items() if purpose == "shadow"
+    )
+    assert 20 < standing.rungs[-1].labels <= shadows
+
+
+async def _proofs(path: Path) -> list[Proof]:
+    store = SqliteRoutes(path)
+    states = [await store.load(name) for name in await store.names() if is_proof(name)]
+    found = [revived(state) for state in states if state is not None]
+    return [proof for proof in found if proof is not None]
 
 
 def test_without_money_for_comparing_nothing_is_proven(tmp_path: Path) -> None:

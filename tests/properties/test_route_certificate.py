@@ -122,8 +122,10 @@ def test_memory_does_not_grow_with_traffic() -> None:
             verdict = certificate.decide((at % 97) / 97, (at * 0.618) % 1.0, barred=False)
             if verdict.shadow and at % 3:
                 certificate.see((at % 97) / 97, 0.0, verdict)
-        pending = sum(sys.getsizeof(bet) for bet in certificate.awaited)
-        return len(certificate.save()) + pending + sys.getsizeof(certificate._open)
+        bets = certificate.bets
+        pending = sum(sys.getsizeof(bet) for bet in bets.awaited)
+        held = sys.getsizeof(bets._open) + sys.getsizeof(certificate._mine)
+        return len(certificate.save()) + pending + held
 
     assert size(60_000) <= size(6_000) + 64
 

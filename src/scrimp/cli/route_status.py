@@ -145,7 +145,7 @@ def _certificate(proof: Proof) -> dict[str, Any]:
         "confidence": subjects.promise.confidence,
     }
     if standing is None:
-        seen = len(proof.scores)
+        seen = proof.seen
         return {**told, "said": f"{seen} of the {FIRST} calls that make the rungs were seen"}
     if subjects.of_drafts:
         told["least_score"] = None if standing.live is None else 1 - standing.at[standing.live]

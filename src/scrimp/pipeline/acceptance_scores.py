@@ -59,6 +59,11 @@ class LearnedScores:
         self.models[model] = fit
         self._ids.pop(model, None)
 
+    def hear(self, state: bytes) -> None:
+        """What others have learned, in the place of what was known here."""
+        for model, fit in unpacked_fits(state).items():
+            self.put(model, fit)
+
     def pack(self) -> bytes:
         """All fits, to be kept."""
         return msgspec.msgpack.encode({name: _packed(fit) for name, fit in self.models.items()})
@@ -72,6 +77,11 @@ def unpacked_fits(state: bytes) -> dict[str, Acceptance | None]:
         return {}
     found = {name: unpack(data) for name, data in kept.items()}
     return {name: fit for name, fit in found.items() if fit is not None or not kept[name]}
+
+
+def with_fits(more: bytes, state: bytes | None) -> bytes:
+    """The state with further fits, in the place of those of the same models."""
+    return LearnedScores({**unpacked_fits(state or b""), **unpacked_fits(more)}).pack()
 
 
 def _packed(fit: Acceptance | None) -> bytes:

@@ -98,7 +98,7 @@ class CertifiedDrafts:
         proof = means.proofs.of(self._subjects(call, draft))
         verdict = proof.decide(1.0 - draft.chance, means.chance(), barred=bool(barred))
         if verdict is None or proof.certificate is None:
-            seen = f"{len(proof.scores)} of the {FIRST} scores that make thresholds were seen"
+            seen = f"{proof.seen} of the {FIRST} scores that make thresholds were seen"
             gathers = not barred and self._pays(call, draft)
             return Ruling(accepted=False, why=barred or seen, proving=gathers)
         ladder, rungs = proof.certificate.ladder, proof.certificate.rungs
@@ -193,7 +193,6 @@ class CertifiedDrafts:
         loss = None if label == "lost" else label
         scored = ground.scored
         if proof is not None and verdict is not None and proof.certificate is not None:
-            proof.changed = True
             proof.certificate.see(1.0 - (scored.chance or 0.0), loss, verdict)
         if loss is None:
             return
@@ -230,7 +229,7 @@ class CertifiedDrafts:
             found = await means.fit(model)
             if not self._serves(model):
                 means.scores.put(model, found)
-                means.keep(means.scores.pack())
+                means.keep(LearnedScores({model: found}).pack())
         finally:
             self._fitting.discard(model)
 

@@ -181,7 +181,6 @@ class LearnedChoice:
         loss = None if label == "lost" else label
         certificate = proof.certificate
         if certificate is not None:
-            proof.changed = True
             certificate.see(ground.score, loss, ground.verdict)
         if loss is None:
             return

@@ -1,6 +1,9 @@
-"""What routes learn, between the engine and its store: read at the start, written now and then.
+"""What routes learn, between the engine and its store: read at the start, told and heard meanwhile.
 
-A store that cannot be read or written costs no call: routes then begin anew, or forget at the end.
+Engines that share the store prove together. Each tells what is new every two seconds, whatever it
+is (the order of bets must not look at labels), and hears what the others have told. A store that
+cannot be read or written costs no call: nothing new is proven then, and after a while nothing is
+served cheap by a proof, since harm could not be seen.
 """
 
 from __future__ import annotations
@@ -8,11 +11,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
-from scrimp.choosing import Lesson, RouteStore
+from scrimp.choosing import Change, Lesson, RouteStore
 from scrimp.errors import StoreError, kind_and_place
-from scrimp.pipeline.proofs import Proofs, is_proof
+from scrimp.pipeline.proofs import News, Proof, Proofs, is_proof, left, merged
 from scrimp.pipeline.saved_routes import (
     RANKING,
     VERSIONS,
@@ -22,25 +27,35 @@ from scrimp.pipeline.saved_routes import (
     write_ranking,
     write_versions,
 )
+from scrimp.ports import Clock
 
 log = logging.getLogger(__name__)
 
+SHARED_EVERY_S: Final = 2.0
 EVERY_S: Final = 15.0
+BLIND_S: Final = 300.0
+"""So long an engine that can tell and hear nothing serves by what it knew."""
 _MOST_WAITING: Final = 4096
 _RECALLED: Final = 4000
+Hearing = Callable[[bytes], None]
 
 
 class RouteMemory:
     """Keeps lessons and proofs. `run` beside the calls, until `stop`."""
 
-    def __init__(self, store: RouteStore, proofs: Proofs) -> None:
+    def __init__(self, store: RouteStore, proofs: Proofs, clock: Clock) -> None:
         self.store = store
         self.proofs = proofs
         self.versions: dict[str, str] = {}
+        self._clock = clock
         self._known: dict[str, str] = {}
         self._waiting: deque[Lesson] = deque(maxlen=_MOST_WAITING)
         self._ranking: SavedRanking | None = None
-        self._states: dict[str, bytes] = {}
+        self._changes: dict[str, Change] = {}
+        self._hearing: dict[str, Hearing] = {}
+        self._heard = -1
+        self._heard_s = clock.monotonic()
+        self._sharing = asyncio.Lock()
         self._stopped = asyncio.Event()
 
     def add(self, lesson: Lesson) -> None:
@@ -55,9 +70,13 @@ class RouteMemory:
         """Keep the one that serves from now on."""
         self._ranking = ranking
 
-    def put(self, name: str, state: bytes) -> None:
-        """Keep a state of somebody else's."""
-        self._states[name] = state
+    def change(self, name: str, change: Change) -> None:
+        """Have a state of somebody else's changed; the last wish counts."""
+        self._changes[name] = change
+
+    def listen(self, name: str, hearing: Hearing) -> None:
+        """Have somebody hear of a state, whenever it was changed."""
+        self._hearing[name] = hearing
 
     async def state(self, name: str) -> bytes:
         """What was kept; nothing where it cannot be read."""
@@ -69,13 +88,9 @@ class RouteMemory:
     async def begin(self) -> tuple[SavedRanking | None, list[Lesson]]:
         """Take up what was saved: the ranking, if there is one, and the newest lessons."""
         try:
-            for name in await self.store.names():
-                if is_proof(name) and (state := await self.store.load(name)) is not None:
-                    self.proofs.take(state)
-            state = await self.store.load(VERSIONS)
-            self.versions |= {} if state is None else read_versions(state)
-            self._known = dict(self.versions)
-            state = await self.store.load(RANKING)
+            self._heard, states = await self.store.exchange({}, -1)
+            self._hear(states, {})
+            state = states.get(RANKING)
             ranking = None if state is None else read_ranking(state)
             lessons = await self.store.lessons(most=_RECALLED)
         except StoreError as error:
@@ -84,50 +99,111 @@ class RouteMemory:
         return ranking, lessons
 
     async def run(self) -> None:
-        """Write now and then, and once more at the end."""
+        """Tell and hear all the time, write now and then, and once more at the end."""
+        due_s = self._clock.monotonic() + EVERY_S
         while not self._stopped.is_set():
             try:
-                async with asyncio.timeout(EVERY_S):
+                async with asyncio.timeout(SHARED_EVERY_S):
                     await self._stopped.wait()
             except TimeoutError:
                 pass
-            await self.flush()
+            await self.share()
+            if self._clock.monotonic() >= due_s or self._stopped.is_set():
+                due_s = self._clock.monotonic() + EVERY_S
+                await self.write()
 
     def stop(self) -> None:
         """Write, and end."""
         self._stopped.set()
 
     async def flush(self) -> None:
-        """Write what is new. What cannot be written waits, as far as there is room."""
+        """All that is new."""
+        await self.share()
+        await self.write()
+
+    async def write(self) -> None:
+        """Lessons and the ranking. What cannot be written waits, as far as there is room."""
         lessons = tuple(self._waiting)
         self._waiting.clear()
         try:
             if lessons:
                 await self.store.add(lessons)
             lessons = ()
-            await self._save()
+            if (ranking := self._ranking) is not None:
+                await self.store.save(RANKING, write_ranking(ranking))
+                self._ranking = None if self._ranking is ranking else self._ranking
         except StoreError as error:
             log.warning("what routes learn cannot be written: %s", kind_and_place(error))
             self._waiting = deque((*lessons, *self._waiting), maxlen=_MOST_WAITING)
 
-    async def _save(self) -> None:
-        """States that are new. Versions last: until then a proof of an older one begins anew."""
-        if (ranking := self._ranking) is not None:
-            await self.store.save(RANKING, write_ranking(ranking))
-            self._ranking = None if self._ranking is ranking else self._ranking
-        for name, state in tuple(self._states.items()):
-            await self.store.save(name, state)
-            if self._states.get(name) is state:
-                del self._states[name]
-        for proof in self.proofs:
-            if proof.changed and proof.worth_keeping:
-                state, proof.changed = proof.save(), False
-                try:
-                    await self.store.save(proof.subjects.name, state)
-                except StoreError:
-                    proof.changed = True
-                    raise
-        if self.versions != self._known:
-            now = dict(self.versions)
-            await self.store.save(VERSIONS, write_versions(now))
-            self._known = now
+    async def share(self) -> None:
+        """Tell what is new of proofs, and hear what others have told, all at one moment."""
+        async with self._sharing:
+            now_s = self._clock.now().timestamp()
+            told = [
+                (proof, news)
+                for proof in self.proofs
+                if proof.worth_keeping and (news := proof.news(now_s)) is not None
+            ]
+            others, versions = dict(self._changes), dict(self.versions)
+            new = {
+                name: is_now for name, is_now in versions.items() if self._known.get(name) != is_now
+            }
+            changes: dict[str, Change] = {
+                proof.subjects.name: partial(merged, proof.save(), news, now_s)
+                for proof, news in told
+            }
+            if new:
+                changes[VERSIONS] = partial(_with_versions, new)
+            try:
+                self._heard, states = await self.store.exchange({**changes, **others}, self._heard)
+            except StoreError as error:
+                log.warning("what routes prove is not shared: %s", kind_and_place(error))
+                long = self._clock.monotonic() - self._heard_s > BLIND_S
+                self.proofs.see(blind=long)
+                return
+            self._done(told, now_s)
+            for name, change in others.items():
+                if self._changes.get(name) is change:
+                    del self._changes[name]
+            self._known |= new
+            self._hear(states, new)
+
+    async def leave(self) -> None:
+        """Tell the rest, and that no label will come from here any more."""
+        await self.share()
+        now_s, owner = self._clock.now().timestamp(), self.proofs.owner
+        changes: dict[str, Change] = {
+            proof.subjects.name: partial(left, owner, now_s)
+            for proof in self.proofs
+            if proof.certificate is not None and owner in proof.certificate.bets.heard
+        }
+        try:
+            if changes:
+                await self.store.exchange(changes, self._heard)
+        except StoreError as error:
+            log.warning("what routes prove is not shared: %s", kind_and_place(error))
+
+    def _done(self, told: list[tuple[Proof, News]], now_s: float) -> None:
+        self._heard_s = self._clock.monotonic()
+        self.proofs.see(blind=False)
+        for proof, news in told:
+            proof.told(news, now_s)
+
+    def _hear(self, states: Mapping[str, bytes], mine: Mapping[str, str]) -> None:
+        """Versions with the proofs that they have begun anew: else each would do it once more."""
+        for name, state in states.items():
+            if is_proof(name):
+                self.proofs.take(state)
+            elif name == VERSIONS:
+                heard = {n: told for n, told in read_versions(state).items() if n not in mine}
+                for one, told in heard.items():
+                    if self.versions.get(one) == self._known.get(one):  # nothing newer is seen here
+                        self.versions[one] = told
+                    self._known[one] = told
+            elif name in self._hearing:
+                self._hearing[name](state)
+
+
+def _with_versions(new: Mapping[str, str], state: bytes | None) -> bytes:
+    return write_versions({**({} if state is None else read_versions(state)), **new})

@@ -25,7 +25,6 @@ anew, and labels of decisions made before do not count. The confidence is that o
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import deque
 from collections.abc import Sequence
 from itertools import pairwise
 from math import isfinite, log
@@ -35,33 +34,46 @@ import numpy as np
 
 from scrimp.errors import ConfigError
 from scrimp.routing import probing
-from scrimp.routing.certificate_state import VERSION, Kept, pack, read, unpack, written
+from scrimp.routing.bets import (
+    MOST_AWAITED,
+    Bets,
+    Event,
+    Labelled,
+    Placed,
+    Restarted,
+    Traffic,
+    Withdrawn,
+)
+from scrimp.routing.certificate_state import read, restore, saved
 from scrimp.routing.ladder import Bet, Ladder
-from scrimp.routing.loss_betting import Floats, needed
+from scrimp.routing.loss_betting import Floats
 from scrimp.routing.probing import Effort
 from scrimp.routing.standing import LossPromise, RungStanding, Standing, Verdict
 
 MOST_RUNGS: Final = 64
-MOST_AWAITED: Final = 256
-"""Labels on the way. Beyond, the oldest counts as lost."""
-_RARE: Final = log(100.0)
-"""An alarm rings falsely once in `100 / alpha` labels at most; that costs one proof more."""
 _NEAR: Final = log(8.0)
 """So near the alarm, more is compared."""
 _PATIENCE: Final = 5000
 """After so many labels what is not proven is too near the bound to be worth their price."""
 _TOGETHER: Final = 8
 """After so many labels whom to compare is chosen anew."""
-_HALF: Final = 2048
-"""After so many requests their counts are halved: shares are those of recent traffic."""
 _GIVEN: Final = 200.0
 
 
 class Certificate:
-    """One per route. Not for several threads. Memory is bounded: no traffic is kept."""
+    """One per route. Not for several threads. Memory is bounded: no traffic is kept.
+
+    Alone (without an `owner`) it settles by itself. One of several desks keeps what it does as
+    `news` instead, to tell all desks' `bets`; by what it hears of them it decides. `first` counts
+    the news that were told.
+    """
 
     def __init__(
-        self, promise: LossPromise, rungs: Sequence[float], shares: Sequence[float] | None = None
+        self,
+        promise: LossPromise,
+        rungs: Sequence[float],
+        shares: Sequence[float] | None = None,
+        owner: str = "",
     ) -> None:
         """`rungs` rise strictly. `shares` of traffic at each rung, if known, help to aim labels.
 
@@ -69,25 +81,43 @@ class Certificate:
         """
         _check(promise, rungs)
         self.promise, self.rungs = promise, tuple(float(rung) for rung in rungs)
-        self.turn = self.requests = self.served = self.restarts = 0
-        self.last_restart = ""
-        self.zones = [0.0] * (len(self.rungs) + 1)
+        self.owner, self.turn = owner, 0
+        self.bets = Bets(promise, len(self.rungs))
+        self.news: list[Event] = []
+        self.first = 0
+        self._halted = -1
         if shares is not None and len(shares) == len(self.rungs):
             steps = np.diff([0.0, *shares, 1.0]).clip(0.0)
-            self.zones = [float(step) * _GIVEN for step in np.nan_to_num(steps)]
+            self.bets.zones = [float(step) * _GIVEN for step in np.nan_to_num(steps)]
         self._begin()
 
     def _begin(self) -> None:
-        self.ladder = Ladder(
-            len(self.rungs), self.promise.visible_loss, needed(1 - self.promise.confidence)
-        )
-        self.requests = self.served = 0
+        """What this desk alone knows, begun anew."""
         self.climbing = True
-        self.awaited: deque[Bet] = deque()
-        self._open: dict[int, Bet] = {}
-        self._unpaid = self._settled = self._since = 0
+        self._mine: dict[int, None] = {}
+        self._unpaid = self._since = 0
         self._credit, self._against = self.ladder.credit(np.zeros(len(self.rungs)))
+        self._count()
         self.plan()
+
+    def _count(self) -> None:
+        self._zones = [0.0] * (len(self.rungs) + 1)
+        self._requests = self._served = 0
+
+    @property
+    def ladder(self) -> Ladder:
+        """The proofs of all rungs."""
+        return self.bets.ladder
+
+    @property
+    def restarts(self) -> int:
+        """How often the proof has begun anew."""
+        return self.bets.restarts
+
+    @property
+    def serves(self) -> bool:
+        """Whether anything is served cheap."""
+        return self.ladder.live >= 0 and self._halted != self.restarts
 
     def decide(self, score: float, chance: float, *, barred: bool) -> Verdict:
         """What to do with a request whose predicted loss on the cheap model is `score`.
@@ -96,20 +126,24 @@ class Certificate:
         else forbids the cheap model (it is novel, a filter); then it is not compared either.
         """
         self.turn += 1
-        self.requests += 1
-        self._unpaid += 1
-        self._since += 1
         known = isfinite(score)
         zone = bisect_left(self.rungs, score) if known and not barred else len(self.rungs)
-        self.zones[zone] += 1
+        if self._halted == self.restarts:  # told, and not heard of yet: as if it had not been
+            return Verdict(False, False, 0.0, zone, "begins anew", self.turn)  # noqa: FBT003
+        self._unpaid += 1
+        self._since += 1
+        self._requests += 1
+        self._zones[zone] += 1
         rate = self._rates[zone] if known and not barred else 0.0
         live = self.ladder.live
         serve = zone <= live
         shadow = 0.0 <= chance < rate
-        self.served += serve
+        self._served += serve
+        if not self.owner:
+            self.bets.take("", self._traffic())
         if shadow:
             self._bet(zone, rate)
-        elif self.requests % 256 == 0:
+        elif self.bets.requests % 256 == 0:
             self.plan()
         why = _why(zone, live, len(self.rungs), barred=barred)
         return Verdict(serve, shadow, rate, zone, why, self.turn)
@@ -120,31 +154,39 @@ class Certificate:
         `loss` is the reference's quality minus the cheap model's, in [-1, 1]. Labels of decisions
         before the last restart, or seen already, are passed over.
         """
-        bet = self._open.get(verdict.turn)
-        if bet is None or not isfinite(score):
-            return
-        if loss is None or not isfinite(loss):
-            self._lose(bet)
-        else:
-            bet.loss = min(1.0, max(-1.0, loss))
-        del self._open[verdict.turn]
-        self._settle()
+        if isfinite(score) and verdict.turn in self._mine:
+            del self._mine[verdict.turn]
+            known = loss is not None and isfinite(loss)
+            self._do(Labelled(verdict.turn, loss if known else None))
 
     def withdraw(self, verdict: Verdict) -> None:
         """A comparison was not made, for a reason that has nothing to do with its answers.
 
         (No budget for it, shutting down.) It is as if its traffic had not been.
         """
-        bet = self._open.pop(verdict.turn, None)
-        if bet is not None:
-            self.awaited.remove(bet)
-            self._settle()
+        if verdict.turn in self._mine:
+            del self._mine[verdict.turn]
+            self._do(Withdrawn(verdict.turn))
 
     def restart(self, why: str) -> None:
         """Begin the proof anew: nothing is certified, and only fresh labels count."""
-        self.restarts += 1
-        self.last_restart = why
-        self._begin()
+        if self._halted != self.restarts:
+            self._halted = self.restarts if self.owner else -1
+            self._do(Restarted(why, self.restarts))
+
+    def _do(self, event: Event) -> None:
+        """Alone at once; with others once it is told."""
+        if self.owner:
+            self.news.append(event)
+            return
+        before = self.restarts, self.ladder.live, self.ladder.proven
+        self.bets.take("", event)
+        now = self.restarts, self.ladder.live, self.ladder.proven
+        if now[0] != before[0]:
+            self._begin()
+        elif now != before or self.bets.settled >= _TOGETHER:
+            self.bets.settled = 0
+            self.plan()
 
     def _bet(self, zone: int, rate: float) -> None:
         """Remember what this comparison is about; the request itself pays by its label."""
@@ -153,62 +195,66 @@ class Certificate:
         bet = Bet(self.turn, zone, rate, self._floors, self._credit, self._against, self._since)
         self._since = 0
         self._credit, self._against = np.zeros_like(self._credit), np.zeros_like(self._against)
-        self.awaited.append(bet)
-        self._open[bet.turn] = bet
-        if len(self.awaited) > MOST_AWAITED:
-            oldest = self._open.pop(self.awaited[0].turn)
-            self._lose(oldest)
-            self._settle()
+        self._mine[bet.turn] = None
+        if len(self._mine) > MOST_AWAITED + 1:  # whoever settles has given that one up
+            del self._mine[next(iter(self._mine))]
+        self._do(Placed(bet, self.restarts))
 
-    def _lose(self, bet: Bet) -> None:
-        bet.loss = self.promise.missing_as
-        self.ladder.lost += 1
-
-    def _settle(self) -> None:
-        """Pay the bets whose labels are there, up to the first that is awaited."""
-        before = self.ladder.live, self.ladder.proven
-        while self.awaited and (loss := self.awaited[0].loss) is not None:
-            self.ladder.settle(self.awaited.popleft(), loss)
-            self._settled += 1
-            if self._harm():
-                return
-        now = self.ladder.live, self.ladder.proven
-        if now != before or self._settled >= _TOGETHER:
-            self._settled = 0
-            self.plan()
-
-    def _harm(self) -> bool:
-        """Whether something proven is worse than promised: the traffic is not what was proven."""
-        ladder = self.ladder
-        rung = ladder.rings(self.alarm_needed)
-        if rung is None:
-            return False
-        labels, loss = ladder.labels_of(rung), ladder.recent_loss_of(rung) or 0.0
-        self.restart(
-            f"alarm: the loss of rung {rung} is above {self.promise.max_loss:g} "
-            f"({loss:.3f} of late, {labels} labels)"
-        )
-        return True
+    def _traffic(self) -> Traffic:
+        """What was counted since this was asked last."""
+        told = Traffic(tuple(self._zones), self._requests, self._served, self.restarts)
+        self._count()
+        return told
 
     @property
-    def alarm_needed(self) -> float:
-        """Log of the wealth at which the alarm rings."""
-        return self.ladder.needed + _RARE
+    def counted(self) -> bool:
+        """Whether there was traffic since this was asked last."""
+        return bool(self._requests)
+
+    def take_news(self) -> tuple[Event, ...]:
+        """What this desk has done since `told`, for all desks' bets."""
+        if self._requests:
+            self.news.append(self._traffic())
+        return tuple(self.news)
+
+    def told(self, count: int) -> None:
+        """So much of the news has been told."""
+        del self.news[:count]
+        self.first += count
+
+    def forget_news(self) -> None:
+        """It cannot be told for too long: it is as if it had not been."""
+        self.told(len(self.news))
+        self._begin()
+
+    @property
+    def awaits(self) -> bool:
+        """Whether labels are on their way to this desk."""
+        return bool(self._mine)
+
+    def hear(self, bets: Bets) -> None:
+        """How all desks' bets stand now."""
+        anew = bets.restarts != self.restarts
+        self.bets = bets
+        if anew:
+            self._begin()
+        else:
+            self.plan()
 
     def plan(self) -> None:
         """Choose whom to compare from now on, by what is known until now."""
-        if sum(self.zones) > _HALF:
-            self.zones = [count / 2 for count in self.zones]
+        self.bets.fade()
         ladder, rungs = self.ladder, len(self.rungs)
         alarms, live, top = ladder.alarm(), ladder.live, ladder.proven
-        alarmed = live >= 0 and float(alarms[live]) >= self.alarm_needed - _NEAR
+        needed = self.bets.alarm_needed
+        alarmed = live >= 0 and float(alarms[live]) >= needed - _NEAR
         shares, bars = np.cumsum(self.shares())[:-1].tolist(), ladder.doubtful()
         if top + 1 < rungs:  # the next one is given up by proof only
-            bars[top + 1] = float(alarms[top + 1]) >= self.alarm_needed
-        goal = probing.aim(shares, top, sum(self.zones), bars)
+            bars[top + 1] = float(alarms[top + 1]) >= needed
+        goal = probing.aim(shares, top, sum(self.bets.zones), bars)
         effort = self._effort(goal, shares)
         self.climbing = effort is not Effort.GUARD
-        serving = probing.serving_rate(self.promise, self.served, effort, suspicious=alarmed)
+        serving = probing.serving_rate(self.promise, self.bets.served, effort, suspicious=alarmed)
         # Until the first proof, labels beyond the goal prove nothing.
         beyond = 0.0 if live < 0 <= goal and effort is Effort.FIRST else self.promise.explore
         rates = probing.propensities(rungs, live, goal, serving, beyond)
@@ -238,7 +284,7 @@ class Certificate:
 
     def shares(self) -> Floats:
         """Shares of recent traffic by zone, what lies above all rungs last."""
-        counts = np.array(self.zones)
+        counts = np.array(self.bets.zones)
         return np.asarray(counts / max(1.0, float(counts.sum())), np.float64)
 
     def standing(self) -> Standing:
@@ -256,13 +302,13 @@ class Certificate:
             missing=0 if testing is None else ladder.missing(testing),
             infeasible=testing is not None and rungs[testing].exceeds,
             alarm=0.0 if live is None else rungs[live].alarm,
-            alarm_needed=self.alarm_needed,
+            alarm_needed=self.bets.alarm_needed,
             restarts=self.restarts,
-            last_restart=self.last_restart,
+            last_restart=self.bets.last_restart,
             lost=ladder.lost,
-            pending=len(self.awaited),
-            requests=self.requests,
-            served_cheap=self.served,
+            pending=len(self.bets) + sum(isinstance(one, Placed) for one in self.news),
+            requests=self.bets.requests,
+            served_cheap=self.bets.served,
             rungs=rungs,
             at=self.rungs,
         )
@@ -279,46 +325,32 @@ class Certificate:
                 alarm=float(alarms[rung]),
                 labels=ladder.labels_of(rung),
                 proven=rung <= ladder.proven,
-                exceeds=float(alarms[rung]) >= self.alarm_needed,
+                exceeds=float(alarms[rung]) >= self.bets.alarm_needed,
             )
             for rung in range(len(self.rungs))
         )
 
     def save(self) -> bytes:
-        """All of it but labels that are awaited."""
-        counts = (self.turn, self.requests, self.served, self.restarts)
-        kept = Kept(
-            VERSION,
-            self.promise,
-            self.rungs,
-            counts,
-            self.last_restart,
-            tuple(self.zones),
-            self.ladder.proven,
-            self.ladder.lost,
-            *pack(self.ladder),
-        )
-        return written(kept)
+        """All of it but labels that are awaited by who is alone: nobody will bring them."""
+        return saved(self.bets, self.rungs, self.turn)
 
     def load(self, kept: bytes) -> bool:
         """Take up what was saved under the same promise and rungs; False: nothing was taken up.
 
-        Labels that were awaited then are as if withdrawn, with the traffic since the last label.
+        Labels that were awaited by who was alone are as if withdrawn, with the traffic since the
+        last label.
         """
         found = read(kept)
         if found is None or (found.promise, found.rungs) != (self.promise, self.rungs):
             return False
-        ladder = Ladder(len(self.rungs), self.promise.visible_loss, self.ladder.needed)
+        bets = Bets(self.promise, len(self.rungs))
         try:
-            unpack(found, ladder)
+            restore(found, bets)
         except ValueError:
             return False
+        self.bets = bets
+        self.turn = max(self.turn, found.counts[0])  # a turn is never given twice
         self._begin()
-        self.ladder, self.last_restart = ladder, found.last_restart
-        turn, self.requests, self.served, self.restarts = found.counts
-        self.turn = max(self.turn, turn)  # a turn is never given twice
-        self.zones = list(found.zones)
-        self.plan()
         return True
 
 

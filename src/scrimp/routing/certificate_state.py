@@ -8,16 +8,36 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from scrimp.routing.ladder import Ladder
+from scrimp.routing.bets import Bets
+from scrimp.routing.ladder import Bet, Ladder
 from scrimp.routing.loss_betting import Floats
 from scrimp.routing.standing import LossPromise
 
-VERSION: Final = 1
+VERSION: Final = 2
+_READ: Final = (1, VERSION)
+"""Version 1 had no bets of desks that are still awaited."""
 _DIGEST: Final = 8
 
 
+class KeptBet(msgspec.Struct, frozen=True, array_like=True):
+    """One bet whose turn to be settled has not come."""
+
+    owner: str
+    turn: int
+    zone: int
+    propensity: float
+    requests: int
+    loss: float | None
+    floors: bytes
+    credit: bytes
+    against: bytes
+
+
 class Kept(msgspec.Struct, frozen=True):
-    """Arrays as bytes of little-endian numbers; `counts` are turn, requests, served, restarts."""
+    """Arrays as bytes of little-endian numbers; `counts` are turn, requests, served, restarts.
+
+    `bets` are those of desks that tell and hear; `heard` says when each did last, and how much.
+    """
 
     version: int
     promise: LossPromise
@@ -30,15 +50,32 @@ class Kept(msgspec.Struct, frozen=True):
     logs: bytes
     alarms: bytes
     sums: bytes
+    bets: tuple[KeptBet, ...] = ()
+    heard: dict[str, tuple[float, int]] = {}
 
 
-def pack(ladder: Ladder) -> tuple[bytes, bytes, bytes]:
-    """The arrays of a ladder."""
-    return _bytes(ladder.logs), _bytes(ladder.alarms), _bytes(ladder.sums)
+def saved(bets: Bets, rungs: tuple[float, ...], turn: int) -> bytes:
+    """All of it, with a digest."""
+    ladder = bets.ladder
+    kept = Kept(
+        VERSION,
+        bets.promise,
+        rungs,
+        (turn, bets.requests, bets.served, bets.restarts),
+        bets.last_restart,
+        tuple(bets.zones),
+        ladder.proven,
+        ladder.lost,
+        *(_bytes(ladder.logs), _bytes(ladder.alarms), _bytes(ladder.sums)),
+        tuple([_kept(bet) for bet in bets.awaited if bet.owner]),
+        bets.heard,
+    )
+    return written(kept)
 
 
-def unpack(kept: Kept, ladder: Ladder) -> None:
-    """Put them into a fresh ladder. Raises ValueError where they do not fit or are no numbers."""
+def restore(kept: Kept, bets: Bets) -> None:
+    """Put it into fresh bets. Raises ValueError where parts do not fit or are no numbers."""
+    ladder = bets.ladder
     logs = _numbers(kept.logs).reshape(ladder.logs.shape)
     alarms = _numbers(kept.alarms).reshape(ladder.alarms.shape)
     sums = _numbers(kept.sums).reshape(ladder.sums.shape)
@@ -46,9 +83,29 @@ def unpack(kept: Kept, ladder: Ladder) -> None:
         raise ValueError("traffic that is no number")
     if not -1 <= kept.proven < ladder.rungs or len(kept.zones) != ladder.rungs + 1:
         raise ValueError("rungs that are not there")
+    placed = [_bet(one, ladder) for one in kept.bets]
     ladder.logs, ladder.alarms, ladder.sums = logs, alarms, sums
     ladder.proven, ladder.lost = kept.proven, kept.lost
     ladder.choose()
+    _, bets.requests, bets.served, bets.restarts = kept.counts
+    bets.last_restart, bets.zones = kept.last_restart, list(kept.zones)
+    bets.heard = dict(kept.heard)
+    bets.put_back(placed)
+
+
+def _kept(bet: Bet) -> KeptBet:
+    arrays = (_bytes(bet.floors), _bytes(bet.credit), _bytes(bet.against))
+    return KeptBet(bet.owner, bet.turn, bet.zone, bet.propensity, bet.requests, bet.loss, *arrays)
+
+
+def _bet(kept: KeptBet, ladder: Ladder) -> Bet:
+    floors = _numbers(kept.floors).reshape(ladder.rungs)
+    credit = _numbers(kept.credit).reshape(ladder.logs.shape)
+    against = _numbers(kept.against).reshape(ladder.alarms.shape)
+    if not 0 < kept.propensity <= 1 or not 0 <= kept.zone <= ladder.rungs:
+        raise ValueError("a bet on nothing")
+    numbers = (floors, credit, against, kept.requests, kept.loss)
+    return Bet(kept.turn, kept.zone, kept.propensity, *numbers, kept.owner)
 
 
 def written(kept: Kept) -> bytes:
@@ -66,7 +123,7 @@ def read(data: bytes) -> Kept | None:
         kept = msgspec.msgpack.decode(body, type=Kept)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return kept if kept.version == VERSION else None
+    return kept if kept.version in _READ else None
 
 
 def _digest(body: bytes) -> bytes:

@@ -29,13 +29,13 @@ _LABELS, _LOSSES, _REQUESTS, _RECENT_LOSSES, _RECENT_REQUESTS, _AWAY = range(len
 MOST_MISSING: Final = 1_000_000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Bet:
     """One comparison that was asked for, and the traffic since the one before.
 
     `credit` and `against` are logs that this traffic pays, `floors` those of each rung at that
     moment, `requests` how many there were, this one among them. A loss that is not known yet is
-    None.
+    None. `owner` is the desk that placed it, which gives each a turn of its own.
     """
 
     turn: int
@@ -46,6 +46,7 @@ class Bet:
     against: Floats
     requests: int
     loss: float | None = None
+    owner: str = ""
 
 
 class Ladder:

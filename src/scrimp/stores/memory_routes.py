@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
-from scrimp.choosing import Lesson, Place
+from scrimp.choosing import Change, Lesson, Place
 from scrimp.stores.fair_shares import share
 
 MOST = 20_000
@@ -17,6 +18,8 @@ class MemoryRoutes:
     def __init__(self) -> None:
         self._lessons: list[Lesson] = []
         self._states: dict[str, bytes] = {}
+        self._saved: dict[str, int] = {}
+        self._number = 0
 
     async def add(self, lessons: tuple[Lesson, ...]) -> None:
         """The oldest of the tenant that has most make room."""
@@ -36,6 +39,8 @@ class MemoryRoutes:
 
     async def save(self, name: str, state: bytes) -> None:
         """In place of the one before."""
+        self._number += 1
+        self._saved[name] = self._number
         self._states.pop(name, None)
         self._states[name] = state
         if len(self._states) > MOST_STATES:
@@ -44,6 +49,15 @@ class MemoryRoutes:
     async def names(self) -> tuple[str, ...]:
         """All names, sorted."""
         return tuple(sorted(self._states))
+
+    async def exchange(
+        self, changes: Mapping[str, Change], since: int
+    ) -> tuple[int, Mapping[str, bytes]]:
+        """Nobody comes between, for nothing is waited for."""
+        for name, change in changes.items():
+            await self.save(name, change(self._states.get(name)))
+        newer = {name: state for name, state in self._states.items() if self._saved[name] > since}
+        return self._number, newer
 
     async def close(self) -> None:
         """Forget nothing: whoever holds it may go on."""

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from scrimp.choosing import Lesson, Place
+from scrimp.choosing import Change, Lesson, Place
 from scrimp.stores.fair_shares import share
 from scrimp.stores.sqlite_brief import Brief
 from scrimp.stores.sqlite_schema import Schema
@@ -54,6 +54,10 @@ _TRIM_TENANT = """
 DELETE FROM lessons WHERE tenant = :tenant AND number <= (
   SELECT number FROM lessons WHERE tenant = :tenant ORDER BY number DESC LIMIT 1 OFFSET :most)
 """
+_LOAD = "SELECT state FROM states WHERE name = ?"
+_NEWER = "SELECT name, state FROM states WHERE saved > ? ORDER BY saved"
+_NUMBERED = "SELECT 1 FROM pragma_table_info('states') WHERE name = 'saved'"
+_NEWEST = "SELECT coalesce(max(saved), 0) FROM states"
 _SAVE = """
 INSERT INTO states (name, state, saved)
   VALUES (?, ?, (SELECT coalesce(max(saved), 0) + 1 FROM states))
@@ -92,7 +96,7 @@ class SqliteRoutes:
         """The state of a name."""
 
         def read(connection: sqlite3.Connection) -> bytes | None:
-            row = connection.execute("SELECT state FROM states WHERE name = ?", (name,)).fetchone()
+            row = connection.execute(_LOAD, (name,)).fetchone()
             return None if row is None else bytes(row[0])
 
         return await self._look(read, None)
@@ -109,6 +113,24 @@ class SqliteRoutes:
             return tuple(name for (name,) in rows)
 
         return await self._look(read, ())
+
+    async def exchange(
+        self, changes: Mapping[str, Change], since: int
+    ) -> tuple[int, Mapping[str, bytes]]:
+        """In one transaction; where there is nothing to change it only reads."""
+        return await asyncio.to_thread(self._exchange, changes, since)
+
+    def _exchange(
+        self, changes: Mapping[str, Change], since: int
+    ) -> tuple[int, Mapping[str, bytes]]:
+        if not changes:
+            with self._file.reading() as connection:
+                return (since, {}) if connection is None else _newer(connection, since)
+        with self._file.writing() as connection:
+            for name, change in changes.items():
+                row = connection.execute(_LOAD, (name,)).fetchone()
+                _save(connection, name, change(None if row is None else bytes(row[0])))
+            return _newer(connection, since)
 
     async def close(self) -> None:
         """Nothing stays open between pieces of work."""
@@ -157,6 +179,19 @@ def _number_of(connection: sqlite3.Connection) -> int:
 def _save(connection: sqlite3.Connection, name: str, state: bytes) -> None:
     connection.execute(_SAVE, (name, state))
     connection.execute(_MAKE_ROOM, (MOST_STATES,))
+
+
+def _newer(connection: sqlite3.Connection, since: int) -> tuple[int, Mapping[str, bytes]]:
+    """A file that is younger than what was asked for has begun anew: all of it is new.
+
+    So is all of one that nobody has brought to this schema yet.
+    """
+    if connection.execute(_NUMBERED).fetchone() is None:
+        rows = connection.execute("SELECT name, state FROM states")
+        return since, {name: bytes(state) for name, state in rows}
+    (newest,) = connection.execute(_NEWEST).fetchone()
+    rows = connection.execute(_NEWER, (since if newest >= since else -1,))
+    return int(newest), {name: bytes(state) for name, state in rows}
 
 
 def _where(place: Place) -> tuple[str, str, str]:

@@ -101,22 +101,26 @@ class Failing(MemoryRoutes):
 async def test_a_store_that_fails_half_way_keeps_each_lesson_once_and_each_state_at_last() -> None:
     """What was written is not written again."""
     store = Failing()
-    memory = RouteMemory(store, Proofs())
-    gathered(memory.proofs.of(subjects("key:ana", 1)))
+    memory = RouteMemory(store, Proofs("a"), FakeClock())
+    proof = memory.proofs.of(subjects("key:ana", 1))
+    for number in range(FIRST):
+        proof.decide(number / FIRST, 0.0, barred=False)
     memory.add(LESSON)
     await memory.flush()
     await memory.flush()
     assert await store.lessons() == [LESSON]
     assert await store.names() == ()
+    assert proof.certificate is None
     store.full = False
     await memory.flush()
     assert len(await store.names()) == 1
+    assert memory.proofs.of(proof.subjects).certificate is not None
 
 
 async def test_prompts_that_were_seen_once_are_not_kept_in_the_store() -> None:
     """A prompt with the date in it would fill it."""
     store = MemoryRoutes()
-    memory = RouteMemory(store, Proofs())
+    memory = RouteMemory(store, Proofs("a"), FakeClock())
     for prompt in range(50):
         memory.proofs.of(subjects("key:ana", prompt)).decide(0.5, 0.0, barred=False)
     await memory.flush()
@@ -137,14 +141,14 @@ async def test_states_that_grow_in_number_make_room_and_others_stay(
 async def test_a_version_that_changed_while_nobody_looked_is_known_after_a_restart() -> None:
     """What models were called is kept beside what was proven of them."""
     store = MemoryRoutes()
-    first = RouteMemory(store, Proofs())
+    first = RouteMemory(store, Proofs("a"), FakeClock())
     first.versions["small"] = "small-2026-01"
     await first.flush()
-    second = RouteMemory(store, Proofs())
+    second = RouteMemory(store, Proofs("a"), FakeClock())
     await second.begin()
     assert second.versions == {"small": "small-2026-01"}
     await store.save(VERSIONS, b"damaged")
-    third = RouteMemory(store, Proofs())
+    third = RouteMemory(store, Proofs("a"), FakeClock())
     await third.begin()
     assert third.versions == {}
 
@@ -256,7 +260,11 @@ async def test_a_comparison_that_breaks_leaves_no_bet_waiting(
 ) -> None:
     """Broken by answers it is lost, broken off at the end it is withdrawn: others are settled."""
     scales = Scales(error or asyncio.CancelledError())
-    memory, ranking, later = RouteMemory(MemoryRoutes(), Proofs()), ranking_of(None), Later()
+    memory, ranking, later = (
+        RouteMemory(MemoryRoutes(), Proofs(), FakeClock()),
+        ranking_of(None),
+        Later(),
+    )
     clock = FakeClock()
     means = LearnedMeans(
         section=CERTIFIED,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from scrimp.errors import ConfigError
-from scrimp.routing.certificate import MOST_AWAITED, Certificate
+from scrimp.routing.bets import MOST_AWAITED
+from scrimp.routing.certificate import Certificate
 from scrimp.routing.standing import LossPromise, Verdict
 
 RUNGS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
