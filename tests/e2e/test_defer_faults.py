@@ -118,8 +118,8 @@ def test_who_names_no_version_of_anthropics_is_answered_alone_too() -> None:
 
 def test_a_batch_that_takes_too_long_is_recalled() -> None:
     """What it has done by then is kept, the rest is asked alone in time."""
-    fast = FAST.replace("alone_s = 0", "alone_s = 86394").replace("gather_s = 0.05", "gather_s = 2")
-    with deferring(fast=fast) as stage:
+    fast = FAST.replace("alone_s = 0", "alone_s = 86390").replace("gather_s = 0.05", "gather_s = 5")
+    with deferring(fast=fast, more="most_items = 4\n") as stage:
         stage.sim.fault("stall=2:path=/v1/batches:count=1")
         with openai_at(stage) as client:
             settled(stage, chats(client, 4))

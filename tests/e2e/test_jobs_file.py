@@ -104,7 +104,7 @@ def test_what_cannot_wait_is_refused_and_never_asked(desk: JobFile) -> None:
         "{nope",
     )
     told = desk.submitted(code=1)
-    assert (told["ended"], told["handed_in"], told["cannot_wait"]) == ("done", 2, 4)
+    assert (told["ended"], told["handed_in"], told["cannot_wait"]) == ("refused", 2, 4)
     assert any("uses tools that the provider runs" in one for one in told["wrong"])
     assert any("it depends on state at the provider" in one for one in told["wrong"])
     got = desk.collected(code=1)

@@ -85,7 +85,7 @@ def submit_command(**options: Unpack[SubmitOptions]) -> None:
         print_json(told)
     if told.get("ended") == "interrupted":
         raise SystemExit(_INTERRUPTED)
-    if told["cannot_wait"] or told.get("ended", "done") != "done":
+    if told.get("ended", "done") != "done":
         raise SystemExit(1)
 
 

@@ -126,10 +126,10 @@ class _Work:
         if stop.asked:
             found.ended = "interrupted"
         elif found.not_handed_in:
-            found.ended = "budget" if unasked.no_room else "refused"
+            found.ended = "budget" if unasked.no_room else "unavailable"
         elif found.unsent:
             found.ended = "unsent"
-        elif found.refused:
+        elif found.refused or self._wanted.bad:
             found.ended = "refused"
         return found
 

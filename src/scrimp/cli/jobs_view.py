@@ -29,7 +29,10 @@ _WORDS = {
 
 @dataclass(slots=True)
 class HandedIn:
-    """What became of it. `ended` is `done`, `interrupted`, `budget`, `refused` or `unsent`."""
+    """What became of it. `ended` is `done`, `interrupted`, or why not all is handed in and sent.
+
+    `budget`, `unavailable` (nobody takes it), `unsent` (no provider has it yet), `refused`.
+    """
 
     ended: str = "done"
     jobs: int = 0
