@@ -147,16 +147,17 @@ class _Work:
                 continue
 
     async def _look(self, asked: asyncio.Event) -> None:
-        names, counts, there = list(self.pending), Counter[str](), 0
+        names, counts, without = list(self.pending), Counter[str](), 0
         for first in range(0, len(names), FEW):
-            jobs = await latest(self._queue, names[first : first + FEW])
-            there += len(jobs)
+            few = names[first : first + FEW]
+            jobs = await latest(self._queue, few)
+            without += len(few) - len(jobs)
             counts.update(one.status for one in jobs.values() if not _is_here(one))
             await self._fetch([one for one in jobs.values() if _is_here(one)])
-            if asked.is_set():
+            if asked.is_set():  # what was not looked at may still wait
                 break
-        self._found.without = len(names) - there
-        self._found.waiting = len(self.pending) - self._found.without
+        self._found.without = without
+        self._found.waiting = len(self.pending) - without
         self._found.standing = dict(counts)
 
     async def _fetch(self, jobs: list[Found]) -> None:

@@ -12,7 +12,7 @@ import msgspec
 from scrimp.cli.jobs_queue import ANEW, Found, Handed, Named, told
 from scrimp.cli.run_remote import KEY_ENV, Remote, Said, key_headers
 from scrimp.client.calling import NoBook
-from scrimp.client.lanes import Turn
+from scrimp.client.lanes import MOST_AT_ONCE, Turn
 from scrimp.errors import InvalidRequest, Unauthenticated, Unavailable
 from scrimp.many.asked import Item
 from scrimp.many.results import Result
@@ -46,6 +46,7 @@ class There:
     """Implements `Queue`."""
 
     pause_s = 5.0
+    at_once = MOST_AT_ONCE
 
     def __init__(
         self,

@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from scrimp.cli.jobs_options import SubmitOptions
 
 _SHOWN = 5
-_AT_ONCE = 64
 _LOOK_S = 1.0
 _PATIENCE_S = 900.0
 """So long a provider may take nothing of what is to be sent."""
@@ -103,7 +102,8 @@ class _Work:
 
     async def through(self) -> HandedIn:
         """All of it; Ctrl-C leaves what was handed in where it is."""
-        lanes = Lanes(Means(self._queue.put, self._keep, self._queue.clock, _nothing, _AT_ONCE))
+        queue = self._queue
+        lanes = Lanes(Means(queue.put, self._keep, queue.clock, _nothing, queue.at_once))
         asked = asyncio.Event()
 
         def stopping() -> None:

@@ -152,7 +152,8 @@ def show_collected(found: Collected, options: CollectOptions) -> None:
     if found.without:
         note(f"what has no job is handed in by scrimp jobs submit {_same(options)}")
     if found.waiting:
-        note(f"{standing(found.standing)}: the same command fetches them when they are here")
+        waits = standing(found.standing) or f"{found.waiting:,} not looked at"
+        note(f"{waits}: the same command fetches them when they are here")
 
 
 def wanted_told(wanted: Wanted) -> dict[str, Any]:
