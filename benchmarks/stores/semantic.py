@@ -221,6 +221,18 @@ async def deleted(store: Store, groups: Sequence[int]) -> tuple[float, float]:
     return index_us, (time.perf_counter() - began_s) * 1e6 / (len(groups) - half)
 
 
+async def restarted(path: Path, clock: SystemClock, vector: bytes) -> float:
+    """Seconds from opening to the first search's end, the quickest of three."""
+    spent_s: list[float] = []
+    for _ in range(3):
+        began_s = time.perf_counter()
+        store = opened("sqlite", path, clock)
+        await store.nearest(SCOPE, vector, NEIGHBOURS)
+        spent_s.append(time.perf_counter() - began_s)
+        await store.close()
+    return min(spent_s)
+
+
 def size_mb(folder: Path, pattern: str) -> float:
     """Files of one kind."""
     return sum(file.stat().st_size for file in folder.rglob(pattern)) / 1e6
@@ -253,13 +265,7 @@ async def measured(
     rss_mb = (process.memory_info().rss - before) / 1e6
     index_us, delete_us = await deleted(store, groups[:DELETES])
     await store.close()
-    restart_s = 0.0
-    if engine != "memory":
-        began_s = time.perf_counter()
-        store = opened(engine, path, clock)
-        await store.nearest(SCOPE, asked[0], NEIGHBOURS)
-        restart_s = time.perf_counter() - began_s
-        await store.close()
+    restart_s = 0.0 if engine == "memory" else await restarted(path, clock, asked[0])
     return Figures(
         engine=engine,
         entries=len(rows),

@@ -34,8 +34,8 @@ _EXPANSION_SEARCH = 96
 _EXPANSION_SEARCH_LARGE = 192
 _LARGE = 150_000
 _STEP = 1 << 24
-_TURN = 512
-"""Vectors of which the library moves so many while it keeps every other thread out."""
+_TURN = 4096
+"""The library keeps every other thread out while it moves so many vectors: a few milliseconds."""
 _FOOT = struct.Struct("<16sqqqqII")
 _MAGIC = 0x53435247  # the last number of the file
 

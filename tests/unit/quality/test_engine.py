@@ -36,6 +36,17 @@ def test_nothing_is_served_before_the_proof() -> None:
     assert told[first].decision.proof.won >= told[first].decision.proof.needed
 
 
+def test_a_proof_is_told_as_it_stands() -> None:
+    """Between decisions nothing is reckoned anew; after each verdict it is what it would be."""
+    dice = np.random.default_rng(1)
+    player = Player(LOOSE, dice)
+    rows, right = candidates(600, dice)
+    for at, row in enumerate(rows):
+        player.play([row], [right[at]])
+        assert player.engine.proof() == player.engine._proof()
+        assert player.engine.proof() is player.engine.proof()
+
+
 def test_a_hopeless_stream_is_never_served() -> None:
     """Where the features tell nothing and a fifth is wrong, nothing is served at all."""
     dice = np.random.default_rng(2)
