@@ -10,14 +10,18 @@ import sys
 from collections import Counter
 from pathlib import Path
 
+import aiohttp
 import pytest
+from aiohttp import web
 from msgspec import convert
 
 from scrimp.calls import COUNTERS, Usage
 from scrimp.conformance.corpus import Case, load_cases
+from scrimp.conformance.player import Gateway, Player
 from scrimp.conformance.replay import ReplayProvider
 from scrimp.conformance.verdict import Verdict
 from scrimp.errors import ConfigError
+from scrimp.prices import load_book
 from tests.support.conformance import (
     CHAT_PROVIDERS,
     LIVE,
@@ -79,6 +83,33 @@ async def test_the_ledger_has_each_providers_buckets_and_cost(name: str) -> None
 def usage_of(case: Case) -> Usage:
     """The usage that is right, empty where none was told."""
     return convert(case.expected.usage or {}, Usage)
+
+
+async def test_an_entry_that_comes_late_is_waited_for() -> None:
+    """What broke off is booked after its client heard so; what never comes is waited for once."""
+    asked: list[str] = []
+
+    async def entry(request: web.Request) -> web.Response:
+        asked.append(request.match_info["id"])
+        if request.match_info["id"] == "never" or len(asked) < 3:
+            return web.json_response({}, status=404)
+        return web.json_response({"cost_nanousd": 5})
+
+    app = web.Application()
+    app.router.add_get("/v1/scrimp/calls/{id}", entry)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port := free_port()).start()
+        gateway = Gateway(f"http://127.0.0.1:{port}")
+        player = Player(gateway, ReplayProvider([]), load_book(), looks_after_s=(0, 0, 0))
+        async with aiohttp.ClientSession() as session:
+            assert await player.entry(session, "late") == {"cost_nanousd": 5}
+            assert await player.entry(session, "never") == {}
+            assert await player.entry(session, "never") == {}
+    finally:
+        await runner.cleanup()
+    assert asked == ["late"] * 3 + ["never"] * 4
 
 
 async def test_a_second_play_is_not_answered_from_the_cache() -> None:

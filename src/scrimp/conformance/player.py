@@ -34,6 +34,8 @@ PATHS: Mapping[Shape, str] = {
 
 _AT_ONCE = 8
 _ENTRY = "/v1/scrimp/calls/"
+_BOOKED_AFTER_S = (0, 0.05, 0.2, 0.75, 2, 7)
+"""When to look for an entry: an answer that broke off is booked after its client has heard so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +62,20 @@ def playable(case: Case) -> bool:
 class Player:
     """Plays cases through one gateway."""
 
-    def __init__(self, gateway: Gateway, provider: ReplayProvider, book: PriceBook) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        provider: ReplayProvider,
+        book: PriceBook,
+        *,
+        looks_after_s: Sequence[float] = _BOOKED_AFTER_S,
+    ) -> None:
         self._gateway = gateway
         self._provider = provider
         self._book = book
         self._served: set[tuple[str, str, str]] = set()
         self._refused: dict[tuple[str, str, str], str] = {}
+        self._looks_after_s = looks_after_s
 
     async def play(self, cases: Sequence[Case], done: Callable[[Verdict], None]) -> None:
         """Play all; `done` is told of each. Raises ConfigError when nobody answers.
@@ -125,7 +135,7 @@ class Player:
         call = secrets.token_hex(4)
         try:
             got = await self._ask(session, case, marked(case, call))
-            entry = await self._entry(session, got.headers.get("x-scrimp-id", ""))
+            entry = await self.entry(session, got.headers.get("x-scrimp-id", ""))
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             why = f"no answer: {type(error).__name__} {error}".strip()
             if call not in self._provider.heard:
@@ -162,14 +172,21 @@ class Player:
             return {"x-api-key": key, "anthropic-version": "2023-06-01"}
         return {"authorization": f"Bearer {key}"}
 
-    async def _entry(self, session: aiohttp.ClientSession, call_id: str) -> dict[str, Any] | None:
+    async def entry(self, session: aiohttp.ClientSession, call_id: str) -> dict[str, Any] | None:
         """What Scrimp's ledger says of a call; None where there is no Scrimp."""
         if not call_id:
             return None
         url = self._gateway.at(_ENTRY + call_id)
-        async with session.get(url, headers=self._credential("openai.chat")) as answer:
-            body = await answer.read()
-            return (parse_object(body) or {}) if answer.status == 200 else {}
+        for wait_s in self._looks_after_s:
+            await asyncio.sleep(wait_s)
+            async with session.get(url, headers=self._credential("openai.chat")) as answer:
+                body = await answer.read()
+            if answer.status == 200:
+                return parse_object(body) or {}
+            if answer.status != 404:
+                return {}
+        self._looks_after_s = (0,)  # one that never came: nothing else is waited for so long
+        return {}
 
 
 def _verdict(
