@@ -97,7 +97,7 @@ def test_trim_keeps_what_must_stay(items: Items, last: int, step: int) -> None:
     assert counted <= last or not may_shrink(kept)
     begins = next((unit.kind for unit in left if unit.kind != "fixed"), "fixed")
     if len(kept) < len(items) and any(unit.kind == "question" for unit in units_of(items)):
-        assert begins == "question"
+        assert begins != "answer", "beside what must stay a question comes first, if anything does"
 
 
 @given(
