@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from scrimp.encoders.memo import TextMemo
+from scrimp.encoders.memo import TextMemo, key_of, keys_of
 from scrimp.encoders.pieces import Tokenizer, count_tokens
 
 ON_LOOP_NEW_CHARS = 4096
@@ -44,7 +44,7 @@ class Run:
         self._chars -= len(text)
         if self._chars < 0:
             raise TooLong
-        tokens = self._memo.young.get(hash(text))
+        tokens = self._memo.young.get(key_of(text))
         return self._anew(text) if tokens is None else tokens
 
     def count_texts(self, texts: list[str]) -> int:
@@ -53,7 +53,7 @@ class Run:
         if self._chars < 0:
             raise TooLong
         total, unknown = 0, 0
-        for tokens in map(self._memo.young.get, map(hash, texts)):
+        for tokens in map(self._memo.young.get, keys_of(texts)):
             if tokens is None:
                 unknown += 1
             else:
@@ -65,7 +65,7 @@ class Run:
         self._chars -= sum(map(len, texts))
         if self._chars < 0:
             raise TooLong
-        found = list(map(self._memo.young.get, map(hash, texts)))
+        found = list(map(self._memo.young.get, keys_of(texts)))
         return [
             self._anew(text) if tokens is None else tokens
             for text, tokens in zip(texts, found, strict=True)
@@ -78,7 +78,7 @@ class Run:
         """
         if sum(map(len, texts)) > self._chars:
             raise TooLong
-        found = list(map(self._memo.young.get, map(hash, texts)))
+        found = list(map(self._memo.young.get, keys_of(texts)))
         if None not in found:
             return [tokens for tokens in found if tokens is not None], True
         most, exactly = list[int](), True
@@ -89,7 +89,7 @@ class Run:
         return most, exactly
 
     def _count_one(self, text: str) -> int:
-        tokens = self._memo.young.get(hash(text))
+        tokens = self._memo.young.get(key_of(text))
         return self._anew(text) if tokens is None else tokens
 
     def _anew(self, text: str) -> int:
@@ -114,7 +114,7 @@ def _bytes_of(text: str) -> int:
 
 def count_one(tokenizer: Tokenizer, memo: TextMemo, text: str) -> tuple[int, int]:
     """A run of one text that is not young: its tokens, and how many tokens off they may be."""
-    if len(text) < _SHORT and hash(text) not in memo.old:
+    if len(text) < _SHORT and key_of(text) not in memo.old:
         try:  # most texts are such: each step around the tokenizer would show
             tokens = tokenizer.count(text)
         except UnicodeEncodeError:

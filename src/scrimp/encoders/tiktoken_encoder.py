@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from msgspec.structs import replace
 
 from scrimp.encoders.counter import Run, TooLong, count_one
-from scrimp.encoders.memo import TextMemo
+from scrimp.encoders.memo import TextMemo, key_of
 from scrimp.encoders.pieces import MAX_PIECE
 from scrimp.encoders.vocabulary import Ordinary, load_vocabulary
 from scrimp.ports import Count
@@ -98,7 +98,7 @@ class TiktokenEncoder:
         loaded = self._loaded.get(choice.name) or self._load(choice.name)
         if not choice.exact:
             choice = self._choice(model)
-        tokens = loaded.memo.young.get(hash(text))
+        tokens = loaded.memo.young.get(key_of(text))
         if tokens is None:
             tokens, doubt = count_one(loaded.tokenizer, loaded.memo, text)
             if doubt:

@@ -33,6 +33,20 @@ def test_a_text_is_counted_once() -> None:
     assert spy.asked == ["one two three", "one"]
 
 
+def test_texts_of_the_same_bytes_in_memory_are_two() -> None:
+    """A text of wide characters must not be counted as the one that lies in memory as it does."""
+    plain = "a b " * 100
+    wide = plain.encode().decode("utf-16-le")
+    assert hash(plain) == hash(wide)
+    spy, memo = _Spy(), TextMemo(100_000)
+    assert memo.find(wide) is memo.find(plain) is None
+    run = Run(spy, memo, on_loop=False)
+    assert run.count_text(plain) == 200
+    assert run.count_text(wide) == run.count_texts([wide]) == len(wide.split())
+    assert run.count_each([plain, wide]) == [200, len(wide.split())]
+    assert spy.asked == [plain, wide]
+
+
 def test_a_doubt_is_remembered_with_its_count() -> None:
     """A text that had to be cut by force stays unsure."""
     spy, memo, long = _Spy(), TextMemo(100_000), "x" * 450_000
