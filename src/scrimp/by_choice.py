@@ -265,7 +265,7 @@ def lever_of(settings: Settings, known: Known, opened: ByChoice | None) -> Route
             residency=places_of(settings),
         )
     )
-    workers = max(1, settings.server.workers)  # each proves, and pays, for its share
+    workers = max(1, settings.server.workers)  # they prove together, and each pays for its share
     learned = None
     if opened is not None and section.depth != "rules":
         learned = _learned(section, known, opened, workers)

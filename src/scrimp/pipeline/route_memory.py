@@ -55,6 +55,7 @@ class RouteMemory:
         self._hearing: dict[str, Hearing] = {}
         self._heard = -1
         self._heard_s = clock.monotonic()
+        self._failing = False
         self._sharing = asyncio.Lock()
         self._stopped = asyncio.Event()
 
@@ -107,7 +108,10 @@ class RouteMemory:
                     await self._stopped.wait()
             except TimeoutError:
                 pass
-            await self.share()
+            try:
+                await self.share()
+            except Exception as error:  # noqa: BLE001 (an edge: the app's other tasks must go on)
+                log.error("sharing what routes prove broke: %s", kind_and_place(error))  # noqa: TRY400 (a traceback ends with the message)
             if self._clock.monotonic() >= due_s or self._stopped.is_set():
                 due_s = self._clock.monotonic() + EVERY_S
                 await self.write()
@@ -158,9 +162,10 @@ class RouteMemory:
             try:
                 self._heard, states = await self.store.exchange({**changes, **others}, self._heard)
             except StoreError as error:
-                log.warning("what routes prove is not shared: %s", kind_and_place(error))
-                long = self._clock.monotonic() - self._heard_s > BLIND_S
-                self.proofs.see(blind=long)
+                if not self._failing:  # told once, not every two seconds
+                    log.warning("what routes prove is not shared: %s", kind_and_place(error))
+                self._failing = True
+                self.proofs.see(blind=self._clock.monotonic() - self._heard_s > BLIND_S)
                 return
             self._done(told, now_s)
             for name, change in others.items():
@@ -185,7 +190,7 @@ class RouteMemory:
             log.warning("what routes prove is not shared: %s", kind_and_place(error))
 
     def _done(self, told: list[tuple[Proof, News]], now_s: float) -> None:
-        self._heard_s = self._clock.monotonic()
+        self._heard_s, self._failing = self._clock.monotonic(), False
         self.proofs.see(blind=False)
         for proof, news in told:
             proof.told(news, now_s)

@@ -25,6 +25,8 @@ MOST_AWAITED: Final = 256
 MOST_IN_ALL: Final = 2048
 GONE_S: Final = 120.0
 """A desk that waits for labels and has said nothing for so long is gone."""
+FORGOTTEN_S: Final = 86_400.0
+"""After so long it is not even known how much it had told."""
 _RARE: Final = 4.605170185988092
 """log 100. An alarm rings falsely once in `100 / alpha` labels at most; that costs one proof."""
 _HALF: Final = 2048
@@ -110,8 +112,10 @@ class Bets:
             self.take(owner, one)
         self.heard[owner] = (now_s, max(known, first + len(events)))
         for other, (heard_s, _) in tuple(self.heard.items()):
-            if now_s - heard_s > GONE_S:
+            if now_s - heard_s > FORGOTTEN_S:
                 self.leave(other)
+            elif now_s - heard_s > GONE_S:  # it may come back, and must not be counted twice then
+                self._withdraw_all(other)
 
     def take(self, owner: str, event: Event) -> None:
         """One thing that a desk has done."""
@@ -133,6 +137,9 @@ class Bets:
     def leave(self, owner: str) -> None:
         """A desk is gone: it withdraws what it has left open."""
         self.heard.pop(owner, None)
+        self._withdraw_all(owner)
+
+    def _withdraw_all(self, owner: str) -> None:
         for turn in [turn for other, turn in self._open if other == owner]:
             self.withdraw(owner, turn)
 

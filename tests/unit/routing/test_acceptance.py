@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from scrimp.choosing import Lesson, Place
-from scrimp.pipeline.acceptance_scores import LearnedScores, unpacked_fits
+from scrimp.pipeline.acceptance_scores import LearnedScores, unpacked_fits, with_fits
 from scrimp.pipeline.checking import Score
 from scrimp.routing import boosted
 from scrimp.routing.acceptance import Acceptance, fit, learned, unpack
@@ -130,6 +130,18 @@ def test_fits_are_kept_whole_and_stand_still() -> None:
     again.put("cheap", fit(rows(made[:80]), right[:80]))
     assert again.fit_of("cheap") != scores.fit_of("cheap")
     assert (scores.fit_of("nobody"), unpacked_fits(b"damaged")) == ("", {})
+
+
+def test_fits_of_several_workers_stand_beside_each_other() -> None:
+    """Each adds its own; all hear of all."""
+    made, right = drafts(120, 6)
+    one, other = LearnedScores({"cheap": fit(rows(made), right)}), LearnedScores({"flat": None})
+    state = with_fits(other.pack(), with_fits(one.pack(), None))
+    other.hear(state)
+    assert other.fit_of("cheap") == one.fit_of("cheap")
+    assert set(unpacked_fits(state)) == {"cheap", "flat"}
+    other.hear(b"damaged")
+    assert set(other.models) == {"cheap", "flat"}
 
 
 def test_features_are_packed_in_one_order() -> None:
