@@ -12,7 +12,6 @@ from scrimp.cli.jobs_place import queue_at
 from scrimp.cli.jobs_queue import Handed, Named, Queue
 from scrimp.cli.jobs_view import (
     HandedIn,
-    forecast_told,
     handed_in_told,
     show_handed_in,
     show_wanted,
@@ -72,7 +71,7 @@ async def _submit(
         raise InvalidRequest(f"{source.name}: holds no calls (one JSON object per line, or a CSV)")
     if not quiet:
         show_wanted(wanted)
-    found = {"file": source.name, **wanted_told(wanted), **forecast_told(wanted.forecast)}
+    found = {"file": source.name, **wanted_told(wanted)}
     if options["estimate"]:
         return found
     forecast = wanted.forecast

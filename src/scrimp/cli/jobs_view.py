@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scrimp.cli.console import note, say, short_path
+from scrimp.cli.forecast_view import costs_document, show_costs
 from scrimp.cli.run_view import Tally
 from scrimp.money import decimal_usd, format_usd
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from scrimp.cli.jobs_lines import Wanted
     from scrimp.cli.jobs_options import CollectOptions, SubmitOptions
-    from scrimp.cli.run_cost import Forecast
 
 _WORDS = {
     "queued": "queued",
@@ -83,19 +83,7 @@ def show_wanted(wanted: Wanted) -> None:
     say(f"{wanted.lines:,} lines: {wanted.new:,} to hand in{told}{bad}.")
     for text in wanted.wrong:
         note(text)
-    found = wanted.forecast
-    if not found.calls:
-        return
-    sampled = found.counted < found.calls and not found.unpriced
-    of = f" (by {found.counted:,} of them)" if sampled else ""
-    expected = format_usd(found.expected_nanousd, places=4)
-    most = format_usd(found.upper_nanousd, places=4)
-    say(
-        f"In batches that costs about {expected}, at most {'about ' if sampled else ''}{most}{of}: "
-        f"{found.input_tokens:,} tokens in, about {found.output_tokens:,} out."
-    )
-    if found.unpriced:
-        note(f"no batch price is known for {', '.join(found.unpriced[:5])}: that is not in it")
+    show_costs(wanted.forecast, "In batches that costs", price="batch price")
 
 
 def show_handed_in(found: HandedIn, wanted: Wanted, options: SubmitOptions) -> None:
@@ -164,22 +152,7 @@ def wanted_told(wanted: Wanted) -> dict[str, Any]:
         "before": dict(wanted.before),
         "cannot_wait": wanted.bad,
         "wrong": list(wanted.wrong),
-    }
-
-
-def forecast_told(found: Forecast) -> dict[str, Any]:
-    """The same of the estimate."""
-    return {
-        "estimate": {
-            "counted": found.counted,
-            "expected_nanousd": found.expected_nanousd,
-            "upper_nanousd": found.upper_nanousd,
-            "expected_usd": decimal_usd(found.expected_nanousd),
-            "upper_usd": decimal_usd(found.upper_nanousd),
-            "input_tokens": found.input_tokens,
-            "output_tokens": found.output_tokens,
-            "unpriced": list(found.unpriced),
-        }
+        "estimate": costs_document(wanted.forecast),
     }
 
 

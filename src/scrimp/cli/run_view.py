@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from scrimp.cli.console import note, say, short_path
+from scrimp.cli.forecast_view import costs_document, show_costs
 from scrimp.cli.progress import bar
 from scrimp.cli.run_words import shown
 from scrimp.money import decimal_usd, format_usd
@@ -80,19 +81,7 @@ def show_forecast(scan: Scan, kept: Kept | None) -> None:
             f"{kept.in_air:,} calls were in the air when the last run was ended: they have no "
             f"answer here and may have been billed{most}; their lines are asked again"
         )
-    found = scan.forecast
-    if not found.calls:
-        return
-    sampled = found.counted < found.calls and not found.unpriced
-    of = f" (by {found.counted:,} of them)" if sampled else ""
-    expected = format_usd(found.expected_nanousd, places=4)
-    most = format_usd(found.upper_nanousd, places=4)
-    say(
-        f"That costs about {expected}, at most {'about ' if sampled else ''}{most}{of}, without "
-        f"what caches save: {found.input_tokens:,} tokens in, about {found.output_tokens:,} out."
-    )
-    if found.unpriced:
-        note(f"no price is known for {', '.join(found.unpriced[:5])}: that is not in it")
+    show_costs(scan.forecast, "That costs", but=", without what caches save")
 
 
 def show_reading(lines: int) -> None:
@@ -211,7 +200,6 @@ def document(ended: Ended, reasons: list[str], places: tuple[str, str]) -> dict[
 
 def forecast_document(scan: Scan) -> dict[str, Any]:
     """What was found before anything was asked, for machines."""
-    found = scan.forecast
     return {
         "lines": scan.lines,
         "known": scan.known,
@@ -219,14 +207,5 @@ def forecast_document(scan: Scan) -> dict[str, Any]:
         "cannot_be_asked": scan.bad,
         "wrong": scan.shown,
         "to_ask": scan.to_ask,
-        "estimate": {
-            "counted": found.counted,
-            "expected_nanousd": found.expected_nanousd,
-            "upper_nanousd": found.upper_nanousd,
-            "expected_usd": decimal_usd(found.expected_nanousd),
-            "upper_usd": decimal_usd(found.upper_nanousd),
-            "input_tokens": found.input_tokens,
-            "output_tokens": found.output_tokens,
-            "unpriced": list(found.unpriced),
-        },
+        "estimate": costs_document(scan.forecast),
     }
