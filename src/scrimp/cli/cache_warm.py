@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 from collections import Counter
@@ -14,7 +13,7 @@ import click
 import msgspec
 
 from scrimp.cli.cache import only_own, place_of, tenant_option
-from scrimp.cli.first_error import first_error
+from scrimp.cli.engine_run import engine_run
 from scrimp.cli.options import config_option, examples, json_option, load_settings
 
 if TYPE_CHECKING:
@@ -103,10 +102,7 @@ def warm_command(**options: Unpack[WarmOptions]) -> None:
     budget = _dollars(options["budget"])
     remote = _is_remote(loaded, options["tenant"])
     planned = _planned(loaded, options)
-    try:
-        told = asyncio.run(_work(loaded, planned, options, budget_nanousd=budget, remote=remote))
-    except BaseExceptionGroup as group:  # of the engine's tasks: the first says what is wrong
-        raise first_error(group) from None
+    told = engine_run(_work(loaded, planned, options, budget_nanousd=budget, remote=remote))
     if options["as_json"]:
         print_json({"place": place_of(loaded), **told})
     elif not options["dry_run"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack, get_args
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Unpack, get_args
 import click
 
 from scrimp.cli.compare_options import CompareOptions
-from scrimp.cli.first_error import first_error
+from scrimp.cli.engine_run import engine_run
 from scrimp.cli.options import config_option, examples, json_option, load_settings
 from scrimp.studies.questions import Match
 
@@ -94,10 +93,7 @@ def compare_command(**options: Unpack[CompareOptions]) -> None:
         return
     questions = _questions(options)
     with Kept(options["output"]) as kept:
-        try:
-            told, tally = asyncio.run(work(loaded, plan, questions, kept, options))
-        except BaseExceptionGroup as group:
-            raise first_error(group) from None
+        told, tally = engine_run(work(loaded, plan, questions, kept, options))
     if options["as_json"]:
         print_json(told)
     if tally.of("stopped"):

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Unpack
 
 import click
 
-from scrimp.cli.first_error import first_error
+from scrimp.cli.engine_run import engine_run
 from scrimp.cli.jobs_options import CollectOptions, of_both
-from scrimp.cli.options import examples, load_settings
-
-if TYPE_CHECKING:
-    from scrimp.settings import Loaded
+from scrimp.cli.options import check_output, examples, load_settings
 
 _INTERRUPTED = 130
 
@@ -46,25 +42,13 @@ def collect_command(**options: Unpack[CollectOptions]) -> None:
     interrupted.
     """
     from scrimp.cli.console import print_json
+    from scrimp.cli.jobs_collect_work import collect
 
-    out, file = options["output"], options["file"]
-    if out.exists() and not out.is_file():
-        raise click.UsageError(f"-o {out} is no file: name one, results are kept there")
-    if out.exists() and file.exists() and out.samefile(file):
-        raise click.UsageError("-o names the file of the calls: name another one")
-    told = _worked(load_settings(options["config"]), options)
+    check_output(options["output"], options["file"])
+    told = engine_run(collect(load_settings(options["config"]), options))
     if options["as_json"]:
         print_json(told)
     if told["ended"] == "interrupted":
         raise SystemExit(_INTERRUPTED)
     if told["ended"] != "done":
         raise SystemExit(1)
-
-
-def _worked(loaded: Loaded, options: CollectOptions) -> dict[str, Any]:
-    from scrimp.cli.jobs_collect_work import collect
-
-    try:
-        return asyncio.run(collect(loaded, options))
-    except BaseExceptionGroup as group:  # of tasks: the first says what is wrong
-        raise first_error(group) from None

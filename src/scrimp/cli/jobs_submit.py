@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Unpack
 
 import click
 
 from scrimp.cli.agreeing import dollars
-from scrimp.cli.first_error import first_error
+from scrimp.cli.engine_run import engine_run
 from scrimp.cli.jobs_options import SubmitOptions, of_both
 from scrimp.cli.options import examples, load_settings
-
-if TYPE_CHECKING:
-    from scrimp.settings import Loaded
 
 _INTERRUPTED = 130
 
@@ -79,20 +75,12 @@ def submit_command(**options: Unpack[SubmitOptions]) -> None:
     without an answer may be asked by itself at the end of its time: see [defer].
     """
     from scrimp.cli.console import print_json
+    from scrimp.cli.jobs_submit_work import submit
 
-    told = _worked(load_settings(options["config"]), options)
+    told = engine_run(submit(load_settings(options["config"]), options))
     if options["as_json"]:
         print_json(told)
     if told.get("ended") == "interrupted":
         raise SystemExit(_INTERRUPTED)
     if told.get("ended", "done") != "done":
         raise SystemExit(1)
-
-
-def _worked(loaded: Loaded, options: SubmitOptions) -> dict[str, Any]:
-    from scrimp.cli.jobs_submit_work import submit
-
-    try:
-        return asyncio.run(submit(loaded, options))
-    except BaseExceptionGroup as group:  # of tasks: the first says what is wrong
-        raise first_error(group) from None

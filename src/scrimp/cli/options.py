@@ -41,6 +41,14 @@ def examples(*lines: str) -> str:
     return "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
 
 
+def check_output(out: Path, file: Path) -> None:
+    """Raises click.UsageError where results of a file of calls cannot be kept in `out`."""
+    if out.exists() and not out.is_file():
+        raise click.UsageError(f"-o {out} is no file: name one, results are kept there")
+    if out.exists() and file.exists() and out.samefile(file):
+        raise click.UsageError("-o names the file of the calls: name another one")
+
+
 def moment(text: str, now: datetime) -> datetime:
     """A time such as `today`, `yesterday`, `now`, `24h`, `7d`, `2026-11-01` or an ISO time; UTC.
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 import click
 
 from scrimp.cli.agreeing import dollars
-from scrimp.cli.first_error import first_error
-from scrimp.cli.options import config_option, examples, json_option, load_settings
+from scrimp.cli.engine_run import engine_run
+from scrimp.cli.options import check_output, config_option, examples, json_option, load_settings
 from scrimp.cli.run_options import RunOptions
 
 if TYPE_CHECKING:
@@ -98,10 +97,7 @@ def _told(loaded: Loaded, options: RunOptions) -> tuple[dict[str, Any], Ended | 
         if not options["estimate"]:
             raise click.UsageError("say where results go (-o OUT), or --estimate")
         return _worked(loaded, options, None)
-    if out.exists() and not out.is_file():
-        raise click.UsageError(f"-o {out} is no file: name one, results are kept there")
-    if out.exists() and file.exists() and out.samefile(file):
-        raise click.UsageError("-o names the file of the calls: name another one")
+    check_output(out, file)
     with Kept(out) as kept:
         return _worked(loaded, options, kept)
 
@@ -111,7 +107,4 @@ def _worked(
 ) -> tuple[dict[str, Any], Ended | None]:
     from scrimp.cli.run_work import work
 
-    try:
-        return asyncio.run(work(loaded, options, kept))
-    except BaseExceptionGroup as group:  # of tasks: the first says what is wrong
-        raise first_error(group) from None
+    return engine_run(work(loaded, options, kept))
