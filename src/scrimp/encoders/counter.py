@@ -114,7 +114,7 @@ def _bytes_of(text: str) -> int:
 
 def count_one(tokenizer: Tokenizer, memo: TextMemo, text: str) -> tuple[int, int]:
     """A run of one text that is not young: its tokens, and how many tokens off they may be."""
-    if len(text) < _SHORT and key_of(text) not in memo.old:
+    if len(text) < _SHORT and (not memo.old or key_of(text) not in memo.old):
         try:  # most texts are such: each step around the tokenizer would show
             tokens = tokenizer.count(text)
         except UnicodeEncodeError:
