@@ -21,6 +21,7 @@ from scrimp.stores.sqlite_control_rows import (
     texts,
     tier,
 )
+from scrimp.stores.sqlite_transaction import one_transaction
 from scrimp.values import Value
 
 _T = TypeVar("_T")
@@ -72,15 +73,8 @@ class Pen:
 
 def written(connection: sqlite3.Connection, change: Callable[[], _T]) -> _T:
     """What the change returns, when all of it is on the disk; nothing of it otherwise."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        told = change()
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-    return told
+    with one_transaction(connection):
+        return change()
 
 
 def put_member(pen: Pen, one: Member, *, new: bool) -> bool:

@@ -29,6 +29,7 @@ from scrimp.ledger.rollups import EPOCH
 from scrimp.ports import Entry
 from scrimp.stores.sqlite_ledger_file import open_reader, open_writer
 from scrimp.stores.sqlite_ledger_rows import add_sums, id_bytes, select, to_entry
+from scrimp.stores.sqlite_transaction import one_transaction
 
 PAGE = 256
 """Calls in one transaction: some milliseconds, so that a gateway hardly waits."""
@@ -150,8 +151,7 @@ def _named(period: Period) -> tuple[str, ...]:
 def _adjust(
     connection: sqlite3.Connection, changes: Sequence[Change], *, at: datetime, reason: str
 ) -> list[tuple[Entry, Adjustment]]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with one_transaction(connection):
         known = adjustments_of(connection, [entry for entry, _ in changes])
         added: list[tuple[Entry, Adjustment]] = []
         for entry, then in changes:
@@ -161,11 +161,6 @@ def _adjust(
                 added.append((entry, one))
         connection.executemany(_INSERT, [_row(one) for _, one in added])
         add_sums(connection, adjusted_sums(added))
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
     return added
 
 

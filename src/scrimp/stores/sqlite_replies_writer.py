@@ -6,13 +6,13 @@ told once, stands in `trouble` for those who want to put more, and is tried agai
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
@@ -20,10 +20,10 @@ from scrimp.errors import Rejected, StoreError
 from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.stores.reply_codec import pack
 from scrimp.stores.scope_counts import Looked
-from scrimp.stores.sqlite_ledger_file import Identity, identity
+from scrimp.stores.sqlite_held import HeldFile
 from scrimp.stores.sqlite_replies_file import open_writer
 from scrimp.stores.sqlite_replies_rows import Rows
-from scrimp.stores.sqlite_rest import Gate
+from scrimp.stores.sqlite_transaction import one_transaction
 from scrimp.stores.sqlite_trouble import Trouble
 
 _PAUSES_S = (1.0, 2.0, 5.0)
@@ -82,19 +82,24 @@ class Writer:
     ) -> None:
         self.queue: SimpleQueue[Item | None] = SimpleQueue()
         self.hurry = threading.Event()
-        self.trouble = Trouble(path, "cache", options.pauses_s, tell, self._disconnect)
-        self.generation = 0
         self.evicted = 0
         self.done_with: Callable[[list[Put]], None] = lambda _: None
         self._path = path
         self._clock = clock
         self._options = options
-        self._tell = tell
-        self._rows: Rows | None = None
-        self._identity: Identity | None = None
+        self._file = HeldFile(path, "cache", options.pauses_s, tell, self._open_rows)
         self._purge_at = 0.0
         self._stopping = False
-        self._gate = Gate(self._disconnect)
+
+    @property
+    def trouble(self) -> Trouble:
+        """What is wrong with the file."""
+        return self._file.trouble
+
+    @property
+    def generation(self) -> int:
+        """How often the file was opened."""
+        return self._file.generation
 
     def open(self) -> None:
         """Open or make the file before the first use. Never raises: see `trouble`."""
@@ -108,8 +113,7 @@ class Writer:
                 if group or not self._stopping:
                     self._attempt(group)
         finally:
-            with self._gate:
-                self._disconnect()
+            self._file.close()
             self._refuse(self._drain(), StoreError("the cache is closed"))
 
     def _gather(self) -> list[Item]:
@@ -137,20 +141,9 @@ class Writer:
         return taken
 
     def _attempt(self, group: list[Item]) -> None:
-        """Commit the group; once more where a damaged file was replaced, else give it up."""
+        """Commit the group, or give it up."""
         packed = self._pack(group)
-        results: list[Result] | None = None
-        for last in (False, True):
-            try:
-                with self._gate:
-                    results = self._commit(group, packed)
-            except (sqlite3.Error, OSError, StoreError) as error:
-                if not last and self.trouble.mended(error, self._identity):
-                    continue
-                self.trouble.failed(error)
-            else:
-                self.trouble.passed()
-            break
+        results = self._file.attempt(partial(self._transaction, group, packed))
         self.done_with([item for item in group if isinstance(item, Put)])
         if results is None:
             self._refuse(group, StoreError(self.trouble.said))
@@ -171,22 +164,13 @@ class Writer:
                     packed[item] = pack(item.stored)
         return packed
 
-    def _commit(self, group: Sequence[Item], packed: Mapping[Put, bytes]) -> list[Result]:
-        while True:
-            rows = self._rows or self._connect()
-            results = self._transaction(rows, group, packed) if group else []
-            if identity(self._path) == self._identity:
-                return results
-            # Deleted or replaced underneath: this group may have gone into a file without a name.
-            self._disconnect()
-            self._tell(f"cache: {self._path} was removed or replaced while in use; it is made anew")
-
     def _transaction(
-        self, rows: Rows, group: Sequence[Item], packed: Mapping[Put, bytes]
+        self, group: Sequence[Item], packed: Mapping[Put, bytes], rows: Rows
     ) -> list[Result]:
-        execute, results = rows.connection.execute, list[Result]()
-        execute("BEGIN IMMEDIATE")
-        try:
+        results: list[Result] = []
+        if not group:
+            return results
+        with one_transaction(rows.connection):
             for item in group:
                 match item:
                     case Put(key, stored) if item in packed:
@@ -198,14 +182,9 @@ class Writer:
                         results.append((item, _done(work, rows)))
             self._purge(rows)
             evicted = rows.make_room()
-            execute("COMMIT")
-        except BaseException:
-            if rows.connection.in_transaction:
-                execute("ROLLBACK")
-            raise
         self.evicted += evicted
         if results:
-            execute("PRAGMA incremental_vacuum(2048)").fetchall()
+            rows.connection.execute("PRAGMA incremental_vacuum(2048)").fetchall()
         return results
 
     def _purge(self, rows: Rows) -> None:
@@ -218,19 +197,10 @@ class Writer:
             if isinstance(item, Job) and item.done.set_running_or_notify_cancel():
                 item.done.set_exception(error)
 
-    def _connect(self) -> Rows:
+    def _open_rows(self) -> Rows:
         options = self._options
         connection = open_writer(self._path, busy_timeout_ms=options.busy_timeout_ms)
-        self._identity = identity(self._path)
-        self._rows = Rows(connection, self._clock, options.max_bytes)
-        self.generation += 1
-        return self._rows
-
-    def _disconnect(self) -> None:
-        rows, self._rows, self._identity = self._rows, None, None
-        if rows is not None:
-            with suppress(sqlite3.Error):
-                rows.connection.close()
+        return Rows(connection, self._clock, options.max_bytes)
 
 
 def _done(work: Callable[[Rows], int], rows: Rows) -> int | Rejected:

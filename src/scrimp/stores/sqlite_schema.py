@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from scrimp.errors import StoreError
+from scrimp.stores.sqlite_transaction import one_transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +77,8 @@ class Schema:
         scripts = self.scripts()
         if self.recognise(connection, path) == len(scripts):
             return
-        connection.execute("BEGIN IMMEDIATE")
-        try:  # look again: another process may have been first
+        with one_transaction(connection):  # look again: another process may have been first
             self._apply(connection, scripts, self.recognise(connection, path))
-            connection.execute("COMMIT")
-        except BaseException:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-            raise
 
     def _expected(self, scripts: tuple[str, ...]) -> set[tuple[str, str]]:
         scratch = sqlite3.connect(":memory:", isolation_level=None)

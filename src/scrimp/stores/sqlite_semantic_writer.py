@@ -11,19 +11,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
 from scrimp.errors import InvalidRequest, StoreError
 from scrimp.ports import Clock
-from scrimp.stores.private_file import Identity, identity
 from scrimp.stores.semantic_plan import SemanticLimits
-from scrimp.stores.sqlite_rest import Gate
+from scrimp.stores.sqlite_held import HeldFile
 from scrimp.stores.sqlite_semantic_file import open_writer
 from scrimp.stores.sqlite_semantic_rows import Rows
+from scrimp.stores.sqlite_transaction import one_transaction
 from scrimp.stores.sqlite_trouble import Trouble
 
 _PURGE_S = 60.0  # what is past its time may lie in the file that long
@@ -61,19 +61,24 @@ class Writer:
         tell: Callable[[str], None],
     ) -> None:
         self.queue: SimpleQueue[Job | None] = SimpleQueue()
-        self.trouble = Trouble(path, "semantic cache", options.pauses_s, tell, self._disconnect)
-        self.generation = 0
         self._path = path
         self._clock = clock
         self._limits = limits
         self._options = options
-        self._tell = tell
-        self._rows: Rows | None = None
-        self._identity: Identity | None = None
+        self._file = HeldFile(path, "semantic cache", options.pauses_s, tell, self._open_rows)
         self._purge_at = 0.0
         self._stopping = False
-        self._gate = Gate(self._disconnect)
         self._thread = threading.Thread(target=self._run, name="scrimp-meanings", daemon=True)
+
+    @property
+    def trouble(self) -> Trouble:
+        """What is wrong with the file."""
+        return self._file.trouble
+
+    @property
+    def generation(self) -> int:
+        """How often the file was opened."""
+        return self._file.generation
 
     def start(self) -> None:
         """Open or make the file, and begin. Never raises: see `trouble`."""
@@ -92,8 +97,7 @@ class Writer:
                 if group or not self._stopping:
                     self._attempt(group)
         finally:
-            with self._gate:
-                self._disconnect()
+            self._file.close()
             self._refuse(self._gather_rest(), StoreError(f"{self._path} is closed"))
 
     def _gather(self) -> list[Job]:
@@ -115,19 +119,8 @@ class Writer:
         return rest
 
     def _attempt(self, group: list[Job]) -> None:
-        """Commit the group; once more where a damaged file was replaced, else refuse it."""
-        outcomes: list[Outcome] | None = None
-        for last in (False, True):
-            try:
-                with self._gate:
-                    outcomes = self._commit(group)
-            except (sqlite3.Error, OSError, StoreError) as error:
-                if not last and self.trouble.mended(error, self._identity):
-                    continue
-                self.trouble.failed(error)
-            else:
-                self.trouble.passed()
-            break
+        """Commit the group, or refuse it."""
+        outcomes = self._file.attempt(partial(self._transaction, group))
         if outcomes is None:
             self._refuse(group, StoreError(self.trouble.said))
             return
@@ -139,30 +132,14 @@ class Writer:
             else:
                 job.done.set_exception(refused)
 
-    def _commit(self, group: Sequence[Job]) -> list[Outcome]:
-        while True:
-            rows = self._rows or self._connect()
-            outcomes = self._transaction(rows, group) if group else []
-            if identity(self._path) == self._identity:
-                return outcomes
-            # Deleted or replaced underneath: this group may have gone into a file without a name.
-            self._disconnect()
-            self._tell(f"semantic cache: {self._path} was removed while in use; it is made anew")
-
-    def _transaction(self, rows: Rows, group: Sequence[Job]) -> list[Outcome]:
-        execute, outcomes = rows.connection.execute, list[Outcome]()
-        execute("BEGIN IMMEDIATE")
-        try:
-            for job in group:
-                outcomes.append(self._one(rows, job))
+    def _transaction(self, group: Sequence[Job], rows: Rows) -> list[Outcome]:
+        if not group:
+            return []
+        with one_transaction(rows.connection):
+            outcomes = [self._one(rows, job) for job in group]
             if time.monotonic() >= self._purge_at:
                 rows.purge()
                 self._purge_at = time.monotonic() + _PURGE_S
-            execute("COMMIT")
-        except BaseException:
-            if rows.connection.in_transaction:
-                execute("ROLLBACK")
-            raise
         return outcomes
 
     def _one(self, rows: Rows, job: Job) -> Outcome:
@@ -187,15 +164,6 @@ class Writer:
             if job.done.set_running_or_notify_cancel():
                 job.done.set_exception(error)
 
-    def _connect(self) -> Rows:
+    def _open_rows(self) -> Rows:
         connection = open_writer(self._path, busy_timeout_ms=self._options.busy_timeout_ms)
-        self._identity = identity(self._path)
-        self._rows = Rows(connection, self._clock, self._limits)
-        self.generation += 1
-        return self._rows
-
-    def _disconnect(self) -> None:
-        rows, self._rows, self._identity = self._rows, None, None
-        if rows is not None:
-            with suppress(sqlite3.Error):
-                rows.connection.close()
+        return Rows(connection, self._clock, self._limits)
