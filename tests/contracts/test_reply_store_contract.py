@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -24,13 +24,6 @@ ENGINES = ("memory", *SHARED)
 ANA = CacheScope("key:ana", "general")
 BEN = CacheScope("key:ben", "general")
 ANA_CODE = CacheScope("key:ana", "code_review")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """One server for all tests of this file; each has a prefix of its own."""
-    with RedisServer() as running:
-        yield running
 
 
 @pytest.fixture(params=ENGINES)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,13 +21,6 @@ SHARED = ("sqlite", "redis", "memory+sqlite", "memory+redis")
 ENGINES = ("memory", *SHARED)
 ANA = CacheScope("key:ana", "general")
 BEN = CacheScope("key:ben", "code_review")
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    """One server for all tests of this file; each has a prefix of its own."""
-    with RedisServer() as running:
-        yield running
 
 
 @pytest.fixture(params=ENGINES)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -41,13 +40,6 @@ def engine(request: pytest.FixtureRequest) -> str:
     """Each engine in turn."""
     name: str = request.param
     return name
-
-
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    """Closes what a test opens."""
-    async with AsyncExitStack() as opened:
-        yield opened
 
 
 @pytest.fixture

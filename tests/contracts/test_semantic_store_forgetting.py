@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -27,13 +26,6 @@ def engine(request: pytest.FixtureRequest) -> str:
     """Each engine in turn."""
     name: str = request.param
     return name
-
-
-@pytest.fixture
-async def stack() -> AsyncIterator[AsyncExitStack]:
-    """Closes what a test opens."""
-    async with AsyncExitStack() as opened:
-        yield opened
 
 
 @pytest.fixture
