@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from typing import Any
 
 from scrimp.calls import Headers
+from scrimp.gateway.direct import cycle_of, write_piece, write_whole
 from scrimp.gateway.eager import Started
 from scrimp.shell.wire import beside
 
@@ -30,6 +31,7 @@ class HttpSink:
 
     def __init__(self, send: Send, extra: Callable[[], Headers], *, write_timeout_s: float) -> None:
         self._send = send
+        self._cycle = cycle_of(send)
         self._extra = extra
         self._write_timeout_s = write_timeout_s
         self.begun = False
@@ -41,6 +43,8 @@ class HttpSink:
 
     async def write(self, chunk: bytes) -> None:
         """Send a piece of the body."""
+        if self._cycle is not None and write_piece(self._cycle, chunk):
+            return
         await self._push({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def finish(self) -> None:
@@ -49,6 +53,9 @@ class HttpSink:
 
     async def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Send a whole answer at once."""
+        if self._cycle is not None and write_whole(self._cycle, status, headers, body):
+            self.begun = True
+            return
         await self._start(status, (*headers, ("content-length", str(len(body)))))
         await self._push({"type": "http.response.body", "body": body, "more_body": False})
 
