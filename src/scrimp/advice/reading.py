@@ -19,6 +19,9 @@ from scrimp.traits import Traits
 MOST_BYTES: Final = 32 * 1024
 """Of a body that is compared with others but for its stamps: what is longer is a conversation, and
 does not come again."""
+MOST_BEGINNING_BYTES: Final = 256 * 1024
+"""Of the beginning of a longer body, which comes again; the long ones cost most."""
+_MOST_LONG: Final = 256  # that are the same again need not be read again
 _MOST_LOOSE_BYTES: Final = 8 * 1024  # people who type the same in other ways type less
 _LOWER: Final = bytes(code + 32 if 0x41 <= code <= 0x5A else code for code in range(256))
 _SPACES: Final = b" \t\r\n"
@@ -33,6 +36,7 @@ class Reader:
     def __init__(self, dialects: Mapping[str, Dialect], secret: bytes) -> None:
         self._dialects = dialects
         self._secret = secret
+        self._long: dict[int, int | None] = {}
 
     def __call__(self, call: Call) -> Traits:
         """Raises RecursionError for what nobody nests like this."""
@@ -51,19 +55,39 @@ class Reader:
                 loose = self._digest(call, fingerprint(call, dialect, _loose(body)))
         first = _beginning(fields)
         said = encode(first) if first else b""
-        same = None if bare is None else encode(_beginning(bare))
+        system = self._digest(call, said) if said else None
         return Traits(
             body_bytes=size,
             prompt=prompt,
             stamped=stamped,
             loose=loose,
-            system=self._digest(call, said) if said else None,
-            system_stamped=self._digest(call, same) if same and same != said else None,
+            system=system,
+            system_stamped=None if system is None else self._bare(call, bare, said, system),
             system_bytes=len(said),
             result_bytes=_result_bytes(fields, name) if _has_results(call) else 0,
             max_output_tokens=request.max_output_tokens,
             own_marks=_OWN_MARK in request.body,
         )
+
+    def _bare(
+        self, call: Call, bare: Mapping[str, Any] | None, said: bytes, system: int
+    ) -> int | None:
+        """The digest of the beginning without stamps; None where it has none."""
+        if bare is not None:
+            same = encode(_beginning(bare))
+            return self._digest(call, same) if same != said else None
+        if len(call.request.body) <= MOST_BYTES or len(said) > MOST_BEGINNING_BYTES:
+            return None
+        if system not in self._long:
+            if len(self._long) >= _MOST_LONG:
+                self._long.clear()
+            self._long[system] = self._read_long(call)
+        return self._long[system]
+
+    def _read_long(self, call: Call) -> int | None:
+        first = _beginning(call.request.fields)
+        bare = alike_fields(first, call.target.dialect, STAMPS)
+        return None if bare is None else self._digest(call, encode(bare))
 
     def _digest(self, call: Call, data: bytes) -> int:
         digest = hashlib.blake2b(digest_size=8, key=self._secret)

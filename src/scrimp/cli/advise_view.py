@@ -49,7 +49,10 @@ def show(advice: Advice, top: int, least: int, *, of_log: bool) -> None:
 
 def _days(advice: Advice) -> str:
     days = advice.facts.days
-    return f"{days:.1f} days" if days >= 1 else f"{days * 24:.1f} hours"
+    if days >= 1:
+        return f"{days:.1f} days"
+    minutes = days * 24 * 60
+    return f"{minutes / 60:.1f} hours" if minutes >= 60 else f"{max(1, round(minutes))} min"
 
 
 def _table(advice: Advice, found: tuple[Finding, ...]) -> Table:

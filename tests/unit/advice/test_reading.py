@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from scrimp.advice.reading import MOST_BYTES, Reader
+from scrimp.advice.reading import MOST_BEGINNING_BYTES, MOST_BYTES, Reader
 from scrimp.calls import Call, Caller
 from scrimp.dialects import DIALECTS
 from scrimp.levers.record import Record
@@ -57,6 +57,18 @@ def test_a_stamp_in_the_instructions_is_seen() -> None:
     one, other = (READ(asked("x", system=f"Now: {STAMP.format(s)}.")) for s in (1, 2))
     assert one.system != other.system
     assert one.system_stamped == other.system_stamped is not None
+
+
+def test_a_stamp_in_long_instructions_is_seen_too() -> None:
+    """They cost the most when their prefix breaks, though such a body is compared with no other."""
+    rules = "Answer by the handbook. " * (2 * MOST_BYTES // 24)
+    one, other = (READ(asked("x", system=f"Now: {STAMP.format(s)}. {rules}")) for s in (1, 2))
+    assert one.system != other.system
+    assert one.system_stamped == other.system_stamped is not None
+    assert one.stamped is None
+    assert READ(asked("x", system=rules)).system_stamped is None
+    endless = rules * (MOST_BEGINNING_BYTES // len(rules) + 1)
+    assert READ(asked("x", system=f"{STAMP.format(1)} {endless}")).system_stamped is None
 
 
 def test_tenants_and_folders_have_nothing_in_common() -> None:

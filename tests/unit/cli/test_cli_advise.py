@@ -47,6 +47,14 @@ def test_a_ledger_is_advised_on(state: Path) -> None:
         assert part in result.output, result.output
 
 
+def test_some_minutes_of_calls_are_told_in_minutes(tmp_path: Path) -> None:
+    """Not as 0.0 hours."""
+    calls = [replace(paid(n), at=NOW - timedelta(seconds=330 + n / 10)) for n in range(40)]
+    said = " ".join(run(written(tmp_path / "state", calls)).output.split())
+    assert ", in 6 min " in said, said
+    assert "0.0 hours" not in said
+
+
 def test_machines_get_whole_nanodollars(state: Path) -> None:
     """What was missed, what that is in a month, and from how many days."""
     told = json.loads(run(state, "--json").stdout)
