@@ -105,6 +105,26 @@ def test_what_two_batches_did_not_answer_is_asked_alone() -> None:
         assert {one.saved for one in stage.gateway.entries()} == {()}
 
 
+def test_what_a_provider_has_no_room_for_goes_in_smaller_batches() -> None:
+    """An account's queue is full: nothing is asked at the plain price for it, and no try counts."""
+    with deferring() as stage, openai_at(stage) as client:
+        stage.sim.fault("no-room=2:path=/v1/batches")
+        settled(stage, chats(client, 9))
+        batches = [row.batch for row in stage.sim.bill.rows]
+        assert all(batches)
+        assert max(batches.count(one) for one in batches) <= 2
+
+
+def test_what_never_finds_room_is_answered_in_its_time() -> None:
+    """By itself, shortly before, at the plain price."""
+    with deferring(fast=FAST.replace("alone_s = 0", "alone_s = 4")) as stage:
+        stage.sim.fault("no-room:path=/v1/batches")
+        with openai_at(stage) as client:
+            told = settled(stage, [put_off(client, headers={"x-scrimp-max-wait": "8s"})])
+        assert [row.batch for row in stage.sim.bill.rows] == [""]
+        assert told[0]["tries"] <= 1, told
+
+
 def test_who_names_no_version_of_anthropics_is_answered_alone_too() -> None:
     """As in a batch, which is sent with one."""
     with deferring() as stage:

@@ -20,18 +20,23 @@ from scrimp.values import Value
 MARK = "scrimp_batch"
 """The metadata by which an OpenAI batch of ours is known again."""
 _OPENAI_OVER = ("completed", "failed", "expired", "cancelled")
+_FULL = "token_limit_exceeded"
+"""An account's batches of a model hold so many tokens at once; it ends when others have ended."""
 
 
 class Seen(Value, frozen=True):
     """A batch as its provider shows it.
 
-    `results` are paths of what it left behind, `refused` why nothing of it was ever begun.
+    `results` are paths of what it left behind, `refused` why nothing of it was ever begun, `full`
+    when that was for want of room. `checking` has not begun yet, and may be refused.
     """
 
     id: str = ""
     over: bool = False
     results: tuple[str, ...] = ()
     refused: str = ""
+    full: bool = False
+    checking: bool = False
     items: int = 0
     created_s: float = 0.0
     mark: str = ""
@@ -118,13 +123,15 @@ def _openai(fields: dict[str, Any]) -> Seen:
     files = (fields.get("output_file_id"), fields.get("error_file_id"))
     results = tuple([f"/files/{one}/content" for one in files if isinstance(one, str) and one])
     created = fields.get("created_at")
-    counts = fields.get("request_counts")
+    counts, code = fields.get("request_counts"), _code(fields.get("errors"))
     total = counts.get("total") if isinstance(counts, dict) else 0
     return Seen(
         id=fields["id"],
         over=status in _OPENAI_OVER,
         results=results,
-        refused=_errors(fields.get("errors")) if status == "failed" else "",
+        refused=_errors(code) if status == "failed" else "",
+        full=status == "failed" and code == _FULL,
+        checking=status == "validating",
         items=total if isinstance(total, int) else 0,
         created_s=created if isinstance(created, int | float) else 0.0,
         mark=str(metadata.get(MARK, "")) if isinstance(metadata, dict) else "",
@@ -132,12 +139,15 @@ def _openai(fields: dict[str, Any]) -> Seen:
     )
 
 
-def _errors(errors: Any) -> str:
-    """The first thing that is wrong with a file; its words are the provider's, and few."""
+def _code(errors: Any) -> str:
+    """The first thing that is wrong with a file, as the provider calls it."""
     data = errors.get("data") if isinstance(errors, dict) else None
     first = data[0] if isinstance(data, list) and data else {}
-    code = first.get("code") if isinstance(first, dict) else ""
-    return f"the provider refused the batch ({str(code or 'no reason given')[:80]})"
+    return str(first.get("code") or "") if isinstance(first, dict) else ""
+
+
+def _errors(code: str) -> str:
+    return f"the provider refused the batch ({code[:80] or 'no reason given'})"
 
 
 def _anthropic(fields: dict[str, Any]) -> Seen:

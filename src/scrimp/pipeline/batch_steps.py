@@ -23,6 +23,7 @@ from scrimp.calls import Attempt, Target
 from scrimp.errors import UpstreamError
 from scrimp.jobs import Batch, BatchWork, Job, JobWork, Outcome
 from scrimp.pipeline.batch_apis import BatchApi, Lines
+from scrimp.pipeline.batch_room import Room
 from scrimp.pipeline.deferred_books import DeferredBooks
 from scrimp.pipeline.validity import Validity
 from scrimp.ports import Clock
@@ -70,6 +71,7 @@ class BatchSteps:
         self._rules = rules
         self._not_before: dict[str, float] = {}
         self._due: dict[str, datetime] = {}
+        self._room = Room(rules.poll_s)
 
     async def step(self, batch: Batch) -> None:
         """The next step, if it is time for one. Raises StoreError, UpstreamError."""
@@ -106,13 +108,27 @@ class BatchSteps:
         if not lines:
             await self._over(batch)
             return
+        many = self._room.most(batch.lane, len(lines), means.clock.monotonic())
+        if not many:
+            await self._wait_for_room(batch)
+            return
+        if rest := [job_id for job_id, _ in lines[many:]]:
+            await asyncio.to_thread(means.jobs.go_on, rest, "waiting", tried=False)
+            lines = lines[:many]
         try:
-            file = "" if ends else batch.file  # one that was uploaded holds calls of that key
+            # one that was uploaded holds calls that are not sent, or not now
+            file = "" if ends or rest else batch.file
             file = file or await means.api.upload(batch, lines)
         except UpstreamError as error:
             await self._unsent(batch, error)
             return
         await self._begin(batch, replace(batch, file=file, items=len(lines)), lines)
+
+    async def _wait_for_room(self, batch: Batch) -> None:
+        """Its provider holds what it will: later, or alone where there is no time for that."""
+        self._later(batch, self._rules.poll_s)
+        if await self._is_due(batch):
+            await self._let_go(batch, single=True)
 
     async def _begin(self, before: Batch, batch: Batch, lines: Lines) -> None:
         """The one request that is paid for; that it is made is written down before."""
@@ -166,6 +182,11 @@ class BatchSteps:
         if seen is None:
             await self._missed(batch)
             return
+        if seen.full:
+            await self._refused(batch)
+            return
+        if not seen.checking and not seen.refused:
+            self._room.taken(batch)
         if seen.over:
             await self._collect(batch, seen)
             return
@@ -177,6 +198,21 @@ class BatchSteps:
             await means.api.recall(batch)
             await self._move(batch, replace(batch, recalled=True))
             self._later(batch, min(5.0, self._rules.poll_s))
+
+    async def _refused(self, batch: Batch) -> None:
+        """There was no room for it: nothing of it was begun, and its calls wait for another one."""
+        means = self._means
+        self._room.refused(batch, means.clock.monotonic())
+        log.warning(
+            "batch %s: %s has no room for %d calls more, so fewer go later",
+            *(batch.id, batch.lane.provider, batch.items),
+        )
+        if await self._is_due(batch):
+            await self._let_go(batch, single=True)
+            return
+        jobs = [job.id for job, _ in await self._lines(batch)]
+        await asyncio.to_thread(means.jobs.go_on, jobs, "waiting", tried=False)
+        await self._over(batch)
 
     async def _missed(self, batch: Batch) -> None:
         """The provider does not know it: what does not exist is not billed, so it is asked anew."""

@@ -42,6 +42,7 @@ Kind = Literal[
     "expired",
     "item-errors",
     "vanished",
+    "no-room",
 ]
 """
 429 · 500 · 502 · 503 · 529: an error reply; nothing is billed, unless a 5xx has the option `work`
@@ -65,6 +66,8 @@ html-200: a page · error-200: an error with status 200 · wrong-type: a stream 
 (JSON: that it is text; `wrong-type:type=...`).
 expired, item-errors=N, vanished: batches only; it runs out of time; every N-th request fails; it is
 taken, and from then on nobody knows it (nothing is done or billed).
+no-room=N: OpenAI's batches only; one of more than N requests (default 0) fails when it is checked,
+for want of tokens in an account's queue; nothing is done or billed.
 """
 
 _KINDS: Final = frozenset(get_args(Kind))

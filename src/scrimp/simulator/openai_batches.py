@@ -114,6 +114,7 @@ class OpenAIBatches:
             raise Refusal(400, "'completion_window' must be '24h'.", param="completion_window")
         content = self._files.find(incoming, str(asked.get("input_file_id"))).content
         lines, errors = read_lines(content, endpoint)
+        errors = errors or _no_room(incoming, lines)
         batch_id = f"batch_{uuid.uuid4().hex}"
         run = None if errors else self._runner.begin(incoming, batch_id, lines)
         if run is not None and run.fault is not None and run.fault.kind == "stall":
@@ -184,6 +185,17 @@ class OpenAIBatches:
         if bad:
             name = f"{batch.id}_error.jsonl"
             batch.failures = self._files.add(batch.owner, name, "batch_output", b"".join(bad)).id
+
+
+def _no_room(incoming: Incoming, lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """What is wrong where a fault leaves no room for so many requests."""
+    fault = incoming.fault
+    if fault is None or fault.kind != "no-room" or len(lines) <= fault.number:
+        return []
+    message = (
+        "Enqueued token limit reached. Please try again once some batches have been completed."
+    )
+    return [{"code": "token_limit_exceeded", "message": message, "param": None, "line": None}]
 
 
 def read_lines(content: bytes, endpoint: str) -> tuple[list[Line], list[dict[str, Any]]]:
