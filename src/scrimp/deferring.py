@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
+from msgspec.structs import replace
+
 from scrimp.batches.tables import DeferSection, JobWebhook, seconds_of
-from scrimp.calls import UNKNOWN_COST, Attempt, Call, Reply, ReplyFacts, Target, Usage
+from scrimp.budgets.resolve import NO_RULES, CurrentRules
+from scrimp.calls import UNKNOWN_COST, Attempt, Call, Reply, ReplyFacts, Target, Trace, Usage
 from scrimp.dialects import DIALECTS
 from scrimp.errors import PriceUnknown
 from scrimp.identity import ControlStore
@@ -24,7 +28,7 @@ from scrimp.pipeline.batch_steps import BatchSteps, StepMeans, StepRules
 from scrimp.pipeline.chain import chain
 from scrimp.pipeline.deferred_books import BookMeans, DeferredBooks, Recording
 from scrimp.pipeline.deferring import Deferring, DeferringMeans, DeferringRules
-from scrimp.pipeline.open_holds import settle_open_holds
+from scrimp.pipeline.open_holds import open_holds, settle_open_holds
 from scrimp.pipeline.putting import Putting
 from scrimp.pipeline.telling import Telling, TellingMeans, TellingRules
 from scrimp.pipeline.validity import Validity
@@ -126,7 +130,7 @@ def defer_lever(
 
     `kept` is told of each job.
     """
-    section, means = settings.defer, around.means
+    section, means, release = settings.defer, around.means, _release(around.means)
     if not section.enabled:
         return None
 
@@ -136,14 +140,28 @@ def defer_lever(
         call.trace.attempts.append(Attempt(call.target, "ok", PROMISED, at, 0.0, cost=UNKNOWN_COST))
         return Reply(PROMISED, (), None, "json", ReplyFacts(), cacheable=False, served_by=DEFER)
 
-    async def hold(call: Call) -> Reply:
-        held_s = call.wait.seconds + _HELD_LONGER_S
-        lever = budget_for(settings, means, held_s=held_s)
+    unruled = dataclasses.replace(means, rules=CurrentRules(NO_RULES, None))
+
+    async def held(call: Call, means: Means) -> Reply:
+        lever = budget_for(settings, means, held_s=call.wait.seconds + _HELD_LONGER_S)
         return await (chain([lever], promised) if lever is not None else promised)(call)
+
+    async def hold(call: Call) -> Reply:
+        """By the rules under an id that any process may settle; in purses, which are this one's."""
+        if not call.caller.purses:
+            return await held(call, means)
+        own = replace(call, id=f"{call.id}/own", trace=Trace())
+        await held(own, unruled)
+        try:
+            return await held(replace(call, caller=replace(call.caller, purses=())), means)
+        except BaseException:
+            for hold_id in open_holds(own.trace.lines):
+                release(hold_id)
+            raise
 
     found = DeferMeans(
         hold=hold,
-        release=_release(means),
+        release=release,
         keep=Putting(jobs.desk, means.spawn, kept),
         lane_text=lane_text,
         tiers=_Tiers(section, means),

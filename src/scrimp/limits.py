@@ -258,6 +258,11 @@ class Purse(Protocol):
     """
 
     @property
+    def lasting(self) -> bool:
+        """Whether it bears calls that outlive the program: its owner counts jobs again himself."""
+        ...
+
+    @property
     def limits(self) -> tuple[Limit, ...]:
         """The same tuple each time."""
         ...

@@ -47,7 +47,7 @@ def why_live(call: Call) -> str:
         (call.target.dialect not in _PATHS, "dialect"),
         (request.stream, "streams"),
         (call.caller.credential is not None, "own_credential"),
-        (bool(call.caller.purses), "own_purse"),
+        (not all(purse.lasting for purse in call.caller.purses), "own_purse"),
         (call.cache.mode == "only", "only_remembered"),
         (request.stateful or bool(fields.get("background")), "stateful"),
         (fields.get("service_tier") not in _TIERS or bool(fields.get("speed")), "own_tier"),

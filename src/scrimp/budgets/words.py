@@ -82,6 +82,8 @@ def exceeded(standing: Standing, needed: int, *, fixed: bool, hint: str = "") ->
     way_out = f"raise it: scrimp budget set {limit.name} …"
     if limit.scope.kind == "program":
         way_out = "raise it where the program sets it"
+        if limit.name.startswith("--"):
+            way_out = f"raise it: {limit.name} USD"
     elif fixed:
         way_out = f"raise it: [budgets.{limit.name}] in scrimp.toml"
     return BudgetExceeded(

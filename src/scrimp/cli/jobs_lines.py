@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
-from scrimp.cli.jobs_queue import Found, Named, Queue
+from scrimp.cli.jobs_purse import Gone, Worth
+from scrimp.cli.jobs_queue import Found, Named, Queue, may_cost_more
 from scrimp.cli.run_cost import Estimator, Forecast
 from scrimp.cli.run_scan import Source
 from scrimp.cli.run_words import shown
@@ -49,11 +50,19 @@ async def latest(queue: Queue, names: Sequence[str]) -> dict[str, Found]:
         here = {name: one for name in left if (one := found.get(of_try(name, tries)))}
         for name, one in here.items():
             before = last.get(name)
-            earlier = 0 if before is None else before.earlier_nanousd + (before.cost_nanousd or 0)
-            last[name] = replace(one, name=name, tries=tries, earlier_nanousd=earlier)
+            spent, unknown = (0, 0) if before is None else _with_earlier(before)
+            last[name] = replace(
+                one, name=name, tries=tries, earlier_nanousd=spent, earlier_unknown=unknown
+            )
         left = [name for name, one in here.items() if one.failed]
         tries += 1
     return last
+
+
+def _with_earlier(found: Found) -> tuple[int, int]:
+    """What a job and those before it have cost, and of how many nobody knows it."""
+    spent = found.earlier_nanousd + (found.cost_nanousd or 0)
+    return spent, found.earlier_unknown + may_cost_more(found)
 
 
 def _why_not(queue: Queue, item: Item) -> str:
@@ -69,7 +78,8 @@ def _why_not(queue: Queue, item: Item) -> str:
 class Wanted:
     """What was found of the file called `file`.
 
-    `tries` are numbers of tries of lines whose jobs had failed, `going` names of jobs not over.
+    `tries` are numbers of tries of lines whose jobs had failed, `going` names of jobs not over,
+    `gone` is what the jobs of all its lines take of a budget.
     """
 
     file: str
@@ -82,6 +92,7 @@ class Wanted:
     going: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
     forecast: Forecast = field(default_factory=Forecast)
+    gone: Gone = field(default_factory=Gone)
 
     def names(self, source: Source, label: str) -> Iterator[Named]:
         """The lines that are to get a job."""
@@ -90,41 +101,40 @@ class Wanted:
                 yield Named(item, of_try(name, self.tries.get(line, 1)))
 
 
-async def look(
-    source: Source,
-    label: str,
-    queue: Queue,
-    estimator: Estimator,
-    *,
-    retry_failed: bool,
-    tell: Callable[[int], None],
-) -> Wanted:
+@dataclass(frozen=True, slots=True)
+class Looking:
+    """How a file is looked at. With a `worth` it is said what its jobs take of a budget."""
+
+    queue: Queue
+    estimator: Estimator
+    worth: Worth | None
+    retry_failed: bool
+    tell: Callable[[int], None]
+
+
+async def look(source: Source, label: str, by: Looking) -> Wanted:
     """Read all of it before anything is handed in. Raises what queue and reading do."""
     wanted = Wanted(source.name)
     async for few in some_lines(source, label):
-        standing = await latest(queue, [name for _, _, name in few if name])
-        await asyncio.to_thread(_sort, few, standing, wanted, (queue, estimator, retry_failed))
+        standing = await latest(by.queue, [name for _, _, name in few if name])
+        await asyncio.to_thread(_sort, few, standing, wanted, by)
         wanted.lines += len(few)
-        tell(wanted.lines)
-    wanted.forecast = estimator.forecast(wanted.new)
+        by.tell(wanted.lines)
+    wanted.forecast = by.estimator.forecast(wanted.new)
     return wanted
 
 
-def _sort(
-    few: list[Line],
-    standing: dict[str, Found],
-    wanted: Wanted,
-    by: tuple[Queue, Estimator, bool],
-) -> None:
-    queue, estimator, retry_failed = by
+def _sort(few: list[Line], standing: dict[str, Found], wanted: Wanted, by: Looking) -> None:
     for line, item, name in few:
         last = standing.get(name)
-        if last is not None and not (last.failed and retry_failed):
+        if last is not None and by.worth is not None and isinstance(item, Item):
+            wanted.gone += by.worth.of(item, last)
+        if last is not None and not (last.failed and by.retry_failed):
             wanted.before[last.status] += 1
             if not last.over:
                 wanted.going.append(of_try(name, last.tries))
             continue
-        why = _why_not(queue, item) if isinstance(item, Item) else str(item)
+        why = _why_not(by.queue, item) if isinstance(item, Item) else str(item)
         if why or isinstance(item, Rejected):
             wanted.bad += 1
             if len(wanted.wrong) < _SHOWN:
@@ -137,4 +147,4 @@ def _sort(
             wanted.to_put += bytes(line + 1 - len(wanted.to_put) + FEW)
         wanted.to_put[line] = 1
         wanted.new += 1
-        estimator.add(item)
+        by.estimator.add(item)

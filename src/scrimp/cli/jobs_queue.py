@@ -15,6 +15,7 @@ from scrimp.calls import Call, Reply, Usage
 from scrimp.client.calling import Way
 from scrimp.client.jobs import TENANT, Wish, waiting_call
 from scrimp.client.lanes import Turn
+from scrimp.client.purses import Pocket
 from scrimp.deferring import Jobs
 from scrimp.dialects import DIALECTS
 from scrimp.errors import (
@@ -76,7 +77,7 @@ class Found:
     """A job of a file. Costs are None until it is `booked`. `status` is as clients are told it.
 
     `why` and `error` say how it failed, `batch` is our name of the one that it is in.
-    `earlier_nanousd` was spent on `tries - 1` before it.
+    `earlier_nanousd` was spent on `tries - 1` before it; of `earlier_unknown` nobody knows it.
     """
 
     id: str
@@ -92,6 +93,7 @@ class Found:
     booked: bool = False
     tries: int = 1
     earlier_nanousd: int = 0
+    earlier_unknown: int = 0
 
     @property
     def over(self) -> bool:
@@ -102,6 +104,13 @@ class Found:
     def failed(self) -> bool:
         """Whether it is over without an answer."""
         return self.over and self.status != "done"
+
+
+def may_cost_more(found: Found) -> bool:
+    """Whether a job may come to more than is known: it goes on, or nobody knows what it came to."""
+    if not (found.over and found.booked):
+        return True
+    return found.cost_nanousd is None and (not found.failed or found.why == "interrupted")
 
 
 class Queue(Protocol):
@@ -177,6 +186,7 @@ class Here:
 
     def __init__(self, app: App, jobs: Jobs, max_wait: str, labels: Mapping[bytes, bytes]) -> None:
         self.clock: Clock = app.clock
+        self.purses: tuple[Pocket, ...] = ()
         self._app = app
         self._jobs = jobs
         self._intake = Intake(app, tenant_secret=b"")
@@ -236,7 +246,10 @@ class Here:
 
     def _call(self, named: Named) -> Call:
         wish = Wish(named.item, self._wait, named.name, self._labels, ())
-        return waiting_call(self._app, self._intake, wish)
+        call = waiting_call(self._app, self._intake, wish)
+        if not self.purses:
+            return call
+        return replace(call, caller=replace(call.caller, purses=self.purses))
 
 
 def _found(job: Job) -> Found:

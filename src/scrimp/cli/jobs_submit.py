@@ -34,6 +34,7 @@ def _time(_ctx: click.Context, param: click.Parameter, value: str) -> str:
         "scrimp jobs submit calls.jsonl",
         "scrimp jobs submit calls.jsonl --estimate",
         "scrimp jobs submit prompts.csv --model gpt-4o-mini --max-wait 12h --yes",
+        "scrimp jobs submit calls.jsonl --budget 2.50 --yes",
         "scrimp jobs collect calls.jsonl -o answers.jsonl",
     ),
 )
@@ -45,6 +46,12 @@ def _time(_ctx: click.Context, param: click.Parameter, value: str) -> str:
     show_default=True,
     callback=_time,
     help="When answers must be here: 90m, 12h, 7d.",
+)
+@click.option(
+    "--budget",
+    metavar="USD",
+    callback=dollars,
+    help="The jobs of FILE cost no more, all its hand-ins together.",
 )
 @click.option(
     "--ask-above",
@@ -73,6 +80,10 @@ def submit_command(**options: Unpack[SubmitOptions]) -> None:
     twice; equal lines have a job each. A line that cannot wait (no batches for its model, tools
     that the provider runs) is refused, and never asked at the plain price. What a batch leaves
     without an answer may be asked by itself at the end of its time: see [defer].
+
+    --budget cannot be overspent: each line is handed in only where its worst case, at the plain
+    price, fits beside what the file's jobs have cost and may yet. What is left over is told; the
+    same command hands in more of it once answers are here that have cost less.
     """
     from scrimp.cli.console import print_json
     from scrimp.cli.jobs_submit_work import submit

@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scrimp.cli.agreeing import agree
-from scrimp.cli.jobs_lines import FEW, Wanted, look
+from scrimp.cli.jobs_lines import FEW, Looking, Wanted, look
 from scrimp.cli.jobs_place import queue_at
-from scrimp.cli.jobs_queue import Handed, Named, Queue
+from scrimp.cli.jobs_purse import Worth, check_place, gone_told, left_of, pocket_of, show_gone
+from scrimp.cli.jobs_queue import Handed, Here, Named, Queue
 from scrimp.cli.jobs_view import (
     HandedIn,
     handed_in_told,
@@ -28,7 +29,7 @@ from scrimp.client.wrapping import Labels
 from scrimp.errors import InvalidRequest
 from scrimp.ledger.waited import BATCH
 from scrimp.many.asked import Reading
-from scrimp.settings import Loaded
+from scrimp.settings import Loaded, Settings
 
 if TYPE_CHECKING:
     from scrimp.cli.jobs_options import SubmitOptions
@@ -41,6 +42,7 @@ _PATIENCE_S = 900.0
 
 async def submit(loaded: Loaded, options: SubmitOptions) -> dict[str, Any]:
     """All of it, as it is told to machines. Raises ScrimpError and what click knows."""
+    check_place(options["budget"], options["url"])
     source = Source(
         options["file"],
         Reading(options["model"], options["column"]),
@@ -49,40 +51,48 @@ async def submit(loaded: Loaded, options: SubmitOptions) -> dict[str, Any]:
     labels = Labels(options["user"], options["task"], options["tag"]).headers()
     try:
         async with queue_at(loaded, options["url"], options["max_wait"], labels) as queue:
-            return await _submit(queue, Estimator(loaded.settings, BATCH), source, options)
+            looking = _looking(loaded.settings, queue, options)
+            return await _submit(looking, source, options)
     finally:
         source.close()
 
 
-async def _submit(
-    queue: Queue, estimator: Estimator, source: Source, options: SubmitOptions
-) -> dict[str, Any]:
-    quiet = options["as_json"]
-    tell = (lambda lines: None) if quiet else show_reading  # noqa: ARG005 (nobody looks)
-    wanted = await look(
-        source,
-        options["name"],
-        queue,
-        estimator,
-        retry_failed=options["retry_failed"],
-        tell=tell,
-    )
+def _looking(settings: Settings, queue: Queue, options: SubmitOptions) -> Looking:
+    tell = (lambda lines: None) if options["as_json"] else show_reading  # noqa: ARG005 (nobody looks)
+    worth = None if options["budget"] is None else Worth(settings)
+    retry = options["retry_failed"]
+    return Looking(queue, Estimator(settings, BATCH), worth, retry, tell)
+
+
+async def _submit(looking: Looking, source: Source, options: SubmitOptions) -> dict[str, Any]:
+    quiet, queue, budget = options["as_json"], looking.queue, options["budget"]
+    wanted = await look(source, options["name"], looking)
     if not wanted.lines:
         raise InvalidRequest(f"{source.name}: holds no calls (one JSON object per line, or a CSV)")
+    found = {"file": source.name, **wanted_told(wanted), **gone_told(budget, wanted.gone)}
     if not quiet:
         show_wanted(wanted)
-    found = {"file": source.name, **wanted_told(wanted)}
+        show_gone(budget, wanted.gone)
     if options["estimate"]:
         return found
-    forecast = wanted.forecast
-    if wanted.new:
-        money, priced = forecast.expected_nanousd, not forecast.unpriced
-        agree(money, options["ask_above"], priced=priced, yes=options["yes"])
+    _agree(wanted, options)
+    if budget is not None and isinstance(queue, Here):
+        queue.purses = (await pocket_of(budget, wanted.gone),)
     work = _Work(queue, source, wanted, options)
     handed_in = await work.through()
     if not quiet:
         show_handed_in(handed_in, wanted, options)
     return found | handed_in_told(handed_in, wanted)
+
+
+def _agree(wanted: Wanted, options: SubmitOptions) -> None:
+    """Ask before much is spent. Raises click.UsageError and click.Abort."""
+    if not wanted.new:
+        return
+    money, priced = wanted.forecast.expected_nanousd, not wanted.forecast.unpriced
+    if options["budget"] is not None:
+        money = min(money, left_of(options["budget"], wanted.gone))
+    agree(money, options["ask_above"], priced=priced, yes=options["yes"])
 
 
 class _Work:

@@ -21,6 +21,7 @@ class Pocket:
 
     limits: tuple[Limit, ...]
     counters: Counting
+    lasting: bool = False
 
 
 class Run:

@@ -155,7 +155,7 @@ class Defer:
             operation="embeddings" if call.operation == "embeddings" else "chat",
             path=call.path,
             headers=with_version(call.headers, target.dialect),
-            caller=call.caller,
+            caller=replace(call.caller, purses=()),
             task=call.task,
             cache=call.cache,
             target=replace(target, provider=wait.provider, model=wait.model),

@@ -32,6 +32,7 @@ from scrimp.jobs import Booking, Deferred, Ended, Job
 from scrimp.jobs import Outcome as End
 from scrimp.ledger.steps import place_name
 from scrimp.ledger.waited import BATCH, DEFER
+from scrimp.pipeline.open_holds import open_holds
 from scrimp.pipeline.priced import priced
 from scrimp.ports import Clock, Next, Pricer
 
@@ -180,10 +181,8 @@ class DeferredBooks:
         )
 
     def _release(self, deferred: Deferred) -> None:
-        for line in deferred.lines:
-            hold = dict(line.numbers).get("hold")
-            if line.lever == BUDGET and line.verdict == OPEN and isinstance(hold, str):
-                self._means.release(hold)
+        for hold_id in open_holds(deferred.lines):
+            self._means.release(hold_id)
 
 
 def attempt_of(deferred_to: Deferred, at: datetime, outcome: Outcome) -> Attempt:

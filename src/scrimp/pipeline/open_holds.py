@@ -6,7 +6,7 @@ that is unknown, all that was held.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from scrimp.budgets.words import BUDGET, OPEN
 from scrimp.calls import Attempt, TraceLine
@@ -33,6 +33,14 @@ def settle_lines(
         number, hold_id = numbers.get("attempt"), numbers.get("hold")
         if isinstance(number, int) and isinstance(hold_id, str) and number < len(attempts):
             holds.settle(hold_id, _charged(attempts[number]))
+
+
+def open_holds(lines: Iterable[TraceLine]) -> Iterator[str]:
+    """The ids of those that a trace tells of."""
+    for line in lines:
+        hold_id = dict(line.numbers).get("hold")
+        if line.lever == BUDGET and line.verdict == OPEN and isinstance(hold_id, str):
+            yield hold_id
 
 
 def _charged(attempt: Attempt) -> Amounts:
