@@ -28,7 +28,9 @@ The wrong share of n answers has a relative deviation of 1/sqrt(bound * n); the 
 much again, hence 2.4 and not 1.7 of them: aims of 0.62, 0.73, 0.83 at 1, 2, 5 %."""
 _LEAST: Final = 50
 """So many effective labels must lie above a threshold."""
-_MAX_WEIGHT: Final = 30.0
+_MAX_WEIGHT: Final = 5.0
+"""What was judged by lot stands for what was not, so that the model fits the traffic; capped, for a
+few audits would otherwise outweigh hundreds of verdicts."""
 _HALF_LIFE: Final = 1000.0
 """In labels: verdicts of a young scope tell little of a full one, where neighbours are nearer."""
 _FACTORS, _FLOORS = (
@@ -77,14 +79,18 @@ def study(lesson: Lesson) -> Fitted:
     allowed = lesson.servable > 0
     risks, wrong = 1 - unseen[allowed], 1 - lesson.right[allowed]
     ages = np.arange(len(unseen))[::-1][allowed]
-    fading = weights[allowed] * 0.5 ** (ages / _HALF_LIFE)
-    posterior = _posterior(risks, wrong, fading)
+    posterior = _posterior(risks, wrong, 0.5 ** (ages / _HALF_LIFE))
     threshold, risk = _choose(lesson, model, risks, weights[allowed], posterior)
     return Fitted(model, threshold, risk, len(unseen))
 
 
 def _posterior(risks: Floats, wrong: Floats, weights: Floats) -> Floats:
-    """How probable each pair of (a, f) is."""
+    """How probable each pair of (a, f) is.
+
+    Weights are those of age alone. Whether a verdict is asked for depends on the features, not on
+    what it says; so given its score it tells as much as any other, and 1 / propensity would only
+    add noise (Rubin 1976, "Inference and missing data", Biometrika 63: missing at random).
+    """
     zone = risks <= _ZONE
     risks, wrong, weights = risks[zone], wrong[zone], weights[zone]
     # Unequal weights carry less information than their sum says (Kish's effective size).

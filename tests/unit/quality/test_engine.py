@@ -111,6 +111,24 @@ def test_a_stricter_bound_serves_no_lower_score(seed: int) -> None:
     assert per_call <= found[3]
 
 
+@pytest.mark.parametrize("seed", [0, 2, 3])
+def test_verdicts_by_lot_tell_no_more_than_others(seed: int) -> None:
+    """Forty audits of one in a hundred move the threshold as forty sure verdicts do, about."""
+    found = []
+    for propensity in (1.0, 0.01):
+        dice = np.random.default_rng(seed)
+        labels = Engine(LOOSE, WIDTH).labels
+        for row, good in zip(*candidates(1_500, dice), strict=True):
+            labels.passed(np.array(row), barred=False)
+            labels.add(np.array(row), right=good, propensity=1.0, barred=False)
+        rows, right = candidates(20_000, dice)
+        sure = [row for row, good in zip(rows, right, strict=True) if row[0] > 1.2 and good]
+        for row in sure[:40]:
+            labels.add(np.array(row), right=True, propensity=propensity, barred=False)
+        found.append(study(labels.lesson(LOOSE.max_error, per_call=False)).threshold)
+    assert abs(found[0] - found[1]) < 0.01
+
+
 def test_the_state_comes_back_as_it_was() -> None:
     """Saved and loaded, it decides the same; its bytes are the same again."""
     engine = taught().engine
