@@ -53,12 +53,12 @@ def advice_of_log(
     book, names = book_of(settings), price_names(settings)
     priced = pricer(book, names, {})
 
-    def price(usage: Usage, model: str, provider: str, at: datetime) -> tuple[Cost, str]:
+    def price(usage: Usage, model: str, provider: str, at: datetime, tier: str) -> tuple[Cost, str]:
         if not provider:
             known = book.find(model)
             provider = known.provider if known is not None else ""
         try:
-            return priced(usage, Target(provider, model, ""), at, ""), provider
+            return priced(usage, Target(provider, model, ""), at, tier), provider
         except PriceUnknown:
             return UNKNOWN_COST, provider
 

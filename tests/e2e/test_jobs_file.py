@@ -60,6 +60,24 @@ def test_a_file_is_answered_in_its_order_at_half_the_price(desk: JobFile) -> Non
     assert desk.out.stat().st_mode & 0o777 == 0o600
 
 
+def test_embeddings_go_in_batches_at_half_their_price(desk: JobFile) -> None:
+    """Bill, ledger and OUT agree; a model whose batch price nobody knows is refused, not asked."""
+    desk.write(
+        {"model": "text-embedding-3-small", "input": "The sea is wide and blue today. " * 40},
+        {"model": "text-embedding-3-large", "input": ["one " * 60, "two " * 90]},
+        {"model": "text-embedding-ada-002", "input": "old"},
+    )
+    told = desk.submitted(code=1)
+    assert (told["handed_in"], told["cannot_wait"]) == (2, 1)
+    assert "no batches, known to be cheaper, for text-embedding-ada-002" in told["wrong"][0]
+    got = desk.collected(code=1)
+    assert got["answered"] == 2
+    assert len(desk.results()[1]["response"]["body"]["data"]) == 2
+    assert all(row.batch for row in desk.sim.bill.rows)
+    assert got["spent_nanousd"] == desk.sim.bill.total_nanousd == got["saved_nanousd"] > 0
+    desk.settled()
+
+
 def test_people_are_told_what_it_costs_and_how_to_go_on(desk: JobFile) -> None:
     """The estimate is at batch prices, and the next command stands there to be pasted."""
     desk.write(*prompts(2))

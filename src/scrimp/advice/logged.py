@@ -1,7 +1,8 @@
 """Calls out of a log: one JSON object a line, with what was asked and the usage that it took. Pure.
 
 What was asked is the body of a call in `request` (or `body`), or the line itself is that body. The
-usage is in `usage`, or in the reply (`response` or `reply`), in any shape that a provider has.
+usage is in `usage`, or in the reply (`response` or `reply`), in any shape that a provider has. The
+service tier that a call was served at is told there, too, and its price is that tier's.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from scrimp.dialects.base import Dialect
 from scrimp.dialects.detect import dialect_of
 from scrimp.dialects.json_body import encode
 from scrimp.errors import InvalidRequest
-from scrimp.ledger.recorded import Made, entry_of, usage_of
+from scrimp.ledger.recorded import Made, check_label, entry_of, usage_and_tier
 from scrimp.lines import Record, Row, text_in
 from scrimp.ports import Entry
 from scrimp.remembered import CacheControl
@@ -33,10 +34,14 @@ _OURS: Final = (
 )
 """Fields of a line that are no part of a body."""
 _TIMES: Final = ("at", "timestamp", "created_at", "created", "ts")
+_BODIES: Final = ("request", "body")
 _SHOWN: Final = "the body of a call in 'request', its 'usage', and when it was made in 'at'"
 
-Priced = Callable[[Usage, str, str, datetime], tuple[Cost, str]]
-"""Cost and provider of usage of a model: by the provider that the line names, if it names one."""
+Priced = Callable[[Usage, str, str, datetime, str], tuple[Cost, str]]
+"""Cost and provider of usage of a model: by the provider that the line names, if it names one.
+
+At the service tier that is named last.
+"""
 
 
 @dataclass(slots=True)
@@ -59,19 +64,20 @@ class Log:
             if isinstance(row, Row):
                 raise InvalidRequest(f"{where}: a log has JSON lines, not columns")
             self.lines += 1
-            usage = _usage(row, where)
-            if usage is None:
+            told = _usage(row, where)
+            if told is None:
                 self.without_usage += 1
                 continue
-            yield self._entry(row, usage, number, where)
+            yield self._entry(row, told, number, where)
 
-    def _entry(self, row: Record, usage: Usage, number: int, where: str) -> Entry:
+    def _entry(self, row: Record, used: tuple[Usage, str], number: int, where: str) -> Entry:
+        usage, tier = used
         fields = _body(row)
         model = fields.get("model") or row.get("model")
         if not isinstance(model, str) or not model:
             raise InvalidRequest(f"{where}: names no 'model' (a line has {_SHOWN})")
         at = _time(row, where)
-        cost, provider = self.priced(usage, model, text_in(row, "provider", where), at)
+        cost, provider = self.priced(usage, model, text_in(row, "provider", where), at, tier)
         request, name = self._request(fields, model, where)
         told = text_in(row, "task", where)
         task = Task(told or self._task(request, name), "header" if told else "classifier")
@@ -79,7 +85,9 @@ class Log:
         target = Target(provider, model, name)
         latency_ms = row.get("latency_ms")
         latency = float(latency_ms) if isinstance(latency_ms, int | float) else 0.0
-        made = Made(model, usage, at, provider, "", max(0.0, latency), fields.get("stream") is True)
+        made = Made(
+            model, usage, at, provider, tier, max(0.0, latency), fields.get("stream") is True
+        )
         call_id = str(UUID(int=number))
         entry = entry_of(call_id, made, target, cost, (caller, task))
         if request is None:
@@ -124,7 +132,7 @@ class Log:
 
 
 def _body(row: Record) -> Mapping[str, Any]:
-    for name in ("request", "body"):
+    for name in _BODIES:
         if isinstance(found := row.get(name), dict):
             return found
     fields = {name: value for name, value in row.items() if name not in _OURS}
@@ -133,15 +141,32 @@ def _body(row: Record) -> Mapping[str, Any]:
     return fields
 
 
-def _usage(row: Record, where: str) -> Usage | None:
+def _usage(row: Record, where: str) -> tuple[Usage, str] | None:
+    """What it took, and at which service tier: as the usage tells it, else what it stands in."""
     for place in (row, row.get("response"), row.get("reply")):
         given = place.get("usage") if isinstance(place, Mapping) else None
-        if isinstance(given, Mapping):
+        if isinstance(place, Mapping) and isinstance(given, Mapping):
             try:
-                return usage_of(given)
+                usage, tier = usage_and_tier(given)
+                return usage, tier or check_label("service_tier", _tier(row, place))
             except InvalidRequest as error:
                 raise InvalidRequest(f"{where}: {error}") from error
     return None
+
+
+def _tier(row: Record, place: Mapping[str, Any]) -> str:
+    """What a reply tells, or a line beside a call's body; in a body it is only what was asked."""
+    beside = any(isinstance(row.get(name), Mapping) for name in _BODIES)
+    for told in (row if beside else {}, {} if place is row else place, _reply(row)):
+        tier = told.get("service_tier")
+        if isinstance(tier, str) and tier:
+            return tier
+    return ""
+
+
+def _reply(row: Record) -> Mapping[str, Any]:
+    found = row.get("response") or row.get("reply")
+    return found if isinstance(found, Mapping) else {}
 
 
 def _time(row: Record, where: str) -> datetime:

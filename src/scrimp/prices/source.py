@@ -235,6 +235,7 @@ def apply_overrides(
         for model in (m for name in one["providers"] for m in _models(book, name)):
             if one["contains"] in model["id"]:
                 _one_hour(model, one["times_input"])
+    _add_tiers(book, overrides.get("tier", ()), run)
     stand = [_name(one) for one in overrides.get("replace", ()) if _replace(book, one, run)]
     if stand and not run.strict:
         run.notes.append(f"rows of our own stand in place of the source's: {', '.join(stand)}")
@@ -252,6 +253,22 @@ def _replace(book: Mapping[str, dict[str, Any]], one: Mapping[str, Any], run: Co
         return False
     model["rows"] = rows
     return True
+
+
+def _add_tiers(
+    book: Mapping[str, dict[str, Any]], ours: Iterable[Mapping[str, Any]], run: Compiled
+) -> None:
+    """Service tiers that the source does not know of a model; once it does, its own hold."""
+    about = {"provider", "model", "tier", "source", "checked"}
+    for one in ours:
+        if (model := _model(book, one, run)) is None:
+            continue
+        if one["tier"] in model["tiers"]:
+            run.lost(f"tier {one['tier']} of {_name(one)}: the source has it by now")
+            continue
+        row = {key: value for key, value in one.items() if key not in about}
+        said = f"{one['source']} (checked {one['checked']})"
+        model["tiers"][one["tier"]] = list(replacement(row, said, run))
 
 
 def _models(book: Mapping[str, dict[str, Any]], provider: str) -> list[dict[str, Any]]:

@@ -133,6 +133,35 @@ def test_a_log_may_be_of_both_vendors_and_hold_bodies_only(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    "beside",
+    [
+        {"service_tier": "batch"},
+        {"usage": None, "response": {"service_tier": "batch"}},
+        {"response": {"service_tier": "batch"}},
+    ],
+    ids=["in the line", "in the response with its usage", "in the response beside it"],
+)
+def test_a_logged_call_has_the_price_of_its_tier(tmp_path: Path, beside: dict[str, Any]) -> None:
+    """Half in a batch; a tier that was only asked for changes nothing."""
+    plain = [json.loads(line(number)) for number in range(40)]
+    usage = plain[0]["usage"]
+    asked = [{**one, "request": {**one["request"], "service_tier": "batch"}} for one in plain]
+    told = [{**one, **beside} for one in plain]
+    if told[0].get("usage") is None:
+        told = [{**one, "response": {"usage": usage, "service_tier": "batch"}} for one in told]
+
+    def spent(rows: list[dict[str, Any]]) -> int:
+        data = "".join(json.dumps(row) + "\n" for row in rows)
+        result = run(tmp_path, "-", "--json", data=data)
+        assert result.exit_code == 0, result.output
+        found: int = json.loads(result.stdout)["cost_nanousd"]
+        return found
+
+    assert spent(plain) == spent(asked) > 0
+    assert spent(told) * 2 == spent(plain)
+
+
+@pytest.mark.parametrize(
     ("data", "why"),
     [
         ('{"usage": {"prompt_tokens": 1}, "model": "m"}', "line 1: does not say when"),

@@ -107,6 +107,22 @@ def test_an_override_that_meets_nothing_is_an_error() -> None:
         compile_prices.apply_limits(book, {"openai": {"gone": 1}}, RUN)
 
 
+def test_a_tier_of_ours_stands_until_the_source_has_it() -> None:
+    """Then it must be looked at again: theirs is dated, and may differ."""
+    one = {"provider": "openai", "model": "mini", "tier": "batch", "input": "0.5"}
+    one |= {"source": "a page", "checked": "2026-01-01"}
+    book: dict[str, dict[str, Any]] = {
+        "openai": {"models": [{"id": "mini", "match": ["=mini"], "rows": [], "tiers": {}}]}
+    }
+    compile_prices.apply_overrides(book, {"tier": [one]}, RUN)
+    row = {"rates": {"input": 500_000}, "source": "a page (checked 2026-01-01)"}
+    assert book["openai"]["models"][0]["tiers"] == {"batch": [row]}
+    with pytest.raises(LookupError, match="the source has it by now"):
+        compile_prices.apply_overrides(book, {"tier": [one]}, RUN)
+    with pytest.raises(LookupError, match="gone"):
+        compile_prices.apply_overrides(book, {"tier": [one | {"model": "gone"}]}, RUN)
+
+
 def test_a_model_is_carved_out_of_another_and_never_of_itself() -> None:
     """Two entries of one id would be one when books are compared or put together."""
     one = {"provider": "openai", "model": "mini", "why": "disputed"}
