@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -18,28 +19,50 @@ from scrimp.quality.sight import Vectors
 from scrimp.quality.sketch import read, sketch
 
 _BATCH = 64
+_JSON_LINES = {".jsonl", ".ndjson"}
 
 
-def rows(path: Path) -> Iterator[dict[str, str]]:
-    """The rows of a CSV or JSONL file."""
-    with path.open(encoding="utf-8", newline="") as lines:
-        if path.suffix in {".jsonl", ".ndjson"}:
-            yield from (json.loads(line) for line in lines if line.strip())
-        else:
-            yield from csv.DictReader(lines)
+def rows(path: Path, *needed: str) -> Iterator[dict[str, str]]:
+    """The rows of a CSV or JSONL file; a CSV from a spreadsheet may begin with a byte order mark.
+
+    Raises SystemExit where it cannot be read, or a row lacks a column that is needed.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            for number, row in enumerate(_read(path, lines), 1):
+                lacking = [name for name in needed if row.get(name) is None]
+                if lacking:
+                    has = ", ".join(str(name) for name in row)
+                    raise SystemExit(f"{path}, row {number}: no column {lacking[0]!r} (has: {has})")
+                yield row
+    except OSError as error:
+        raise SystemExit(f"{path}: {error.strerror or error}") from None
+    except (UnicodeDecodeError, csv.Error, json.JSONDecodeError, TypeError) as error:
+        kind = "JSON lines" if path.suffix in _JSON_LINES else "CSV"
+        raise SystemExit(f"{path} cannot be read as {kind} in UTF-8: {error}") from None
+
+
+def _read(path: Path, lines: TextIO) -> Iterator[dict[str, str]]:
+    if path.suffix not in _JSON_LINES:
+        yield from csv.DictReader(lines, delimiter="\t" if path.suffix == ".tsv" else ",")
+        return
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise TypeError(f"line {number} is no object")
+            yield row
 
 
 def labelled(paths: list[Path], text: str, label: str) -> list[tuple[str, str]]:
-    """Each text once, with its label. Raises SystemExit where a column is missing."""
+    """Each text once, with its label. Raises SystemExit where there is none."""
     found: dict[str, str] = {}
     for path in paths:
-        for row in rows(path):
-            if text not in row or label not in row:
-                raise SystemExit(
-                    f"{path} has no column {text!r} or {label!r} (it has: {', '.join(row)})"
-                )
+        for row in rows(path, text, label):
             found.setdefault(str(row[text]).strip(), str(row[label]))
     found.pop("", None)
+    if not found:
+        raise SystemExit(f"no texts in {', '.join(str(path) for path in paths)}")
     return list(found.items())
 
 

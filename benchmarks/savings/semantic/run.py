@@ -82,7 +82,14 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--no-peers", action="store_true", help="without GPTCache")
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--json", type=Path, default=HERE / "results" / "semantic.json")
-    return parser.parse_args(given)
+    args = parser.parse_args(given)
+    for bound in args.max_error or []:
+        if not 0.001 <= bound <= 0.5:
+            parser.error(f"--max-error {bound:g}: a share from 0.001 to 0.5, such as 0.02")
+    for name in ("permutations", "stream", "processes"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name} {getattr(args, name)}: at least 1")
+    return args
 
 
 def begin(loaded: Loaded) -> None:

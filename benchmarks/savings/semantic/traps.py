@@ -30,10 +30,10 @@ class Pair:
 
 def from_file(path: Path) -> list[Pair]:
     """Columns a, b, same (1, true, yes, same: equal)."""
-    said = {"1", "true", "yes", "same"}
+    said = {"1", "1.0", "true", "yes", "same"}
     return [
         Pair(str(row["a"]), str(row["b"]), str(row["same"]).strip().lower() in said)
-        for row in rows(path)
+        for row in rows(path, "a", "b", "same")
     ]
 
 

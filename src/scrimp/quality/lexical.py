@@ -6,55 +6,94 @@ else has a cosine near 1. So such a difference is not left to the learned score 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 from typing import Literal
 
 from scrimp.quality.sketch import Sketch
 
-Conflict = Literal["order", "numbers", "negation", "opposites", "names", "language", "unreadable"]
+Conflict = Literal[
+    "order",
+    "numbers",
+    "negation",
+    "opposites",
+    "units",
+    "names",
+    "words",
+    "language",
+    "unreadable",
+]
+_INSTEAD = 3
+"""So many words of one text may stand for as many of the other in what is one sentence still."""
 
 
 def conflict(asked: Sketch | None, known: Sketch | None) -> Conflict | None:
     """Why an answer to `known` must not be served for `asked`, whatever their vectors say."""
+    return next((found for found in conflicts(asked, known) if found != "words"), None)
+
+
+def conflicts(asked: Sketch | None, known: Sketch | None) -> Iterator[Conflict]:
+    """All reasons, each once; `words` last, which only verdicts can tell from a synonym."""
     if asked is None or known is None:
-        return "unreadable"
+        yield "unreadable"
+        return
     if asked.whole == known.whole:
-        return None
+        return
     if asked.language != known.language and asked.language and known.language:
-        return "language"
-    if asked.numbers != known.numbers and any(asked.numbers) and any(known.numbers):
-        return "numbers"
+        yield "language"
+    near = jaccard(asked.distinct, known.distinct) >= 0.6
+    if asked.numbers != known.numbers and (near or (any(asked.numbers) and any(known.numbers))):
+        yield "numbers"
     if opposites(asked, known):
-        return "opposites"
-    return _nearly_equal(asked, known)
+        yield "opposites"
+    if asked.units - known.units and known.units - asked.units:
+        yield "units"
+    if near:
+        yield from _nearly_equal(asked, known)
+    if instead(asked, known):
+        yield "words"
 
 
-def _nearly_equal(asked: Sketch, known: Sketch) -> Conflict | None:
+def _nearly_equal(asked: Sketch, known: Sketch) -> Iterator[Conflict]:
     """Texts of nearly the same words: what little differs carries the meaning."""
-    shared = jaccard(asked.distinct, known.distinct)
-    if shared < 0.6:
-        return None
-    if asked.numbers != known.numbers:
-        return "numbers"
     if (asked.negations > 0) != (known.negations > 0):
-        return "negation"
+        yield "negation"
     if asked.names - known.names and known.names - asked.names:
-        return "names"
+        yield "names"
     # One step back is a clause moved as a whole; two are words that changed places.
     steps = inversions(asked, known)
+    shared = jaccard(asked.distinct, known.distinct)
     if (steps and asked.bag == known.bag) or (steps > 1 and shared >= 0.75):
-        return "order"
-    return None
+        yield "order"
 
 
-def opposites(one: Sketch, two: Sketch) -> bool:
-    """Whether each has a word that the other has not, and the two exclude each other."""
+def instead(one: Sketch, two: Sketch) -> bool:
+    """Whether few words stand in the place of few others, in the same sentence.
+
+    "the capital of france" and "of germany", "enter" and "leave the country": no list holds all
+    words that exclude each other. Words that serve the sentence alone (`FILLERS`) do not count.
+    """
+    mine, theirs = one.telling - two.distinct, two.telling - one.distinct
+    if not mine or not theirs:
+        return False
+    return max(len(mine), len(theirs)) <= _INSTEAD and not one.distinct.isdisjoint(two.distinct)
+
+
+def reworded(one: Sketch | None, two: Sketch | None) -> bool:
+    """Whether each has telling words that the other has not."""
+    if one is None or two is None:
+        return False
+    return not (one.telling <= two.distinct or two.telling <= one.distinct)
+
+
+def opposites(one: Sketch, two: Sketch) -> set[int]:
+    """The sets of words that exclude each other of which each has one that the other has not."""
     mine, theirs = one.exclusive, two.exclusive
-    for number, places in mine.items():
-        others = theirs.get(number)
-        if others is not None and places - others and others - places:
-            return True
-    return False
+    return {
+        number
+        for number, places in mine.items()
+        if number in theirs and places - theirs[number] and theirs[number] - places
+    }
 
 
 def inversions(one: Sketch, two: Sketch) -> int:

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from scrimp.quality.lexical import Conflict, conflict, inversions, jaccard
+from scrimp.quality.lexical import Conflict, conflicts, inversions, jaccard, opposites, reworded
 from scrimp.quality.sketch import Sketch, read
 
 Floats = NDArray[np.float64]
@@ -234,12 +234,26 @@ def _unproven(asked: Sketch | None, around: Around, members: NDArray[np.int64]) 
     judged to be answered by the same answer.
     """
     nearest = around.sketch(int(members[0]))
-    found = conflict(asked, nearest)
-    if found is None or found == "unreadable":
-        return found
-    others = (around.sketch(at) for at in members[1 : _PROOFS_AMONG + 1].tolist())
-    proofs = sum(1 for other in others if conflict(other, nearest) == found)
-    return None if proofs >= _PROOFS else found
+    others: list[Sketch | None] = []
+    for found in conflicts(asked, nearest):
+        if asked is None or nearest is None or len(members) <= _PROOFS:
+            return found
+        others = others or [around.sketch(at) for at in members[1 : _PROOFS_AMONG + 1].tolist()]
+        turned = opposites(asked, nearest) if found == "opposites" else set()
+        proofs = (one for one in others if one and _differs_so(found, one, nearest, turned))
+        if sum(1 for _ in proofs) < _PROOFS:
+            return found
+    return None
+
+
+def _differs_so(kind: Conflict, one: Sketch, two: Sketch, turned: set[int]) -> bool:
+    match kind:
+        case "words":
+            return reworded(one, two)
+        case "opposites":
+            return turned <= opposites(one, two)
+        case _:
+            return kind in conflicts(one, two)
 
 
 def _kernel(vector: Vectors, around: Around, centre: Vectors | None) -> tuple[Floats, Floats]:

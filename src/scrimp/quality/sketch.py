@@ -13,20 +13,31 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 
-from scrimp.quality.wordlists import EXCLUSIVE, LANGUAGES, NEGATIONS, NUMBER_WORDS, UNITS
+from scrimp.quality.wordlists import (
+    EXCLUSIVE,
+    FILLERS,
+    LANGUAGES,
+    NEGATIONS,
+    NUMBER_WORDS,
+    PLACES,
+    SAME,
+    UNITS,
+)
 
-VERSION = 1
+VERSION = 2
 MAX_CHARS = 20_000
 """Beyond, only a digest is compared: a question is shorter, and a scan must stay short."""
 MAX_WORDS = 120
 
-NUMBER, NEGATION, UNIT, NAME = 1, 2, 4, 8
-_SET = 16
+NUMBER, NEGATION, UNIT, NAME, FILLER = 1, 2, 4, 8, 16
+_SET = 32
 _WORDS = re.compile(
-    r"\d+(?:[.,:/-]\d+)*"  # numbers, dates, times, versions
+    r"(?<!\w)\.\d+|\d+(?:[.,:/-]\d+)*"  # numbers, dates, times, versions
+    r"|[$\u20ac\u00a3\u00a5%]|\b[ap]\.m\b"  # signs of units, halves of the day
     r"|[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # written without spaces: each sign is a word
     r"|[^\W\d_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+(?:['\u2019][^\W\d_]+)*"
 )
+_HALVES = {"am": "a.m", "pm": "p.m"}
 _HEAD = struct.Struct("<BBHH8s8s")
 _WORD = struct.Struct("<IH")
 
@@ -73,12 +84,18 @@ class Sketch:
         return self._of(UNIT)
 
     @cached_property
+    def telling(self) -> frozenset[int]:
+        """Words that are not there for the sentence alone."""
+        both = zip(self.words, self.kinds, strict=True)
+        return frozenset(word for word, has in both if not has & FILLER)
+
+    @cached_property
     def exclusive(self) -> dict[int, set[int]]:
         """Of each set of words that exclude each other, those that stand here."""
         found: dict[int, set[int]] = {}
         for kind in self.kinds:
             if kind >= _SET:
-                number, place = divmod(kind // _SET - 1, _SET)
+                number, place = divmod(kind // _SET - 1, PLACES)
                 found.setdefault(number, set()).add(place)
         return found
 
@@ -91,7 +108,7 @@ def sketch(text: str, salt: bytes = b"") -> bytes:
     """The sketch of a text, at most 750 bytes. `salt` has up to 64 bytes."""
     whole = blake2b(text.encode("utf-8", "replace"), digest_size=8, key=salt).digest()
     found = _WORDS.findall(text[:MAX_CHARS])
-    lowered = [word.lower().replace("\u2019", "'") for word in found]
+    lowered = _one_way(found)
     names = _named(found)
     numbers = sorted(number for word in lowered if (number := _number(word)))
     digest = blake2b("|".join(numbers).encode(), digest_size=8, key=salt).digest()
@@ -120,6 +137,17 @@ def read(kept: bytes) -> Sketch | None:
     return Sketch(language, length, words, tuple(kind for _, kind in pairs), numbers, whole)
 
 
+def _one_way(found: list[str]) -> list[str]:
+    """Words in small letters, spellings of one and names of one unit as one."""
+    words = [word.lower().replace("\u2019", "'") for word in found]
+    for at, word in enumerate(words):
+        if word in _HALVES and at and words[at - 1][0].isdigit():
+            words[at] = _HALVES[word]
+        elif word in SAME:
+            words[at] = SAME[word]
+    return words
+
+
 def _hash(word: str, salt: bytes) -> int:
     named = (_number(word) or word).encode("utf-8", "replace")
     return int.from_bytes(blake2b(named, digest_size=4, key=salt).digest(), "little")
@@ -127,6 +155,8 @@ def _hash(word: str, salt: bytes) -> int:
 
 def _number(word: str) -> str:
     """The number that a word is, written one way; empty when it is none."""
+    if word[0] == ".":
+        return f"0{word}"
     if not word[0].isdigit():
         return NUMBER_WORDS.get(word, "")
     if re.fullmatch(r"\d{1,3}(?:,\d{3})+", word):
@@ -142,7 +172,9 @@ def _kind(word: str, is_name: bool) -> int:  # noqa: FBT001  # one of two facts 
         kind |= NEGATION
     if word in UNITS:
         kind |= UNIT
-    return kind | (NAME if is_name else 0)
+    if is_name:
+        return kind | NAME
+    return kind | (FILLER if word in FILLERS else 0)
 
 
 def _named(found: list[str]) -> list[bool]:

@@ -81,3 +81,23 @@ def test_proofs_of_one_kind_do_not_excuse_another() -> None:
     """Numbers that do not matter say nothing of a "without"."""
     known = [(f"a cake with {at} eggs", 1) for at in range(3, 8)]
     assert see("a cake without 3 eggs", known).conflict == "opposites"
+
+
+def test_another_word_is_served_once_the_answer_was_right_in_other_words() -> None:
+    """A synonym or another thing: two verdicts on other wordings of the answer tell."""
+    asked, root = "the opening hours of the museum", ("the visiting hours of the museum", 1)
+    assert see(asked, [root]).conflict == "words"
+    known = [root, ("when does the museum let people in", 1), ("museum times", 1)]
+    assert see(asked, known[:2]).conflict == "words"
+    assert see(asked, known).conflict is None
+
+
+def test_one_opposite_that_does_not_matter_does_not_excuse_another() -> None:
+    """Morning or evening: that says nothing of with and without."""
+    days = ("morning", "afternoon", "night")
+    known = [
+        ("a cake with eggs in the evening", 1),
+        *((f"a cake with eggs in the {day}", 1) for day in days),
+    ]
+    assert see("a cake with eggs in the morning", known).conflict is None
+    assert see("a cake without eggs in the evening", known).conflict == "opposites"
