@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,9 @@ def test_what_makes_no_sense_is_refused_at_once() -> None:
         assert not desk.sim.requests
 
 
-def test_a_process_has_an_engine_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`scrimp.map` needs none of one's own: the settings are found as a gateway finds them."""
+@pytest.fixture
+def shared_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """A provider that the engine of the process finds by the settings."""
     with Simulator() as sim:
         config = tmp_path / "scrimp.toml"
         config.write_text(
@@ -132,10 +134,64 @@ def test_a_process_has_an_engine_for_it(tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setenv("SCRIMP_CONFIG", str(config))
         monkeypatch.setenv("OPENAI_KEY", "sk-o")
         monkeypatch.setattr(shared, "_engines", [])
-        found = scrimp.map(["One", "Two"], model=MODEL)
+        yield sim
         shared.shared_engine().close()
-        assert [one.ok for one in found] == [True, True]
-        assert len(sim.requests) == 2
+
+
+def test_a_process_has_an_engine_for_it(shared_desk: Simulator) -> None:
+    """`scrimp.map` needs none of one's own: the settings are found as a gateway finds them."""
+    found = scrimp.map(["One", "Two"], model=MODEL)
+    assert [one.ok for one in found] == [True, True]
+    assert len(shared_desk.requests) == 2
+
+
+async def test_on_a_loop_it_is_awaited(shared_desk: Simulator) -> None:
+    """`await scrimp.map(calls)` lets other tasks go on, and asks once."""
+    mapped = scrimp.map(["One", "Two", "Three"], model=MODEL)
+    assert repr(mapped) == "<results to be awaited>"
+    assert not shared_desk.requests
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            ticks += 1
+            await asyncio.sleep(0)
+
+    async with asyncio.TaskGroup() as group:
+        ticking = group.create_task(tick())
+        found = await mapped
+        ticking.cancel()
+    assert [one.ok for one in found] == [True] * 3
+    assert ticks > 1
+    assert await mapped is found
+    assert len(shared_desk.requests) == 3
+    assert "<results" not in repr(found)
+
+
+async def test_who_looks_on_a_loop_without_awaiting_waits(shared_desk: Simulator) -> None:
+    """As the cells of a notebook do; a list that is whole may be awaited, too."""
+    mapped = scrimp.map(["One", "Two"], model=MODEL)
+    assert [one.ok for one in mapped] == [True, True]
+    assert len(mapped) == 2
+    assert mapped[1] == mapped[-1]
+    assert await mapped == list(mapped)
+    assert len(list(scrimp.map(["One"], model=MODEL))) == 1
+    assert len(shared_desk.requests) <= 3
+
+
+async def test_what_was_left_is_not_begun_again(shared_desk: Simulator) -> None:
+    """It may have been paid for: who wants it again says so by another `map`."""
+    shared_desk.fault("stall:path=/v1/chat/completions")
+    mapped = scrimp.map(["One"], model=MODEL)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await mapped
+    for look in (lambda: len(mapped), lambda: list(mapped), lambda: mapped[0]):
+        with pytest.raises(RuntimeError, match="begun before"):
+            look()
+    with pytest.raises(RuntimeError, match="begun before"):
+        await mapped
 
 
 def test_short_questions_may_share_a_prompt() -> None:

@@ -121,3 +121,5 @@ def test_limits_and_clock_are_there_over_http(sim: Simulator) -> None:
         client.chat.completions.create(**CHAT)
         with pytest.raises(openai.BadRequestError):
             client.post(f"{root}/_sim/limits", body={"nonsense": 1}, cast_to=object)
+        with pytest.raises(openai.BadRequestError):
+            client.post(f"{root}/_sim/limits", body={"requests_per_minute": 0}, cast_to=object)

@@ -5,14 +5,16 @@ It is opened at the first call, with the settings that the gateway would find, a
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterable
+from functools import partial
 from typing import Unpack
 
+from scrimp.client.awaitable_results import Later, Results
 from scrimp.client.face import Scrimp
 from scrimp.client.mapping import Asked, MapOptions
 from scrimp.client.summarising import Summarised, SummaryOptions
-from scrimp.many.results import Result
 
 _lock = threading.Lock()
 _engines: list[Scrimp] = []
@@ -34,13 +36,20 @@ def summarise_then_ask(
 
 def map(  # noqa: A001 (it is what the built-in one is, for calls)
     calls: Iterable[Asked], **options: Unpack[MapOptions]
-) -> list[Result]:
+) -> Results:
     """Make many calls, as fast as their providers take them; a result for each, in their order.
 
-    As `Scrimp.map`, with the settings that the gateway would find. It waits for the results: on an
-    event loop use `Scrimp.amap`. Raises ConfigError where the settings are wrong.
+    As `Scrimp.map`, with the settings that the gateway would find. On an event loop say `await
+    scrimp.map(calls)`: the calls begin then, and leaving it ends them; elsewhere it waits for the
+    results. Raises ConfigError where the settings are wrong.
     """
-    return shared_engine().map(calls, **options)
+    engine = shared_engine()
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return Results(engine.map(calls, **options))
+    now, later = partial(engine.map, calls, **options), partial(engine.amap, calls, **options)
+    return Results(later=Later(now, later))
 
 
 def shared_engine() -> Scrimp:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections import deque
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
 
@@ -51,12 +51,15 @@ class PlannedFault(msgspec.Struct, forbid_unknown_fields=True):
     for_s: float | None = None
 
 
+_AtLeastOne = Annotated[int, msgspec.Meta(ge=1)]
+
+
 class NewLimits(msgspec.Struct, forbid_unknown_fields=True):
     """Body of `POST /_sim/limits`; see `Settings`. What is missing is not limited."""
 
-    requests_per_minute: int | None = None
-    tokens_per_minute: int | None = None
-    output_tokens_per_minute: int | None = None
+    requests_per_minute: _AtLeastOne | None = None
+    tokens_per_minute: _AtLeastOne | None = None
+    output_tokens_per_minute: _AtLeastOne | None = None
 
 
 class Forward(msgspec.Struct, forbid_unknown_fields=True):
