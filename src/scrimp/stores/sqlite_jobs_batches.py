@@ -16,11 +16,25 @@ INSERT INTO leases (name, owner, until_us) VALUES ('batches', ?, ?)
 ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until_us = excluded.until_us
 WHERE owner = excluded.owner OR until_us <= ?
 """
-_LANES = """
-SELECT lane, count(*), sum(size_bytes), min(at_us), min(until_us) FROM jobs
-WHERE state = 'waiting' GROUP BY lane ORDER BY min(at_us)
+LANES = """
+WITH RECURSIVE lanes (lane) AS (
+  SELECT min(lane) FROM jobs WHERE state = 'waiting'
+  UNION ALL
+  SELECT (SELECT min(lane) FROM jobs WHERE state = 'waiting' AND lane > lanes.lane)
+  FROM lanes WHERE lane IS NOT NULL
+)
+SELECT lane,
+  (SELECT min(at_us) FROM jobs WHERE state = 'waiting' AND jobs.lane = lanes.lane) AS at_us,
+  (SELECT min(until_us) FROM jobs WHERE state = 'waiting' AND jobs.lane = lanes.lane)
+FROM lanes WHERE lane IS NOT NULL ORDER BY at_us
 """
-_NEXT = """
+"""From lane to lane by the ends of an index: what it reads does not grow with what waits."""
+HEAD = """
+SELECT count(*), coalesce(sum(size_bytes), 0) FROM (
+  SELECT size_bytes FROM jobs WHERE state = 'waiting' AND lane = ? ORDER BY at_us, id LIMIT ?
+)
+"""
+NEXT = """
 SELECT id, size_bytes FROM jobs WHERE state = 'waiting' AND lane = ? ORDER BY at_us, id LIMIT ?
 """
 _BEGIN = "INSERT INTO batches (id, lane, state, items, made_us) VALUES (?, ?, 'forming', ?, ?)"
@@ -49,17 +63,27 @@ class SqliteBatches:
             return bool(connection.execute(_LEAD, given).rowcount)
 
     def gather(self, rule: Gathering, new_id: Iterable[str]) -> int:
-        """Put waiting jobs into new batches; how many batches that made. Raises StoreError."""
+        """Put waiting jobs into new batches; how many batches that made. Raises StoreError.
+
+        Whoever else writes waits for one batch at most, however many jobs there are.
+        """
+        with self._file.reading() as connection:
+            ready = () if connection is None else tuple(_ready(connection, rule))
         ids, made = iter(new_id), 0
-        with self._file.writing() as connection:
-            for lane in _ready(connection, rule):
-                while members := _members(connection, lane, rule):
-                    batch_id = next(ids)
-                    now_us = micros(self._now())
-                    connection.execute(_BEGIN, (batch_id, lane, len(members), now_us))
-                    connection.executemany(_JOIN, [(batch_id, one) for one in members])
-                    made += 1
+        for lane in ready:
+            while self._gathered(lane, rule, ids):
+                made += 1
         return made
+
+    def _gathered(self, lane: str, rule: Gathering, ids: Iterator[str]) -> bool:
+        """One batch of the next jobs of a lane; False when none are left."""
+        with self._file.writing() as connection:
+            members = _members(connection, lane, rule)
+            if members:
+                batch_id, now_us = next(ids), micros(self._now())
+                connection.execute(_BEGIN, (batch_id, lane, len(members), now_us))
+                connection.executemany(_JOIN, [(batch_id, one) for one in members])
+        return bool(members)
 
     def batches(self) -> Sequence[Batch]:
         """Those that are not over, oldest first. Raises StoreError."""
@@ -94,19 +118,24 @@ class SqliteBatches:
 
 
 def _ready(connection: sqlite3.Connection, rule: Gathering) -> Iterator[str]:
-    """Lanes that make a batch now."""
+    """Lanes that make a batch now, the one whose oldest job waits longest first."""
     older_us, due_us = micros(rule.older_than), micros(rule.due_by)
-    for lane, count, size, at_us, until_us in connection.execute(_LANES).fetchall():
-        full = count >= rule.most_items or size >= rule.most_bytes
-        if full or at_us <= older_us or until_us <= due_us:
+    for lane, at_us, until_us in connection.execute(LANES).fetchall():
+        if at_us <= older_us or until_us <= due_us or _is_full(connection, lane, rule):
             yield lane
+
+
+def _is_full(connection: sqlite3.Connection, lane: str, rule: Gathering) -> bool:
+    """Looks at as many jobs as a batch may hold, and at no more."""
+    count, size = connection.execute(HEAD, (lane, rule.most_items)).fetchone()
+    return bool(count >= rule.most_items or size >= rule.most_bytes)
 
 
 def _members(connection: sqlite3.Connection, lane: str, rule: Gathering) -> list[str]:
     """The next jobs of a lane, as many as a batch may hold; one at least, whatever its size."""
     chosen: list[str] = []
     left = rule.most_bytes
-    for job_id, size in connection.execute(_NEXT, (lane, rule.most_items)):
+    for job_id, size in connection.execute(NEXT, (lane, rule.most_items)):
         left -= size
         if left < 0 and chosen:
             break
