@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pytest
 
 from scrimp.money import parse_usd
 from scrimp.simulator import Settings, Simulator
-from tests.support.call_files import prompts
+from tests.support.call_files import MODEL, prompts
 from tests.support.job_files import JobFile
 
 USD = "0.0004"
@@ -108,3 +109,33 @@ def test_a_gateway_elsewhere_holds_its_own_budgets(desk: JobFile) -> None:
     said = " ".join(desk.submit("--budget", USD, "--url", "http://127.0.0.1:9").output.split())
     assert "with --url set it at the gateway" in said
     assert desk.submit("--budget", "much").exit_code == 2
+
+
+def forgotten(desk: JobFile) -> None:
+    """Its jobs are gone, as they are after `keep`."""
+    with sqlite3.connect(desk.folder / "state" / "jobs.sqlite") as connection:
+        connection.execute("DELETE FROM jobs")
+    connection.close()
+
+
+def test_what_out_answers_is_not_paid_again_when_its_jobs_are_forgotten(desk: JobFile) -> None:
+    """Lines that are new get a job, lines that have moved none; without OUT all would be paid."""
+    desk.write(*prompts(3), *prompts(1))
+    desk.submitted()
+    desk.collected()
+    bill = desk.sim.bill.total_nanousd
+    forgotten(desk)
+    out = str(desk.out)
+    told = desk.submitted("-o", out)
+    assert (told["handed_in"], told["before"]) == (0, {"in_out": 4})
+    desk.write({"prompt": "new", "model": MODEL, "max_tokens": 20}, *prompts(3), *prompts(1))
+    said = " ".join(desk.submit("-o", out, "--estimate").output.split())
+    assert "1 to hand in, 4 have their answer or job (4 answered in OUT)" in said
+    assert desk.submitted("-o", out)["handed_in"] == 1
+    assert desk.sim.bill.total_nanousd > bill
+    assert desk.collected()["answered"] == 1
+    assert len(desk.results()) == 5
+    assert len(desk.sim.bill.rows) == 5
+    assert desk.submitted("--estimate")["to_hand_in"] == 4
+    desk.out.write_text('{"id": 1}\n')
+    assert "did not write this" in desk.submit("-o", out).output

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from scrimp.cli.jobs_answered import Answered
 from scrimp.cli.jobs_purse import Gone, Worth
 from scrimp.cli.jobs_queue import Found, Named, Queue, may_cost_more
 from scrimp.cli.run_cost import Estimator, Forecast
@@ -18,6 +19,8 @@ from scrimp.many.asked import Item
 from scrimp.many.job_names import Names, of_try
 
 FEW = 500
+IN_OUT = "in_out"
+"""How a line stands whose job is forgotten, and whose answer OUT has."""
 _SHOWN = 5
 
 Line = tuple[int, Item | Rejected, str]
@@ -94,6 +97,15 @@ class Wanted:
     forecast: Forecast = field(default_factory=Forecast)
     gone: Gone = field(default_factory=Gone)
 
+    def put(self, line: int, tries: int) -> None:
+        """A line is to get a job, after so many that failed."""
+        if tries:
+            self.tries[line] = tries + 1
+        if line >= len(self.to_put):
+            self.to_put += bytes(line + 1 - len(self.to_put) + FEW)
+        self.to_put[line] = 1
+        self.new += 1
+
     def names(self, source: Source, label: str) -> Iterator[Named]:
         """The lines that are to get a job."""
         for line, item, name in lines(source, label):
@@ -108,6 +120,7 @@ class Looking:
     queue: Queue
     estimator: Estimator
     worth: Worth | None
+    answered: Answered
     retry_failed: bool
     tell: Callable[[int], None]
 
@@ -134,6 +147,9 @@ def _sort(few: list[Line], standing: dict[str, Found], wanted: Wanted, by: Looki
             if not last.over:
                 wanted.going.append(of_try(name, last.tries))
             continue
+        if last is None and isinstance(item, Item) and by.answered.has(item):
+            wanted.before[IN_OUT] += 1
+            continue
         why = _why_not(by.queue, item) if isinstance(item, Item) else str(item)
         if why or isinstance(item, Rejected):
             wanted.bad += 1
@@ -141,10 +157,5 @@ def _sort(few: list[Line], standing: dict[str, Found], wanted: Wanted, by: Looki
                 where = f"{wanted.file}, line {line}"
                 wanted.wrong.append(shown(why if why.startswith(where) else f"{where}: {why}"))
             continue
-        if last is not None:
-            wanted.tries[line] = last.tries + 1
-        if line >= len(wanted.to_put):
-            wanted.to_put += bytes(line + 1 - len(wanted.to_put) + FEW)
-        wanted.to_put[line] = 1
-        wanted.new += 1
+        wanted.put(line, 0 if last is None else last.tries)
         by.estimator.add(item)

@@ -21,6 +21,7 @@ class SubmitOptions(TypedDict):
     model: str
     column: str
     name: str
+    output: Path | None
     budget: str | None
     ask_above: str
     estimate: bool

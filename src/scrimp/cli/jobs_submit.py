@@ -10,7 +10,7 @@ import click
 from scrimp.cli.agreeing import dollars
 from scrimp.cli.engine_run import engine_run
 from scrimp.cli.jobs_options import SubmitOptions, of_both
-from scrimp.cli.options import examples, load_settings
+from scrimp.cli.options import check_output, examples, load_settings
 
 _INTERRUPTED = 130
 
@@ -35,6 +35,7 @@ def _time(_ctx: click.Context, param: click.Parameter, value: str) -> str:
         "scrimp jobs submit calls.jsonl --estimate",
         "scrimp jobs submit prompts.csv --model gpt-4o-mini --max-wait 12h --yes",
         "scrimp jobs submit calls.jsonl --budget 2.50 --yes",
+        "scrimp jobs submit calls.jsonl -o answers.jsonl",
         "scrimp jobs collect calls.jsonl -o answers.jsonl",
     ),
 )
@@ -46,6 +47,9 @@ def _time(_ctx: click.Context, param: click.Parameter, value: str) -> str:
     show_default=True,
     callback=_time,
     help="When answers must be here: 90m, 12h, 7d.",
+)
+@click.option(
+    "-o", "--output", type=Path, metavar="OUT", help="What it has answers to is not handed in."
 )
 @click.option(
     "--budget",
@@ -81,6 +85,9 @@ def submit_command(**options: Unpack[SubmitOptions]) -> None:
     that the provider runs) is refused, and never asked at the plain price. What a batch leaves
     without an answer may be asked by itself at the end of its time: see [defer].
 
+    Jobs are forgotten some days after their end ([defer] keep = "7d"); a line is paid for again
+    then, unless -o names the file with its answer.
+
     --budget cannot be overspent: each line is handed in only where its worst case, at the plain
     price, fits beside what the file's jobs have cost and may yet. What is left over is told; the
     same command hands in more of it once answers are here that have cost less.
@@ -88,6 +95,8 @@ def submit_command(**options: Unpack[SubmitOptions]) -> None:
     from scrimp.cli.console import print_json
     from scrimp.cli.jobs_submit_work import submit
 
+    if options["output"] is not None:
+        check_output(options["output"], options["file"])
     told = engine_run(submit(load_settings(options["config"]), options))
     if options["as_json"]:
         print_json(told)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scrimp.cli.agreeing import agree
+from scrimp.cli.jobs_answered import Answered
 from scrimp.cli.jobs_lines import FEW, Looking, Wanted, look
 from scrimp.cli.jobs_place import queue_at
 from scrimp.cli.jobs_purse import Worth, check_place, gone_told, left_of, pocket_of, show_gone
@@ -51,17 +52,19 @@ async def submit(loaded: Loaded, options: SubmitOptions) -> dict[str, Any]:
     labels = Labels(options["user"], options["task"], options["tag"]).headers()
     try:
         async with queue_at(loaded, options["url"], options["max_wait"], labels) as queue:
-            looking = _looking(loaded.settings, queue, options)
+            answered = await asyncio.to_thread(Answered, options["output"], source)
+            looking = _looking(loaded.settings, (queue, answered), options)
             return await _submit(looking, source, options)
     finally:
         source.close()
 
 
-def _looking(settings: Settings, queue: Queue, options: SubmitOptions) -> Looking:
+def _looking(settings: Settings, given: tuple[Queue, Answered], options: SubmitOptions) -> Looking:
+    queue, answered = given
     tell = (lambda lines: None) if options["as_json"] else show_reading  # noqa: ARG005 (nobody looks)
     worth = None if options["budget"] is None else Worth(settings)
     retry = options["retry_failed"]
-    return Looking(queue, Estimator(settings, BATCH), worth, retry, tell)
+    return Looking(queue, Estimator(settings, BATCH), worth, answered, retry, tell)
 
 
 async def _submit(looking: Looking, source: Source, options: SubmitOptions) -> dict[str, Any]:

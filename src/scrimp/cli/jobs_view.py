@@ -24,6 +24,7 @@ _WORDS = {
     "done": "answered",
     "failed": "failed",
     "cancelled": "called off",
+    "in_out": "answered in OUT",
 }
 
 
@@ -78,7 +79,8 @@ def standing(counts: Mapping[str, int]) -> str:
 def show_wanted(wanted: Wanted) -> None:
     """What is there, what is to be handed in, and what that may cost."""
     before = sum(wanted.before.values())
-    told = f", {before:,} have their job ({standing(wanted.before)})" if before else ""
+    here = "answer or job" if wanted.before.get("in_out") else "job"
+    told = f", {before:,} have their {here} ({standing(wanted.before)})" if before else ""
     bad = f", {wanted.bad:,} that cannot wait" if wanted.bad else ""
     say(f"{wanted.lines:,} lines: {wanted.new:,} to hand in{told}{bad}.")
     for text in wanted.wrong:
