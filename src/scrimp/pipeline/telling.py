@@ -70,6 +70,7 @@ class Telling:
         self._means = means
         self._rules = rules
         self._stopping = asyncio.Event()
+        self._wrong = ""
 
     def stop(self) -> None:
         """Tell what is due once more, then end; the rest is in the file."""
@@ -95,8 +96,11 @@ class Telling:
         try:
             while await self.once() and not self._stopping.is_set():
                 pass
+            self._wrong = ""
         except StoreError as error:
-            log.warning("webhooks of jobs wait: %s", error)
+            if self._wrong != (wrong := str(error)):  # else it was said, some seconds ago
+                log.warning("webhooks of jobs wait: %s", wrong)
+            self._wrong = wrong
         except Exception as error:  # noqa: BLE001 (an edge: the app's other tasks must go on)
             log.error("webhooks of jobs: %s", kind_and_place(error))  # noqa: TRY400 (its message may hold an answer)
 

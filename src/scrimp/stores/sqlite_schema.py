@@ -50,7 +50,10 @@ class Schema:
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError):
                 raise  # locked or unreadable now, which says nothing about what it is
-            msg = f"{path} is not a {self.what} of Scrimp's, or is damaged: {error}"
+            msg = (
+                f"{path} is not a {self.what} of Scrimp's, or is damaged: {error} (restore "
+                f"it from a copy, or move it away to begin a new one)"
+            )
             raise StoreError(msg) from error
         if ours != self.application_id and (ours or found or tables):
             msg = (

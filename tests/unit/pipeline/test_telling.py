@@ -180,3 +180,13 @@ async def test_a_file_that_cannot_be_read_ends_nothing(caplog: pytest.LogCapture
     with caplog.at_level(logging.WARNING, logger="scrimp.defer"):
         await work.run()
     assert caplog.messages == ["webhooks of jobs wait: the file of jobs is not there"]
+
+
+async def test_what_is_wrong_with_the_file_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    """A damaged file stays so; a log that says it every few seconds hides all else."""
+    work = telling(Queue(broken=True), Posted(), FakeClock())
+    with caplog.at_level(logging.WARNING, logger="scrimp.defer"):
+        for _ in range(3):
+            work.stop()
+            await work.run()
+    assert caplog.messages == ["webhooks of jobs wait: the file of jobs is not there"]
