@@ -32,7 +32,8 @@ MOST_CHARS: Final = 8000
 _ROWS: Final = 32_000
 _MOST_WORD: Final = 48
 _MOST_PIECE: Final = 16
-_MOST_KNOWN: Final = 8192
+_MOST_KNOWN: Final = 16_384
+"""Words in each of two generations, some 2 MB: to cut them anew takes longer than all the rest."""
 _MOST_PIECES: Final = 512
 _SPACE: Final = "▁"
 _WORD: Final = re.compile(r"\S+")
@@ -47,16 +48,31 @@ class _Tokenizer(msgspec.Struct):
 
 
 class _Known(dict[str, bytes]):
-    """Words and their pieces, two bytes each; a word that is asked for first is cut then."""
+    """Words and their pieces, two bytes each; a word that is asked for first is cut then.
 
-    def __init__(self, vocabulary: Mapping[str, int]) -> None:
+    `before` is the generation before: what is asked still is taken over from there, the rest goes
+    with it. So words that come often are cut once.
+    """
+
+    def __init__(
+        self, vocabulary: Mapping[str, int], before: Mapping[str, bytes] | None = None
+    ) -> None:
         super().__init__()
         self._vocabulary = vocabulary
+        self._before: Mapping[str, bytes] = before or {}
 
     def __missing__(self, word: str) -> bytes:
-        ids = _pieces(_SPACE + word[:_MOST_WORD], self._vocabulary)
-        found = self[word] = np.array(ids, np.uint16).tobytes()
+        found = self._before.get(word)
+        if found is None:
+            ids = _pieces(_SPACE + word[:_MOST_WORD], self._vocabulary)
+            found = np.array(ids, np.uint16).tobytes()
+        self[word] = found
         return found
+
+    def followed(self) -> _Known:
+        """The next generation; the one before this is forgotten."""
+        self._before = {}
+        return _Known(self._vocabulary, self)
 
 
 class StaticWords:
@@ -74,7 +90,7 @@ class StaticWords:
         known = self._known
         pieces = b"".join([known[word] for word in _WORD.findall(readable(text, MOST_CHARS))])
         if len(known) > _MOST_KNOWN:
-            known.clear()  # soon filled again, with what is asked now
+            self._known = known.followed()
         at = np.frombuffer(pieces, np.uint16)[:_MOST_PIECES].astype(np.intp)
         if not len(at):
             return np.zeros(self._codes.shape[1], np.float32)

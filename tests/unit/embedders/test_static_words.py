@@ -69,9 +69,11 @@ def test_words_are_forgotten_before_they_fill_memory() -> None:
     """Random words for ever: what is remembered stays bounded, and vectors do not change."""
     embed = StaticWords(table(), VOCABULARY)
     before = embed("good going")
-    for number in range(9000):
-        embed(f"g{number}")
-    assert len(embed._known) <= 8193
+    embed("going " + " ".join(f"g{number}" for number in range(900)))
+    for number in range(0, 60_000, 500):
+        embed(" ".join(f"g{one}" for one in range(number, number + 500)))
+    assert len(embed._known) + len(embed._known._before) <= 2 * (16_384 + 1000)
+    assert not getattr(embed._known._before, "_before", {})
     np.testing.assert_array_equal(embed("good going"), before)
 
 
