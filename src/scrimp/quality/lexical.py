@@ -23,8 +23,8 @@ Conflict = Literal[
     "language",
     "unreadable",
 ]
-_INSTEAD = 3
-"""So many words of one text may stand for as many of the other in what is one sentence still."""
+_OTHERS = 3
+"""By so many words may two texts differ that are one sentence still."""
 
 
 def conflict(asked: Sketch | None, known: Sketch | None) -> Conflict | None:
@@ -50,7 +50,7 @@ def conflicts(asked: Sketch | None, known: Sketch | None) -> Iterator[Conflict]:
         yield "units"
     if near:
         yield from _nearly_equal(asked, known)
-    if instead(asked, known):
+    if other_words(asked, known):
         yield "words"
 
 
@@ -67,16 +67,17 @@ def _nearly_equal(asked: Sketch, known: Sketch) -> Iterator[Conflict]:
         yield "order"
 
 
-def instead(one: Sketch, two: Sketch) -> bool:
-    """Whether few words stand in the place of few others, in the same sentence.
+def other_words(one: Sketch, two: Sketch) -> bool:
+    """Whether one sentence has a few words that the other has not, or has others in their place.
 
-    "the capital of france" and "of germany", "enter" and "leave the country": no list holds all
-    words that exclude each other. Words that serve the sentence alone (`FILLERS`) do not count.
+    "the capital of france" and "of germany", "enter" and "leave the country", "the fee" and "the
+    fee abroad": no list holds all words that tell things apart. Words that serve the sentence alone
+    (`FILLERS`) do not count.
     """
     mine, theirs = one.telling - two.distinct, two.telling - one.distinct
-    if not mine or not theirs:
+    if not mine and not theirs:
         return False
-    return max(len(mine), len(theirs)) <= _INSTEAD and not one.distinct.isdisjoint(two.distinct)
+    return max(len(mine), len(theirs)) <= _OTHERS and not one.distinct.isdisjoint(two.distinct)
 
 
 def reworded(one: Sketch | None, two: Sketch | None) -> bool:

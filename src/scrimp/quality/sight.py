@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, Protocol
 
 import numpy as np
@@ -234,14 +235,13 @@ def _unproven(asked: Sketch | None, around: Around, members: NDArray[np.int64]) 
     judged to be answered by the same answer.
     """
     nearest = around.sketch(int(members[0]))
-    others: list[Sketch | None] = []
     for found in conflicts(asked, nearest):
         if asked is None or nearest is None or len(members) <= _PROOFS:
             return found
-        others = others or [around.sketch(at) for at in members[1 : _PROOFS_AMONG + 1].tolist()]
         turned = opposites(asked, nearest) if found == "opposites" else set()
-        proofs = (one for one in others if one and _differs_so(found, one, nearest, turned))
-        if sum(1 for _ in proofs) < _PROOFS:
+        read_now = (around.sketch(at) for at in members[1 : _PROOFS_AMONG + 1].tolist())
+        proofs = (one for one in read_now if one and _differs_so(found, one, nearest, turned))
+        if sum(1 for _ in islice(proofs, _PROOFS)) < _PROOFS:  # no more are read than it takes
             return found
     return None
 
