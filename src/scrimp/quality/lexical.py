@@ -81,10 +81,10 @@ def other_words(one: Sketch, two: Sketch) -> bool:
 
 
 def reworded(one: Sketch | None, two: Sketch | None) -> bool:
-    """Whether each has telling words that the other has not."""
+    """Whether one has telling words that the other has not."""
     if one is None or two is None:
         return False
-    return not (one.telling <= two.distinct or two.telling <= one.distinct)
+    return not (one.telling <= two.distinct and two.telling <= one.distinct)
 
 
 def opposites(one: Sketch, two: Sketch) -> set[int]:
