@@ -9,7 +9,7 @@ and goes on like it, the trace says where, and what that costs.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
 
 from msgspec.structs import replace
@@ -27,6 +27,8 @@ from scrimp.prefixes.planning import Plan, plan
 from scrimp.prefixes.prompt import (
     OWN_FIELDS,
     Keys,
+    Lengths,
+    Part,
     Place,
     Prompt,
     encoded,
@@ -70,6 +72,7 @@ class PrefixCache:
         self._seen = seen
         self._breaks = AllBreaks()
         self._keys = Keys()
+        self._lengths = Lengths()
         self._sort_tools = sort_tools
         self._withheld: dict[tuple[str, str], frozenset[str]] = {}
         self.broken: Counter[str] = Counter()
@@ -91,11 +94,11 @@ class PrefixCache:
         """What is known of the prompt; it is learned from."""
         fields, now_s = call.request.fields, self._clock.monotonic()
         ordered = sorted_tools(fields) if self._sort_tools else None
-        prompt = prompt_of(parts_of(ordered or fields, terms.way), call.target.model)
+        prompt = self._prompt(parts_of(ordered or fields, terms.way), call)
         own = says_itself(call.request, prompt, terms.way)
         if own:
             ordered, parts = None, parts_of(fields, terms.way)
-            prompt = prompt_of(without_marks(parts), call.target.model)
+            prompt = self._prompt(without_marks(parts), call)
         name = _scope_name(call)
         scope = self._seen.of(name, terms.rules.lives_s)
         found = plan(scope, prompt.pieces, terms.prices, terms.rules, now_s)
@@ -136,7 +139,7 @@ class PrefixCache:
         terms = self._terms_of(call)
         if terms is None or not terms.rules.lives:
             return None
-        prompt = prompt_of(parts_of(call.request.fields, terms.way), call.target.model)
+        prompt = self._prompt(parts_of(call.request.fields, terms.way), call)
         if says_itself(call.request, prompt, terms.way):
             return None
         now_s, scope = (
@@ -144,6 +147,9 @@ class PrefixCache:
             self._seen.of(_scope_name(call), terms.rules.lives_s),
         )
         return any(one.until_s >= now_s for one in scope.find(prompt.pieces))
+
+    def _prompt(self, parts: Iterable[Part], call: Call) -> Prompt:
+        return prompt_of(parts, call.target.model, self._lengths)
 
     def _terms_of(self, call: Call) -> Terms | None:
         if call.operation != "chat" or call.request.stateful:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scrimp.prefixes.rules import Rules
-from scrimp.prefixes.seen import Kind, Known, Piece, Scope, kinds_of
+from scrimp.prefixes.seen import Kind, Known, Piece, Scope
 from scrimp.values import Value
 
 
@@ -44,17 +44,17 @@ class Plan(NamedTuple):
 
 def plan(scope: Scope, pieces: list[Piece], prices: Prices, rules: Rules, now_s: float) -> Plan:
     """What to mark in a prompt that is sent now; the prompt is learned from."""
-    found = scope.find(pieces)
-    kinds = kinds_of(pieces, found)
+    sight = scope.look(pieces)
+    found, kinds, _ = sight
     if not rules.lives or not pieces:
-        scope.learn(pieces, kinds, found, now_s)
+        scope.learn(pieces, sight, now_s)
         return Plan(-1, (), 0, 0, (), known=len(found))
     alive = [at for at, one in enumerate(found) if one.until_s >= now_s]
     read = alive[-1] if alive else -1
     worth, deepest, life = _deepest(scope, pieces, kinds, prices, read, least=rules.least_tokens)
     marks = _marks(found, read, deepest, rules.most_marks)
     untold = _untold(found, pieces, rules, now_s)
-    scope.learn(pieces, kinds, found, now_s)
+    scope.learn(pieces, sight, now_s)
     if untold[0]:
         scope.ended(pieces[-1], now_s + rules.lives[0].seconds)
     digests = tuple([pieces[at].digest for at in marks])

@@ -36,6 +36,7 @@ _MOST_EDITS = 8
 """More of them are dearer to look for than a body is to write."""
 _HEAD_BYTES = 64
 _MOST_KEYS = 1024
+_MOST_LENGTHS = 16_384
 _KEY_BYTES = 1024
 """About what OpenAI's page says that it chooses a machine by, where no key is given."""
 
@@ -96,22 +97,45 @@ class Keys:
         return found
 
 
-def prompt_of(parts: Iterable[Part], model: str) -> Prompt:
+class Lengths:
+    """How long parts are, by their hashes: a conversation brings the same ones with every call."""
+
+    __slots__ = ("known",)
+
+    def __init__(self) -> None:
+        self.known: dict[int, _Length] = {}
+
+    def keep(self, own: int, length: _Length) -> _Length:
+        """Remember it."""
+        if len(self.known) >= _MOST_LENGTHS:
+            self.known.clear()
+        self.known[own] = length
+        return length
+
+
+class _Length(NamedTuple):
+    """Bytes of a part, and whether its client says in it how it is cached."""
+
+    size: int
+    told: bool
+
+
+def prompt_of(parts: Iterable[Part], model: str, lengths: Lengths | None = None) -> Prompt:
     """All beginnings, each by a hash of all of it. Tokens are by bytes."""
-    found = list(parts)
+    lengths = lengths or Lengths()
+    known, found = lengths.known.get, list(parts)
     pieces: list[Piece] = []
     ends: list[int] = []
     hashes: list[int] = []
     sizes: list[int] = []
     whole, total, marked = hash(model), 0, False
     for number, part in enumerate(found):
-        value = part.value
-        known = _hashed(value)
-        if known is None:
-            data = plain(value)
-            marked = marked or is_told(data)
-            known = hash(data), len(data)
-        own, size = known
+        value, length = part.value, None
+        own = hash_of(value)
+        if own is None or (length := known(own)) is None:
+            own, length = _measured(value, own, lengths)
+        size, told = length
+        marked = marked or told
         hashes.append(own)
         sizes.append(size)
         total += size
@@ -120,6 +144,33 @@ def prompt_of(parts: Iterable[Part], model: str) -> Prompt:
             pieces.append(Piece(whole, total // BYTES_PER_TOKEN))
             ends.append(number)
     return Prompt(found, pieces, ends, total // BYTES_PER_TOKEN, hashes, sizes, marked)
+
+
+def hash_of(value: object) -> int | None:
+    """A hash of a text or of a message of texts, without a copy; None for what holds more.
+
+    Most messages are such, and long: Python keeps the hashes with the texts, for whoever looks
+    these up next. What holds other plain values is hashed, too, and is known under its JSON's.
+    """
+    if type(value) is str:
+        return hash(value)
+    if type(value) is not dict or "tool_calls" in value or type(value.get("content")) is list:
+        return None
+    try:
+        return hash(tuple(value.items()))
+    except TypeError:
+        return None
+
+
+def _measured(value: object, own: int | None, lengths: Lengths) -> tuple[int, _Length]:
+    """What is not known by its own hash: a new text, or what only its JSON tells apart."""
+    size = None if own is None else _size(value)
+    if own is not None and size is not None:
+        return own, lengths.keep(own, _Length(size, told=False))
+    data = plain(value)
+    own = hash(data)
+    length = lengths.known.get(own)
+    return own, length or lengths.keep(own, _Length(len(data), is_told(data)))
 
 
 def without_marks(parts: Iterable[Part]) -> Iterator[Part]:
@@ -152,22 +203,18 @@ def plain(value: object) -> bytes:
     return pairs.encode("utf-8", "surrogatepass")
 
 
-def _hashed(value: object) -> tuple[int, int] | None:
-    """A hash of a text, or of a message of texts, and how many bytes it has; None for others.
-
-    Most messages are such, and long: their hashes cost a third of what a digest of their bytes
-    would, and Python keeps them with the texts, for whoever looks these up next.
-    """
+def _size(value: object) -> int | None:
+    """Bytes of a text or of a message of texts as `plain` has them; None for others."""
     if type(value) is str:
-        return hash(value), _bytes_of(value)
+        return _bytes_of(value)
     if type(value) is not dict or not value:
         return None
     size = -1
     for name, one in value.items():
         if type(one) is not str:
             return None
-        size += 2 + len(name) + (len(one) if one.isascii() else _bytes_of(one))
-    return hash(tuple(value.items())), size
+        size += 2 + len(name) + _bytes_of(one)
+    return size
 
 
 def _bytes_of(text: str) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections import OrderedDict, deque
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import msgspec
 
@@ -17,7 +18,7 @@ Kind = int
 """How often a piece was seen, in which turn, how far from the beginning, whether at the end; all in
 one number, as a prompt has many pieces and every one of them asks for its kind several times."""
 
-_PRIOR_TOKENS = 65_536
+_PRIOR_TOKENS = 65_536.0
 _PRIOR_NEW, _PRIOR_KNOWN = 0.2, 0.6  # new is not worth a write until something tells so
 _PRIOR_READ_NEW, _PRIOR_READ_KNOWN = _PRIOR_TOKENS * _PRIOR_NEW, _PRIOR_TOKENS * _PRIOR_KNOWN
 _MOST_FOLLOWING = 3.0
@@ -51,16 +52,15 @@ class Known(msgspec.Struct, gc=False):
     life_s: float = 0.0
 
 
-def kinds_of(pieces: list[Piece], found: list[Known]) -> list[Kind]:
-    """The kinds of a prompt's pieces, the first of which were seen before."""
-    turn = max([one.turn for one in found], default=0)  # one less than that of this prompt
-    of_turn = min(_MOST_TURN - 1, turn) * _TURN
-    kinds = [of_turn + (one.tokens // _STEP_TOKENS).bit_length() * _FAR for one in pieces]
-    for at, one in enumerate(found):
-        kinds[at] += _TIMES * (min(_MOST_TIMES, one.times))
-    if kinds:
-        kinds[-1] += _END
-    return kinds
+class Sight(NamedTuple):
+    """What is known of a prompt: of its first pieces what was seen, the kinds of all.
+
+    `turn` is one less than that of this prompt.
+    """
+
+    found: list[Known]
+    kinds: list[Kind]
+    turn: int
 
 
 class Habits:
@@ -71,35 +71,44 @@ class Habits:
     What was sent just now says nothing yet, so it counts after a while only.
     """
 
-    __slots__ = ("_reads", "_sent")
+    __slots__ = ("_lives_s", "_of")
 
     def __init__(self, lives_s: tuple[float, ...]) -> None:
-        self._sent: dict[Kind, float] = {}
-        self._reads: list[tuple[float, dict[Kind, float]]] = [(life_s, {}) for life_s in lives_s]
+        self._lives_s = lives_s
+        self._of = _Sums(len(lives_s))
 
     def expected(self, kind: Kind) -> list[float]:
         """Reads per token, for each life."""
-        prior, sent = _prior(kind), _PRIOR_TOKENS + self._sent.get(kind, 0.0)
-        return [(prior + read.get(kind, 0.0)) / sent for _, read in self._reads]
+        sent, *reads = self._of[kind]
+        return [read / sent for read in reads]
 
     def sent(self, kind: Kind, tokens: int) -> None:
         """So much of a kind was sent a while ago."""
-        self._sent[kind] = self._sent.get(kind, 0.0) + tokens
+        self._of[kind][0] += tokens
 
     def came_back(self, again: Mapping[tuple[Kind, Kind, float], int]) -> None:
         """So much was sent again: of what kind it had been, of what it is now, after how long."""
+        sums, lives = self._of, [*enumerate(self._lives_s, 1)]
         for (was, kind, gap_s), tokens in again.items():
-            prior, sent = _prior(kind), _PRIOR_TOKENS + self._sent.get(kind, 0.0)
-            for life_s, read in self._reads:
+            before, now = sums[was], sums[kind]
+            for at, life_s in lives:
                 if gap_s <= life_s:
-                    following = (prior + read.get(kind, 0.0)) / sent
-                    more = 1.0 + (min(_MOST_FOLLOWING, following))
-                    read[was] = read.get(was, 0.0) + tokens * more
+                    following = now[at] / now[0]
+                    more = 1.0 + min(_MOST_FOLLOWING, following)
+                    before[at] += tokens * more
 
 
-def _prior(kind: Kind) -> float:
-    """Reads before anything tells of any: of what was seen before, or in a later turn, more."""
-    return _PRIOR_READ_KNOWN if kind >= _TURN else _PRIOR_READ_NEW
+class _Sums(dict[Kind, list[float]]):
+    """Tokens of each kind: sent, and read in each life; with what is supposed before any came."""
+
+    def __init__(self, lives: int) -> None:
+        self._lives = lives
+
+    def __missing__(self, kind: Kind) -> list[float]:
+        """Of what was seen before, or in a later turn, more reads are supposed."""
+        prior = _PRIOR_READ_KNOWN if kind >= _TURN else _PRIOR_READ_NEW
+        self[kind] = found = [_PRIOR_TOKENS, *[prior] * self._lives]
+        return found
 
 
 class Scope:
@@ -120,27 +129,38 @@ class Scope:
 
     def find(self, pieces: list[Piece]) -> list[Known]:
         """What is known of the first pieces, up to the first that is new."""
-        known, found = self._known, []
+        known, found = self._known.get, []
         for piece in pieces:
-            one = known.get(piece.digest)
+            one = known(piece.digest)
             if one is None:
                 break
             found.append(one)
         return found
 
-    def learn(
-        self, pieces: list[Piece], kinds: list[Kind], found: list[Known], now_s: float
-    ) -> None:
-        """These were sent now; `found` is what was known of them."""
+    def look(self, pieces: list[Piece]) -> Sight:
+        """The same, with the kinds of all pieces."""
+        found = self.find(pieces)
+        turn = max([one.turn for one in found]) if found else 0
+        of_turn = min(_MOST_TURN - 1, turn) * _TURN
+        kinds = [of_turn + (one.tokens // _STEP_TOKENS).bit_length() * _FAR for one in pieces]
+        for at, one in enumerate(found):
+            kinds[at] += _TIMES * min(_MOST_TIMES, one.times)
+        if kinds:
+            kinds[-1] += _END
+        return Sight(found, kinds, turn)
+
+    def learn(self, pieces: list[Piece], sight: Sight, now_s: float) -> None:
+        """These were sent now."""
         self._ripen(now_s)
         if not pieces:
             return
+        found, kinds, turn = sight
         sizes: dict[Kind, int] = {}
         again: dict[tuple[Kind, Kind, float], int] = {}
         known, seen_again, before = self._known, self._known.move_to_end, 0
-        turn = 1 + max([one.turn for one in found], default=0)
         for piece, kind, one in zip(pieces, kinds, found, strict=False):
-            size, before = piece.tokens - before, piece.tokens
+            tokens = piece.tokens
+            size, before = tokens - before, tokens
             sizes[kind] = sizes.get(kind, 0) + size
             change = (one.kind, kind, now_s - one.at_s)
             again[change] = again.get(change, 0) + size
@@ -153,8 +173,10 @@ class Scope:
             before = piece.tokens
             known[piece.digest] = Known(now_s, kind)
         last = known[pieces[-1].digest]
-        last.turn = max(last.turn, turn)
-        self.habits.came_back(again)
+        if last.turn <= turn:
+            last.turn = turn + 1
+        if again:
+            self.habits.came_back(again)
         self._ripening.extend([(now_s, kind, size) for kind, size in sizes.items()])
         while len(known) > self._most:
             known.popitem(last=False)
