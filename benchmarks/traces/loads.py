@@ -26,10 +26,13 @@ Message = dict[str, Any]
 
 
 def mooncake(path: Path) -> Iterator[Asked]:
-    """The requests of a trace. A mark is at the last whole block."""
+    """The requests of a trace. A mark is at the last whole block.
+
+    Raises OSError, and ValueError for a line that is no request.
+    """
     with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            told = json.loads(line)
+        for at, line in enumerate(lines, start=1):
+            told = _request_of(line, f"{path}, line {at}")
             length = told["input_length"]
             blocks = [
                 Block(key, min(number * BLOCK_TOKENS, length))
@@ -38,6 +41,18 @@ def mooncake(path: Path) -> Iterator[Asked]:
             whole = length // BLOCK_TOKENS
             marks = (whole - 1,) if whole else ()
             yield Asked(told["timestamp"] / 1000, length, told["output_length"], blocks, marks)
+
+
+def _request_of(line: str, where: str) -> dict[str, Any]:
+    try:
+        told = json.loads(line)
+    except ValueError as error:
+        raise ValueError(f"{where}: no JSON ({error})") from error
+    wanted = ("timestamp", "input_length", "output_length", "hash_ids")
+    if not isinstance(told, dict) or (missing := [one for one in wanted if one not in told]):
+        lacks = missing[0] if isinstance(told, dict) else wanted[0]
+        raise ValueError(f"{where}: a request of a trace has {', '.join(wanted)}; no {lacks} here")
+    return told
 
 
 class Conversations:

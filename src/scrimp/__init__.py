@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from scrimp.client.budget import budget
     from scrimp.client.face import Scrimp
     from scrimp.client.functions import count, estimate, price
+    from scrimp.client.shared import embed, embed_many, summarise_then_ask
     from scrimp.client.shared import map as map  # noqa: A004 (the built-in one, for calls)
-    from scrimp.client.shared import summarise_then_ask
     from scrimp.client.shrinking import compact, fit, trim
     from scrimp.routing.rungs import complexity
 
@@ -29,6 +29,8 @@ __all__ = [  # without `map`: who imports all of this keeps the built-in one
     "compact",
     "complexity",
     "count",
+    "embed",
+    "embed_many",
     "estimate",
     "fit",
     "price",
@@ -43,6 +45,8 @@ _PLACES = {
     "compact": "scrimp.client.shrinking",
     "complexity": "scrimp.routing.rungs",
     "count": "scrimp.client.functions",
+    "embed": "scrimp.client.shared",
+    "embed_many": "scrimp.client.shared",
     "estimate": "scrimp.client.functions",
     "fit": "scrimp.client.shrinking",
     "map": "scrimp.client.shared",

@@ -240,3 +240,11 @@ def test_a_progress_that_fails_ends_the_map() -> None:
 
     with library() as desk, pytest.raises(KeyError):
         desk.scrimp.map(["Say 1", "Say 2"], model=MODEL, progress=broken)
+
+
+def test_the_same_engine_makes_vectors(shared_desk: Simulator) -> None:
+    """`scrimp.embed` and `scrimp.embed_many` share it, and a hundred texts share a request."""
+    many = scrimp.embed_many([f"text {n}" for n in range(150)])
+    assert len(many.vectors) == 150
+    assert len(shared_desk.requests) == 2
+    assert list(scrimp.embed("text 3").vector) == list(many.vectors[3])

@@ -1,8 +1,9 @@
 """Recorded conversations of agents as OpenAI's chat messages, from any of four shapes of file.
 
 A list of runs with `traj` (τ-bench), one object or one a line with `messages` (OpenHands' logs and
-most others), and SWE-agent's `history`, alone or in an archive. In that one the results of tools
-stand as words of a user: they become results of a tool by the name of the command.
+most others, OpenAI's or Anthropic's), and SWE-agent's `history`, alone or in an archive. In that
+one the results of tools stand as words of a user: they become results of a tool by the name of the
+command.
 """
 
 from __future__ import annotations
@@ -57,16 +58,61 @@ def _runs(told: Any) -> Iterator[Run]:
     elif isinstance(told, dict):
         for name in ("traj", "messages"):
             if isinstance(told.get(name), list):
-                yield [_plain(one) for one in told[name]]
+                yield [plain for one in _checked(told[name]) for plain in _plain(one)]
                 return
         if isinstance(told.get("history"), list):
-            yield _swe_agent(told["history"])
+            yield _swe_agent(_checked(told["history"]))
 
 
-def _plain(message: Message) -> Message:
-    """A message with the fields that a call has."""
+def _checked(messages: list[Any]) -> list[Message]:
+    """Raises ValueError for what is no message."""
+    fit = (isinstance(one, dict) and isinstance(one.get("role"), str) for one in messages)
+    if wrong := [number for number, ok in enumerate(fit, start=1) if not ok]:
+        msg = f"message {wrong[0]} of a conversation is no object with a 'role'"
+        raise ValueError(msg)
+    return messages
+
+
+def _plain(message: Message) -> list[Message]:
+    """With the fields that a call has; a message of Anthropic's becomes one of each kind in it."""
     kept = ("role", "content", "name", "tool_calls", "tool_call_id")
-    return {name: message[name] for name in kept if message.get(name) is not None}
+    plain = {name: message[name] for name in kept if message.get(name) is not None}
+    content = plain.get("content")
+    if not isinstance(content, list):
+        return [plain]
+    blocks = [one for one in content if isinstance(one, dict)]
+    kinds = {one.get("type") for one in blocks}
+    if plain["role"] == "tool":
+        return [{**plain, "content": _joined(blocks)}] if kinds == {"text"} else [plain]
+    if not kinds & {"tool_use", "tool_result"}:
+        return [plain]
+    rest = [one for one in blocks if one.get("type") not in ("tool_use", "tool_result")]
+    results = [
+        {"role": "tool", "tool_call_id": str(one.get("tool_use_id")), "content": _told(one)}
+        for one in blocks
+        if one.get("type") == "tool_result"
+    ]
+    calls = [_called(one) for one in blocks if one.get("type") == "tool_use"]
+    if calls:
+        return [{"role": plain["role"], "content": _joined(rest), "tool_calls": calls}]
+    return [*results, *([{**plain, "content": rest}] if rest else [])]
+
+
+def _told(result: Message) -> Any:
+    """What a tool said: a text, or parts that are not all texts."""
+    content = result.get("content") or ""
+    if isinstance(content, list) and all(one.get("type") == "text" for one in content):
+        return _joined(content)
+    return content
+
+
+def _joined(blocks: list[Message]) -> str:
+    return "\n".join(str(one.get("text", "")) for one in blocks if one.get("type") == "text")
+
+
+def _called(block: Message) -> Message:
+    function = {"name": str(block.get("name")), "arguments": json.dumps(block.get("input", {}))}
+    return {"id": str(block.get("id")), "type": "function", "function": function}
 
 
 def _swe_agent(history: list[Message]) -> Run:

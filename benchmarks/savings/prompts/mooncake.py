@@ -64,7 +64,8 @@ def known_as(provider: str) -> str:
 def measure(path: Path, provider: str) -> Cost:
     """Run a trace through both."""
     rules, lives = PROVIDERS[known_as(provider)]
-    calls = list(mooncake(path))
+    if not (calls := list(mooncake(path))):
+        raise ValueError(f"{path}: no requests")
     naive = _naive(calls, rules, lives[0])
     cost, written, read = _scrimp(calls, rules, lives)
     total = sum(asked.input_tokens for asked in calls) or 1

@@ -40,6 +40,9 @@ MODELS: dict[Vendor, tuple[str, ...]] = {
     "anthropic": ("claude-sonnet-5",),
 }
 
+_VENDORS: dict[str, Vendor] = {"anthropic-5m": "anthropic"}
+"""Other names of what conversations are measured by: they are marked for five minutes."""
+
 
 def share(part: int, whole: int) -> str:
     """Such as `12.3 %`."""
@@ -93,16 +96,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trace", type=Path, action="append", required=True)
     parser.add_argument("--format", choices=["messages", "mooncake"], default="messages")
-    parser.add_argument("--provider", choices=[*MODELS, *PROVIDERS], action="append")
+    rules = list(dict.fromkeys([*MODELS, *PROVIDERS]))
+    parser.add_argument("--provider", choices=rules, action="append")
     parser.add_argument("--model", action="append", help="of the one provider that is named")
     parser.add_argument("--tools", choices=["rule", "all"], default="rule")
     parser.add_argument("--json", type=Path, default=HERE / "results" / "latest.json")
     options = parser.parse_args()
     if options.format == "mooncake":
-        return run_mooncake(options.trace, options.provider or list(PROVIDERS), options.json)
-    if wrong_names := sorted({*(options.provider or ())} - {*MODELS}):
-        parser.error(f"--format messages knows openai and anthropic, not {wrong_names[0]}")
-    chosen: list[Vendor] = options.provider or list(MODELS)
+        try:
+            return run_mooncake(options.trace, options.provider or list(PROVIDERS), options.json)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
+    if other := sorted({*(options.provider or ())} - {*MODELS, *_VENDORS}):
+        parser.error(f"--format messages: {', '.join((*MODELS, *_VENDORS))}; not {other[0]}")
+    named = dict.fromkeys(_VENDORS.get(name, name) for name in options.provider or ())
+    chosen: list[Vendor] = list(named) or list(MODELS)
     if options.model and len(chosen) != 1:
         parser.error("--model needs one --provider")
     told: dict[str, list[dict[str, Any]]] = {}

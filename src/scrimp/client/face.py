@@ -246,7 +246,7 @@ class Scrimp(EmbedFace, PackFace, DeferFace, Maps):
     def _model(self, asked: str) -> str:
         if name := asked or self._default_model:
             return name
-        raise InvalidRequest("no model (give one: ask(…, model=…) or Scrimp(…, model=…))")
+        raise InvalidRequest("no model (give one: model=… in this call, or Scrimp(…, model=…))")
 
     def _summaries(self, document: str, question: str, options: SummaryOptions) -> Steps:
         model = self._model(options.get("model", ""))

@@ -1,4 +1,4 @@
-"""`scrimp.map`, `scrimp.summarise_then_ask`: methods of `Scrimp` on one engine of the process.
+"""`scrimp.map`, `scrimp.embed` and others: methods of `Scrimp` on one engine of the process.
 
 It is opened at the first call, with the settings that the gateway would find, and drained at exit.
 """
@@ -15,6 +15,7 @@ from scrimp.client.awaitable_results import Later, Results
 from scrimp.client.face import Scrimp
 from scrimp.client.mapping import Asked, MapOptions
 from scrimp.client.summarising import Summarised, SummaryOptions
+from scrimp.client.vectors import BATCH, Embedded, Embeddings, EmbedOptions, OnProgress
 
 _lock = threading.Lock()
 _engines: list[Scrimp] = []
@@ -50,6 +51,30 @@ def map(  # noqa: A001 (it is what the built-in one is, for calls)
         return Results(engine.map(calls, **options))
     now, later = partial(engine.map, calls, **options), partial(engine.amap, calls, **options)
     return Results(later=Later(now, later))
+
+
+def embed(text: str, **options: Unpack[EmbedOptions]) -> Embedded:
+    """The vector of a text; what threads embed at the same time shares a request.
+
+    As `Scrimp.embed`, with the settings that the gateway would find. Raises ConfigError where they
+    are wrong.
+    """
+    return shared_engine().embed(text, **options)
+
+
+def embed_many(
+    texts: Iterable[str],
+    *,
+    batch: int = BATCH,
+    progress: OnProgress | None = None,
+    **options: Unpack[EmbedOptions],
+) -> Embeddings:
+    """The vectors of many texts in their order, `batch` (100) in a request.
+
+    As `Scrimp.embed_many`, with the settings that the gateway would find. Raises ConfigError where
+    they are wrong.
+    """
+    return shared_engine().embed_many(texts, batch=batch, progress=progress, **options)
 
 
 def shared_engine() -> Scrimp:

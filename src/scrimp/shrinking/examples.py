@@ -1,7 +1,8 @@
 """At most k of the examples in a prompt: those that differ the most. Lossy, so only when asked.
 
-Found as `<example>` tags, as lines that begin with `Example 1:` and the like, or as pairs of
-`Input:` and `Output:` (`Q:`, `A:`). The last one always stays: where it ends is not always told.
+Found as `<example>` tags, as lines that begin with `Example 1:` and the like, as pairs of `Input:`
+and `Output:` (`Q:`, `A:`), or below a heading `Examples` as items of a list or lines with an arrow.
+The last one always stays: where it ends is not always told.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ _TITLES = re.compile(r"^(?:#{1,6} |\*\*)?example +\d+\b", re.IGNORECASE)
 _ASKED = re.compile(r"^(?:input|q|question|user|text):", re.IGNORECASE)
 _ANSWERED = re.compile(r"^(?:output|a|answer|assistant|label):\s*\S", re.IGNORECASE | re.MULTILINE)
 _HEADING = re.compile(r"^#{1,6} ")
+_SECTION = re.compile(r"^(?:#{1,6} +|\*\*)?(?:few-shot +)?examples?:?(?:\*\*)?:?$", re.IGNORECASE)
+_ITEM = re.compile(r"^(?:[-*•] +|\d{1,3}[.)] +)\S|^\S.*(?:->|=>|→)")
 _WORD = re.compile(r"\w+")
 
 
 def fewer_examples(text: str, k: int = K) -> str:
     """The prompt with at most `k` of its examples, in their order."""
-    spans = _by_tags(text) or _by_lines(text)
+    spans = _by_tags(text) or _by_lines(text) or _by_section(text)
     if k < 1 or len(spans) <= k:
         return text
     kept = set(most_diverse([text[first:past] for first, past in spans], k))
@@ -89,6 +92,21 @@ def _by_lines(text: str) -> list[tuple[int, int]]:
         starts_at += len(line)
     starts = titles or _answered(text, asked)
     return [*pairwise(starts), (starts[-1], len(text))] if starts else []
+
+
+def _by_section(text: str) -> list[tuple[int, int]]:
+    """Items of the first section of examples, up to a line that neither is one nor goes on one."""
+    starts: list[int] = []
+    inside, at = False, 0
+    for line in text.splitlines(keepends=True):
+        if not inside:
+            inside = _SECTION.match(line.strip()) is not None
+        elif _ITEM.match(line):
+            starts.append(at)
+        elif line.strip() and not line[0].isspace():
+            break
+        at += len(line)
+    return [*pairwise(starts), (starts[-1], at)] if starts else []
 
 
 def _answered(text: str, starts: Sequence[int]) -> list[int]:

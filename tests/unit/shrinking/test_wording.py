@@ -78,6 +78,40 @@ def test_titled_examples_are_at_most_so_many() -> None:
     assert fewer_examples(text, 0) == text
 
 
+@pytest.mark.parametrize("heading", ["## Examples", "Examples:", "**Examples:**", "Example"])
+@pytest.mark.parametrize(
+    ("items", "kept"),
+    [
+        (["- one -> A", "- one two -> A", "- six seven -> B"], [0, 2]),
+        (["1. one: A", "2. one two: A", "3. six seven: B"], [0, 2]),
+        (["one -> A", "one two -> A", "six seven -> B"], [0, 2]),
+        (["* one\n  A", "* one two\n  A", "* six seven\n  B"], [0, 2]),
+    ],
+)
+def test_a_section_of_examples_has_at_most_so_many(
+    heading: str, items: list[str], kept: list[int]
+) -> None:
+    """Items of a list, or lines with an arrow, below a heading; what follows them stays."""
+    end = "\nNow sort this text."
+    text = "\n".join(["Sort by topic.", "", heading, "", *items, end])
+    fewer = "\n".join(["Sort by topic.", "", heading, "", *[items[n] for n in kept], end])
+    assert fewer_examples(text, 2) == fewer
+    assert fewer_examples(text, 3) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Rules:\n- one\n- two\n- three\n- four\n- five\n",
+        "See the examples below.\n- one\n- two\n- three\n- four\n",
+        "## Examples\nThere are none.\n- one\n- two\n- three\n- four\n",
+    ],
+)
+def test_lists_that_are_no_examples_stay(text: str) -> None:
+    """A list of rules, a sentence about examples, a section that says something else first."""
+    assert fewer_examples(text, 1) == text
+
+
 def test_tagged_examples_are_at_most_so_many() -> None:
     """What stands around the tags stays."""
     tags = "".join(f"<example>{word}</example>\n" for word in ("one two", "one", "three", "four"))
