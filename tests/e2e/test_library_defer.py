@@ -215,6 +215,16 @@ def test_what_cannot_wait_is_answered_at_once_and_says_why(tmp_path: Path) -> No
             assert one.defer({**CHAT, "user": "b"}, max_wait="12h").why == "own_purse"
 
 
+def test_an_engine_with_a_budget_of_its_own_answers_at_once(tmp_path: Path) -> None:
+    """It holds in this process alone, and a job may outlive it."""
+    settings = {"defer": {"enabled": True}}
+    with (
+        Simulator() as sim,
+        scrimp.Scrimp(settings_for(sim.url, tmp_path, settings), budget="1.00") as one,
+    ):
+        assert one.defer(CHAT, max_wait="12h").why == "own_purse"
+
+
 def test_a_call_of_one_name_is_one_job(here: Library) -> None:
     """A program that is run again pays once."""
     first = here.scrimp.defer(CHAT, max_wait="12h", name="night 7 ✓")

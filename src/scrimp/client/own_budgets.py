@@ -31,6 +31,7 @@ class OwnPurse:
 
     limits: tuple[Limit, ...]
     counters: BudgetStore
+    lasting: bool = False
 
 
 class OwnBudgets:

@@ -26,6 +26,7 @@ class Purse:
 
     limits: tuple[Limit, ...]
     counters: MemoryBudgets | DownStore
+    lasting: bool = False
 
 
 def memory() -> MemoryBudgets:
