@@ -220,7 +220,7 @@ def test_an_engine_with_a_budget_of_its_own_answers_at_once(tmp_path: Path) -> N
     settings = {"defer": {"enabled": True}}
     with (
         Simulator() as sim,
-        scrimp.Scrimp(settings_for(sim.url, tmp_path, settings), budget="1.00") as one,
+        scrimp.Scrimp(settings_for(sim.url, tmp_path, settings), budget={"day": "1.00"}) as one,
     ):
         assert one.defer(CHAT, max_wait="12h").why == "own_purse"
 
