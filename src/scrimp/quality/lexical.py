@@ -41,7 +41,8 @@ def conflicts(asked: Sketch | None, known: Sketch | None) -> Iterator[Conflict]:
         return
     if asked.language != known.language and asked.language and known.language:
         yield "language"
-    near = jaccard(asked.distinct, known.distinct) >= 0.6
+    shared = jaccard(asked.distinct, known.distinct)
+    near = shared >= 0.6
     if asked.numbers != known.numbers and (near or (any(asked.numbers) and any(known.numbers))):
         yield "numbers"
     if opposites(asked, known):
@@ -49,12 +50,12 @@ def conflicts(asked: Sketch | None, known: Sketch | None) -> Iterator[Conflict]:
     if asked.units - known.units and known.units - asked.units:
         yield "units"
     if near:
-        yield from _nearly_equal(asked, known)
+        yield from _nearly_equal(asked, known, shared)
     if other_words(asked, known):
         yield "words"
 
 
-def _nearly_equal(asked: Sketch, known: Sketch) -> Iterator[Conflict]:
+def _nearly_equal(asked: Sketch, known: Sketch, shared: float) -> Iterator[Conflict]:
     """Texts of nearly the same words: what little differs carries the meaning."""
     if (asked.negations > 0) != (known.negations > 0):
         yield "negation"
@@ -62,7 +63,6 @@ def _nearly_equal(asked: Sketch, known: Sketch) -> Iterator[Conflict]:
         yield "names"
     # One step back is a clause moved as a whole; two are words that changed places.
     steps = inversions(asked, known)
-    shared = jaccard(asked.distinct, known.distinct)
     if (steps and asked.bag == known.bag) or (steps > 1 and shared >= 0.75):
         yield "order"
 

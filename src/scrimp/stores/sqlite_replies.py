@@ -115,8 +115,8 @@ class SqliteReplies:
         if stored.asked_at is not None and self._is_forgotten(stored):
             return False
         writer = self._writer
-        if writer.trouble.said and time.monotonic() < writer.trouble.retry_at:
-            raise StoreError(writer.trouble.said)
+        if writer.file.trouble.said and time.monotonic() < writer.file.trouble.retry_at:
+            raise StoreError(writer.file.trouble.said)
         if self._pending_bytes + size_bytes > self._options.behind_bytes:
             msg = (
                 f"the cache {self._path} is {self._pending_bytes:,} bytes behind, and "
@@ -195,7 +195,7 @@ class SqliteReplies:
         """The bytes of a reply. Raises StoreError."""
         with self._gate:
             connection = self._connection
-            if connection is None or self._generation != self._writer.generation:
+            if connection is None or self._generation != self._writer.file.generation:
                 connection = self._connect()
             try:
                 rows = connection.execute(SELECT, (key,)).fetchall()
@@ -208,7 +208,7 @@ class SqliteReplies:
         """As far as the file tells now; the writer looks again when it commits."""
         with self._gate, suppress(StoreError):
             connection = self._connection
-            if connection is None or self._generation != self._writer.generation:
+            if connection is None or self._generation != self._writer.file.generation:
                 connection = self._connect()
             try:
                 return is_forgotten(connection, stored, micros(self._clock.now()))
@@ -218,9 +218,9 @@ class SqliteReplies:
 
     def _connect(self) -> sqlite3.Connection:
         self._check()
-        generation = self._writer.generation
+        generation = self._writer.file.generation
         if not generation:
-            raise StoreError(self._writer.trouble.said)
+            raise StoreError(self._writer.file.trouble.said)
         if generation == self._generation and time.monotonic() < self._unread_until:
             raise StoreError(self._why_unread)
         self._disconnect()

@@ -24,7 +24,6 @@ from scrimp.stores.sqlite_held import HeldFile
 from scrimp.stores.sqlite_replies_file import open_writer
 from scrimp.stores.sqlite_replies_rows import Rows
 from scrimp.stores.sqlite_transaction import one_transaction
-from scrimp.stores.sqlite_trouble import Trouble
 
 _PAUSES_S = (1.0, 2.0, 5.0)
 _PURGE_S = 60.0  # what is past its time may lie in the file that long
@@ -87,22 +86,12 @@ class Writer:
         self._path = path
         self._clock = clock
         self._options = options
-        self._file = HeldFile(path, "cache", options.pauses_s, tell, self._open_rows)
+        self.file = HeldFile(path, "cache", options.pauses_s, tell, self._open_rows)
         self._purge_at = 0.0
         self._stopping = False
 
-    @property
-    def trouble(self) -> Trouble:
-        """What is wrong with the file."""
-        return self._file.trouble
-
-    @property
-    def generation(self) -> int:
-        """How often the file was opened."""
-        return self._file.generation
-
     def open(self) -> None:
-        """Open or make the file before the first use. Never raises: see `trouble`."""
+        """Open or make the file before the first use. Never raises: see `file.trouble`."""
         self._attempt([])
 
     def run(self) -> None:
@@ -113,7 +102,7 @@ class Writer:
                 if group or not self._stopping:
                     self._attempt(group)
         finally:
-            self._file.close()
+            self.file.close()
             self._refuse(self._drain(), StoreError("the cache is closed"))
 
     def _gather(self) -> list[Item]:
@@ -143,10 +132,10 @@ class Writer:
     def _attempt(self, group: list[Item]) -> None:
         """Commit the group, or give it up."""
         packed = self._pack(group)
-        results = self._file.attempt(partial(self._transaction, group, packed))
+        results = self.file.attempt(partial(self._transaction, group, packed))
         self.done_with([item for item in group if isinstance(item, Put)])
         if results is None:
-            self._refuse(group, StoreError(self.trouble.said))
+            self._refuse(group, StoreError(self.file.trouble.said))
             return
         for job, result in results:  # last: whoever hears of it may look at once
             if not job.done.set_running_or_notify_cancel():

@@ -240,9 +240,9 @@ class SqliteSemantic:
 
     def _usable(self) -> int:
         """The generation of the file. Raises StoreError when it cannot be used now."""
-        generation = self._writer.generation
+        generation = self._writer.file.generation
         if not generation:
-            raise StoreError(self._writer.trouble.said)
+            raise StoreError(self._writer.file.trouble.said)
         if time.monotonic() < self._unread_until:
             raise StoreError(self._why_unread)
         return generation
@@ -273,7 +273,7 @@ class SqliteSemantic:
             connection.close()
 
     def _open_reader(self) -> tuple[sqlite3.Connection, int]:
-        generation = self._writer.generation
+        generation = self._writer.file.generation
         try:
             return open_reader(self._path), generation
         except StoreError as error:
@@ -296,8 +296,8 @@ class SqliteSemantic:
         """Have the writer do something in its turn. Raises StoreError."""
         self._check()
         writer = self._writer
-        if writer.trouble.said and time.monotonic() < writer.trouble.retry_at:
-            raise StoreError(writer.trouble.said)
+        if writer.file.trouble.said and time.monotonic() < writer.file.trouble.retry_at:
+            raise StoreError(writer.file.trouble.said)
         self._hand_over()
         done: Future[_T] = Future()
         writer.queue.put(Job(work, done))

@@ -24,7 +24,6 @@ from scrimp.stores.sqlite_held import HeldFile
 from scrimp.stores.sqlite_semantic_file import open_writer
 from scrimp.stores.sqlite_semantic_rows import Rows
 from scrimp.stores.sqlite_transaction import one_transaction
-from scrimp.stores.sqlite_trouble import Trouble
 
 _PURGE_S = 60.0  # what is past its time may lie in the file that long
 _TOGETHER = 256
@@ -65,23 +64,13 @@ class Writer:
         self._clock = clock
         self._limits = limits
         self._options = options
-        self._file = HeldFile(path, "semantic cache", options.pauses_s, tell, self._open_rows)
+        self.file = HeldFile(path, "semantic cache", options.pauses_s, tell, self._open_rows)
         self._purge_at = 0.0
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="scrimp-meanings", daemon=True)
 
-    @property
-    def trouble(self) -> Trouble:
-        """What is wrong with the file."""
-        return self._file.trouble
-
-    @property
-    def generation(self) -> int:
-        """How often the file was opened."""
-        return self._file.generation
-
     def start(self) -> None:
-        """Open or make the file, and begin. Never raises: see `trouble`."""
+        """Open or make the file, and begin. Never raises: see `file.trouble`."""
         self._attempt([])
         self._thread.start()
 
@@ -97,7 +86,7 @@ class Writer:
                 if group or not self._stopping:
                     self._attempt(group)
         finally:
-            self._file.close()
+            self.file.close()
             self._refuse(self._gather_rest(), StoreError(f"{self._path} is closed"))
 
     def _gather(self) -> list[Job]:
@@ -120,9 +109,9 @@ class Writer:
 
     def _attempt(self, group: list[Job]) -> None:
         """Commit the group, or refuse it."""
-        outcomes = self._file.attempt(partial(self._transaction, group))
+        outcomes = self.file.attempt(partial(self._transaction, group))
         if outcomes is None:
-            self._refuse(group, StoreError(self.trouble.said))
+            self._refuse(group, StoreError(self.file.trouble.said))
             return
         for job, result, refused in outcomes:  # last: whoever hears of it may look at once
             if not job.done.set_running_or_notify_cancel():
