@@ -31,6 +31,7 @@ from scrimp.client.mapping import Maps
 from scrimp.client.own_budgets import Given as GivenBudget
 from scrimp.client.own_budgets import OwnBudgets, own_standings
 from scrimp.client.pack_face import PackFace
+from scrimp.client.reading_models import answering, reading
 from scrimp.client.reporting import BEGINNING, Since, Spend, period, row_of, spend_of, today
 from scrimp.client.summarising import (
     Plan,
@@ -148,10 +149,10 @@ class Scrimp(EmbedFace, PackFace, DeferFace, Maps):
     ) -> Summarised:
         """Ask about a long document: a cheap model summarises it first, another answers from that.
 
-        `summary_model` reads the document, in pieces, and `model` answers. A summary has at most
-        `words` (200) and `max_tokens` (300). Where that is expected to cost more than it saves, the
-        document itself is asked. Each call is remembered, priced and budgeted like any other.
-        Raises as `ask` does.
+        `summary_model` reads the document, in pieces, and `model` answers; what is not named is
+        chosen (`scrimp.client.reading_models`). A summary has at most `words` (200) and
+        `max_tokens` (300). Where that is expected to cost more than it saves, the document itself
+        is asked. Each call is remembered, priced and budgeted like any other. Raises as `ask` does.
         """
         with_user = partial(self.ask, user=options.get("user", ""))
         return asked_in_turn(self._summaries(document, question, options), with_user)
@@ -249,13 +250,14 @@ class Scrimp(EmbedFace, PackFace, DeferFace, Maps):
         raise InvalidRequest("no model (give one: model=… in this call, or Scrimp(…, model=…))")
 
     def _summaries(self, document: str, question: str, options: SummaryOptions) -> Steps:
-        model = self._model(options.get("model", ""))
-        quotes = self._quotes
+        settings, quotes = self._loaded.settings, self._quotes
+        model = answering(settings, options.get("model", "") or self._default_model)
+        reads = options.get("summary_model", "") or reading(settings, model, quotes)
 
         def cost(call: Mapping[str, Any], output_tokens: int) -> Estimate:
             return quotes.estimate(call, {"output_tokens": output_tokens})
 
-        return steps(Plan.of(document, question, model, options, cost))
+        return steps(Plan.of(document, question, (model, reads), options, cost))
 
     def close(self, grace_s: float = GRACE_S) -> None:
         """End: calls in the air may go on for `grace_s`, then everything is booked.

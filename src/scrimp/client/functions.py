@@ -16,6 +16,7 @@ import msgspec
 
 from scrimp.app import open_encoder
 from scrimp.billing import book_of
+from scrimp.calls import Target, Usage
 from scrimp.errors import InvalidRequest
 from scrimp.ports import Count
 from scrimp.prices.book import load_book
@@ -62,6 +63,14 @@ class Quotes:
     def encoder(self) -> NowEncoder:
         """What counts."""
         return self._encoder
+
+    def served(self, name: str) -> Target | None:
+        """Who serves a model; None where nobody does."""
+        return self._quoter.served(name)
+
+    def bill(self, usage: Usage, name: str) -> Bill:
+        """What usage of a model costs now. Raises PriceUnknown."""
+        return self._quoter.price(usage, name, "", datetime.now(UTC))
 
     def count(self, text: str, model: str) -> Count:
         """As `scrimp.count`."""

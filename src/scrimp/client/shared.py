@@ -26,11 +26,11 @@ def summarise_then_ask(
 ) -> Summarised:
     """Ask about a long document: a cheap model summarises it first, another answers from that.
 
-    `model` answers, `summary_model` reads the document, in pieces; a summary has at most `words`
-    (200) and `max_tokens` (300). Where summaries are expected to cost more than they save, the
-    document itself is asked. It waits for the answer: on an event loop use
-    `Scrimp.asummarise_then_ask`. Raises ConfigError where the settings are wrong, and as
-    `Scrimp.ask` does.
+    `model` answers, `summary_model` reads the document, in pieces; both are chosen where they are
+    not named, by the settings or the provider. A summary has at most `words` (200) and `max_tokens`
+    (300). Where summaries are expected to cost more than they save, the document itself is asked.
+    It waits for the answer: on an event loop use `Scrimp.asummarise_then_ask`. Raises ConfigError
+    where the settings are wrong, and as `Scrimp.ask` does.
     """
     return shared_engine().summarise_then_ask(document, question, **options)
 

@@ -89,14 +89,18 @@ class Plan:
 
     @classmethod
     def of(
-        cls, document: str, question: str, model: str, options: SummaryOptions, cost: Costs
+        cls,
+        document: str,
+        question: str,
+        models: tuple[str, str],
+        options: SummaryOptions,
+        cost: Costs,
     ) -> Self:
-        """With what the options leave out."""
+        """With what the options leave out. `models`: which answers, and which reads."""
         return cls(
             document,
             question,
-            model,
-            options.get("summary_model", "") or model,
+            *models,
             options.get("words", WORDS),
             options.get("max_tokens", MAX_TOKENS),
             cost,

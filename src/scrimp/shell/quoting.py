@@ -81,6 +81,13 @@ class Quoter:
         entry = self._settings.models.get(name)
         return name if entry is None else entry.model or name
 
+    def served(self, name: str) -> Target | None:
+        """Who serves a model, in its own dialect or translated; None where nobody does."""
+        try:
+            return self._targets.resolve(name, "openai.chat")
+        except Rejected:
+            return None
+
     def prepare(self, body: bytes, hints: Hints, now: datetime) -> Prepared:
         """Read a request body as an SDK sends it. Raises InvalidRequest, PriceUnknown."""
         for name in ("dialect", "provider", "service_tier"):
