@@ -54,6 +54,7 @@ FEATURES: Final = [
     "words_shared",
     "pairs_shared",
     "numbers",
+    "amounts",
     "negation",
     "names",
     "order",
@@ -277,12 +278,13 @@ def _kernel(vector: Vectors, around: Around, centre: Vectors | None) -> tuple[Fl
 
 def _lexical(asked: Sketch | None, known: Sketch | None) -> tuple[float, ...]:
     if asked is None or known is None:
-        return (0.0,) * 8
+        return (0.0,) * 9
     mine, theirs = len(asked.words) + 1, len(known.words) + 1
     return (
         jaccard(asked.distinct, known.distinct),
         jaccard(asked.pairs, known.pairs),
         float(asked.numbers != known.numbers),
+        jaccard(asked.amounts, known.amounts),
         float((asked.negations > 0) != (known.negations > 0)),
         float(bool(asked.names ^ known.names)),
         min(3.0, float(inversions(asked, known))),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 
+from scrimp.quality.measures import amounts
 from scrimp.quality.wordlists import (
     EXCLUSIVE,
     FILLERS,
@@ -24,7 +25,7 @@ from scrimp.quality.wordlists import (
     UNITS,
 )
 
-VERSION = 2
+VERSION = 3
 MAX_CHARS = 20_000
 """Beyond, only a digest is compared: a question is shorter, and a scan must stay short."""
 MAX_WORDS = 120
@@ -52,6 +53,7 @@ class Sketch:
     kinds: tuple[int, ...]
     numbers: bytes
     whole: bytes
+    amounts: frozenset[int]
 
     @cached_property
     def bag(self) -> Counter[int]:
@@ -105,18 +107,19 @@ class Sketch:
 
 
 def sketch(text: str, salt: bytes = b"") -> bytes:
-    """The sketch of a text, at most 750 bytes. `salt` has up to 64 bytes."""
+    """The sketch of a text, at most 800 bytes. `salt` has up to 64 bytes."""
     whole = blake2b(text.encode("utf-8", "replace"), digest_size=8, key=salt).digest()
     found = _WORDS.findall(text[:MAX_CHARS])
     lowered = _one_way(found)
     names = _named(found)
     numbers = sorted(number for word in lowered if (number := _number(word)))
     digest = blake2b("|".join(numbers).encode(), digest_size=8, key=salt).digest()
+    measured = sorted({_hash(amount, salt) for amount in amounts(lowered, _number)})
     head = _HEAD.pack(
         VERSION,
         _language(lowered),
         min(len(found), 0xFFFF),
-        min(len(text), 0xFFFF),
+        len(measured),
         digest if numbers else bytes(8),
         whole,
     )
@@ -124,17 +127,24 @@ def sketch(text: str, salt: bytes = b"") -> bytes:
     kept = list(zip(lowered, names, strict=True))
     if len(kept) > MAX_WORDS:
         kept = [*kept[: MAX_WORDS // 2], *kept[-MAX_WORDS // 2 :]]
-    return head + b"".join(_WORD.pack(_hash(word, salt), _kind(word, name)) for word, name in kept)
+    rows = [(_hash(word, salt), _kind(word, name)) for word, name in kept]
+    rows += [(amount, 0) for amount in measured]  # at the end; the head says how many
+    return head + b"".join(_WORD.pack(*row) for row in rows)
 
 
 def read(kept: bytes) -> Sketch | None:
     """A sketch from its bytes; None for one of another version, or damaged."""
     if len(kept) < _HEAD.size or (len(kept) - _HEAD.size) % _WORD.size or kept[0] != VERSION:
         return None
-    _, language, length, _, numbers, whole = _HEAD.unpack_from(kept)
+    _, language, length, measured, numbers, whole = _HEAD.unpack_from(kept)
     pairs = tuple(_WORD.iter_unpack(kept[_HEAD.size :]))
-    words = tuple(word for word, _ in pairs)
-    return Sketch(language, length, words, tuple(kind for _, kind in pairs), numbers, whole)
+    if measured > len(pairs):
+        return None
+    count = len(pairs) - measured
+    words = tuple(word for word, _ in pairs[:count])
+    kinds = tuple(kind for _, kind in pairs[:count])
+    found = frozenset(word for word, _ in pairs[count:])
+    return Sketch(language, length, words, kinds, numbers, whole, found)
 
 
 def _one_way(found: list[str]) -> list[str]:

@@ -18,8 +18,8 @@ from scrimp.dialects.base import Dialect
 from scrimp.fingerprint import wish_bytes
 from scrimp.semantics.question import Question
 
-VERSION = 1
-"""Of the way questions are cut and keys are made: another one finds nothing of the old."""
+VERSION = 2
+"""Of how questions are cut and sketched, and keys made: another one finds nothing of the old."""
 _SORTED = msgspec.json.Encoder(order="sorted")
 _SCRIPTS = (  # first and last sign of what is not written in Latin letters
     ("greek", "\u0370", "\u03ff"),

@@ -47,6 +47,21 @@ def test_features_are_finite_and_named() -> None:
         assert np.isfinite(seen.features).all()
 
 
+def test_measured_amounts_that_agree_are_seen() -> None:
+    """The share of them that both have, in whatever unit; all where there is none."""
+    at = FEATURES.index("amounts")
+    shares = [
+        see(asked, [(known, 1)]).features[at]
+        for asked, known in (
+            ("is a run of 5 km far", "is a run of 5,000 meters far"),
+            ("is a run of 5 km in 30 minutes fast", "is a run of 5 km in 40 minutes fast"),
+            ("is 5 kg heavy", "is 5 lb heavy"),
+            ("is it far", "how far is it"),
+        )
+    ]
+    assert shares == [1.0, 1 / 3, 0.0, 1.0]
+
+
 def test_the_nearest_group_with_the_votes_answers() -> None:
     """The group of the nearest neighbours comes first, the others follow, each once."""
     seen = see("a", [("a", 3), ("a b", 3), ("a c", 3), ("d", 5), ("e", 8)])
