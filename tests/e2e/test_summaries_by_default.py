@@ -10,6 +10,7 @@ import pytest
 
 import scrimp
 from scrimp.client import shared
+from scrimp.client.reading_models import USUAL
 from scrimp.errors import InvalidRequest
 from scrimp.simulator import Simulator
 from tests.support.library import Library, library
@@ -103,3 +104,13 @@ def test_where_nothing_says_the_error_does(tmp_path: Path) -> None:
             one.summarise_then_ask(DOCUMENT, QUESTION)
         assert "openai, anthropic, google, mistral" in str(caught.value)
         assert not sim.requests
+
+
+@pytest.mark.parametrize("provider", USUAL)
+def test_usual_models_have_prices(provider: str) -> None:
+    """Of what is chosen unasked the cost is known, and the reader is the cheaper one."""
+    answers, reads = USUAL[provider]
+    used = {"input_tokens": 6_000, "output_tokens": 300}
+    assert (
+        scrimp.price(used, reads, provider).nanousd < scrimp.price(used, answers, provider).nanousd
+    )

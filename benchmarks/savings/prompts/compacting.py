@@ -12,13 +12,14 @@ from typing import Any
 from msgspec.structs import replace as replaced
 
 from benchmarks.savings.prompts.conversations import Message, Run
-from benchmarks.traces.rules import Asked, Block, Vendor, cache_of
+from benchmarks.savings.prompts.providers import Itself, Marks, Sold
+from benchmarks.traces.rules import Asked, Block, Raw
 from scrimp.calls import Usage
 from scrimp.client.functions import NowEncoder
 from scrimp.dialects.anthropic_usage import read_usage as read_anthropic
 from scrimp.dialects.openai_usage import read_usage as read_openai
 from scrimp.prefixes.planning import Prices, plan
-from scrimp.prefixes.rules import ANTHROPIC, FIVE_MINUTES
+from scrimp.prefixes.rules import Life
 from scrimp.prefixes.seen import Piece, Scope
 from scrimp.prices import load_book, price
 from scrimp.shrinking.blocks import results_changed
@@ -31,7 +32,6 @@ _MOST_PREFIXES = 400_000
 _EVERY_S = 5.0
 """Between two calls of an agent; conversations follow one another."""
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
-_READERS = {"openai": read_openai, "anthropic": read_anthropic}
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class Counter:
 
 
 def measure(
-    runs: Sequence[Run], vendor: Vendor, model: str, encoder: NowEncoder, by_tool: Any = by_rule
+    runs: Sequence[Run], sold: Sold, model: str, encoder: NowEncoder, by_tool: Any = by_rule
 ) -> Result:
     """Every message of an assistant is a call whose prompt is everything before it."""
     found, count = Result(model), Counter(encoder, model)
@@ -132,48 +132,67 @@ def measure(
         smaller += _calls(after, count, len(smaller))
         _add_tokens(found, run, after, count)
     found.calls = len(whole)
-    found.plain, found.compact = _uncached(whole, vendor, model), _uncached(smaller, vendor, model)
-    found.naive = _cached(whole, vendor, model)
-    found.cached = _cached(_marked(whole, vendor, model), vendor, model)
-    found.both = _cached(_marked(smaller, vendor, model), vendor, model)
+    bill = _Bill(sold, model)
+    found.plain, found.compact = bill.uncached(whole), bill.uncached(smaller)
+    found.naive = bill.naive(whole)
+    found.cached, found.both = bill.scrimp(whole), bill.scrimp(smaller)
     return found
 
 
-def _uncached(calls: Sequence[Asked], vendor: Vendor, model: str) -> int:
-    return sum(_nanousd(Usage(input_tokens=one.input_tokens), model, vendor) for one in calls)
+class _Bill:
+    """What calls of one model cost, by who places the marks."""
 
+    def __init__(self, sold: Sold, model: str) -> None:
+        self._sold, self._model = sold.provider, model
+        self._rules = sold.rules(model)
+        self._lives = sold.lives_of(self._rules)
+        self._read = read_anthropic if sold.provider == "anthropic" else read_openai
 
-def _cached(calls: Sequence[Asked], vendor: Vendor, model: str) -> int:
-    cache, read = cache_of(vendor, model), _READERS[vendor]
-    total = 0
-    for asked in calls:
-        usage = read(cache.usage(asked))
+    def uncached(self, calls: Sequence[Asked]) -> int:
+        """Without any prefix cache."""
+        return sum(self._nanousd(Usage(input_tokens=one.input_tokens)) for one in calls)
+
+    def naive(self, calls: Sequence[Asked]) -> int:
+        """A mark at every end, for the shortest life; as it is where nothing has to be marked."""
+        if not self._lives:
+            return self._kept_by_itself(calls)
+        cache = Marks(self._rules)
+        return sum(self._told(cache.usage(asked, self._lives[0])) for asked in calls)
+
+    def scrimp(self, calls: Sequence[Asked]) -> int:
+        """With the marks that the lever sets, which knows only what came before."""
+        if not self._lives:
+            return self._kept_by_itself(calls)
+        lives, cache = self._lives, Marks(self._rules)
+        rules, prices = replaced(self._rules, lives=lives), self._prices(lives)
+        scope, total = Scope(rules.lives_s, _MOST_PREFIXES), 0
+        for asked in calls:
+            pieces = [Piece(hash(block.key), block.tokens) for block in asked.blocks]
+            planned = plan(scope, pieces, prices, rules, asked.at_s)
+            life = lives[planned.life]
+            scope.written(planned.digests, life.seconds, asked.at_s)
+            total += self._told(cache.usage(replace(asked, marks=planned.marks), life))
+        return total
+
+    def _kept_by_itself(self, calls: Sequence[Asked]) -> int:
+        cache = Itself(self._rules)
+        return sum(self._told(cache.usage(asked)) for asked in calls)
+
+    def _prices(self, lives: tuple[Life, ...]) -> Prices:
+        writes = [
+            self._nanousd(replaced(Usage(), **{f"{one.bucket}_tokens": _MILLION})) for one in lives
+        ]
+        fresh = self._nanousd(Usage(input_tokens=_MILLION))
+        return Prices(fresh, self._nanousd(Usage(cache_read_tokens=_MILLION)), tuple(writes))
+
+    def _told(self, raw: Raw) -> int:
+        usage = self._read(raw)
         if usage is None:
-            raise ValueError(f"{model}: a usage that Scrimp's own reader cannot read")
-        total += _nanousd(usage, model, vendor)
-    return total
+            raise ValueError(f"{self._model}: a usage that Scrimp's own reader cannot read")
+        return self._nanousd(usage)
 
-
-def _marked(calls: Sequence[Asked], vendor: Vendor, model: str) -> list[Asked]:
-    """With the marks that the lever sets, which knows only what came before."""
-    if vendor != "anthropic":
-        return list(calls)
-    fresh = _nanousd(Usage(input_tokens=_MILLION), model, vendor)
-    read = _nanousd(Usage(cache_read_tokens=_MILLION), model, vendor)
-    write = _nanousd(Usage(cache_write_5m_tokens=_MILLION), model, vendor)
-    scope, prices = Scope((FIVE_MINUTES.seconds,), _MOST_PREFIXES), Prices(fresh, read, (write,))
-    rules = replaced(ANTHROPIC, lives=(FIVE_MINUTES,))
-    found = []
-    for asked in calls:
-        pieces = [Piece(hash(block.key), block.tokens) for block in asked.blocks]
-        planned = plan(scope, pieces, prices, rules, asked.at_s)
-        scope.written(planned.digests, FIVE_MINUTES.seconds, asked.at_s)
-        found.append(replace(asked, marks=planned.marks))
-    return found
-
-
-def _nanousd(usage: Usage, model: str, vendor: Vendor) -> int:
-    return price(usage, model, vendor, AT, book=load_book()).nanousd or 0
+    def _nanousd(self, usage: Usage) -> int:
+        return price(usage, self._model, self._sold, AT, book=load_book()).nanousd or 0
 
 
 def _check(found: Result, run: Run, after: Sequence[Message], by_tool: Any) -> None:

@@ -16,10 +16,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.common import facts, write_json
+from benchmarks.savings.prompts.providers import PROVIDERS
 from benchmarks.traces.loads import mooncake
 from benchmarks.traces.rules import Asked
 from scrimp.prefixes.planning import Prices, plan
-from scrimp.prefixes.rules import ANTHROPIC, FIVE_MINUTES, ONE_HOUR, OPENAI, Life, Rules
+from scrimp.prefixes.rules import Life, Rules
 from scrimp.prefixes.seen import Piece, Scope
 
 _FRESH = 1000  # only shares count: a write is 1.25 or 2 times as dear, a read a tenth
@@ -28,13 +29,6 @@ _READ = 100
 _BLOCK = 512
 _MOST_PREFIXES = 400_000
 _MOST_WORSE = 0.005
-
-PROVIDERS: dict[str, tuple[Rules, tuple[Life, ...]]] = {
-    "anthropic-5m": (ANTHROPIC, (FIVE_MINUTES,)),
-    "anthropic-1h": (ANTHROPIC, (ONE_HOUR,)),
-    "anthropic": (ANTHROPIC, (FIVE_MINUTES, ONE_HOUR)),
-    "gpt-5.6": (OPENAI, OPENAI.lives),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +50,19 @@ class Cost:
         return self.scrimp / best - 1
 
 
-def known_as(provider: str) -> str:
-    """OpenAI's rules for writes that cost are those of GPT-5.6."""
-    return "gpt-5.6" if provider == "openai" else provider
-
-
 def measure(path: Path, provider: str) -> Cost:
     """Run a trace through both."""
-    rules, lives = PROVIDERS[known_as(provider)]
+    sold = PROVIDERS[provider]
+    rules = sold.rules(sold.blocks)
+    lives = sold.lives_of(rules)
     if not (calls := list(mooncake(path))):
         raise ValueError(f"{path}: no requests")
-    naive = _naive(calls, rules, lives[0])
-    cost, written, read = _scrimp(calls, rules, lives)
+    if lives:
+        naive = _naive(calls, rules, lives[0])
+        cost, written, read = _scrimp(calls, rules, lives)
+    else:
+        naive, read = _by_itself(calls, rules)
+        cost, written = naive, 0
     total = sum(asked.input_tokens for asked in calls) or 1
     return Cost(
         path.name,
@@ -98,6 +93,20 @@ def _naive(calls: Sequence[Asked], rules: Rules, life: Life) -> int:
             until[block.key] = asked.at_s + life.seconds
         cost += _cost(asked, read, end, _WRITES[life.name])
     return cost
+
+
+def _by_itself(calls: Sequence[Asked], rules: Rules) -> tuple[int, int]:
+    """Where writes cost nothing and every prompt is kept: cost, tokens read. Nothing is marked."""
+    used: dict[Any, float] = {}
+    cost = read = 0
+    for asked in calls:
+        whole = asked.blocks[: asked.input_tokens // _BLOCK]
+        alive = [one for one in whole if asked.at_s - used.get(one.key, -1e9) <= rules.kept_s]
+        found = alive[-1].tokens if alive and alive[-1].tokens >= rules.least_tokens else 0
+        used.update((one.key, asked.at_s) for one in whole)
+        cost += _cost(asked, found, 0, _FRESH)
+        read += found
+    return cost, read
 
 
 def _scrimp(calls: Sequence[Asked], rules: Rules, lives: tuple[Life, ...]) -> tuple[int, int, int]:

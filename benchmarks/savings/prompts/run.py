@@ -1,10 +1,10 @@
 """Input dollars that compact and the provider's prefix cache save on recorded conversations.
 
-Usage: run.py --trace FILE [--format messages] [--provider openai|anthropic] [--model NAME]
-[--tools all] --json OUT. With --format mooncake: what marks in the right places save (providers:
-anthropic-5m, anthropic-1h, anthropic, gpt-5.6). A table for each file: tokens of tools' results
-before and after, what each of the two saves alone and together, whether all reads back equal, and
-prefixes broken.
+Usage: run.py --trace FILE [--format messages] [--provider RULES] [--model NAME] [--tools all]
+--json OUT. With --format mooncake: what marks in the right places save. RULES are openai,
+anthropic, anthropic-5m, anthropic-1h, gpt-5.6, gpt-5, mistral, for both. A table for each file:
+tokens of tools' results before and after, what each of the two saves alone and together, whether
+all reads back equal, and prefixes broken.
 """
 
 from __future__ import annotations
@@ -30,18 +30,14 @@ from benchmarks.savings.prompts.compacting import (  # noqa: E402
     to_all,
 )
 from benchmarks.savings.prompts.conversations import runs_of  # noqa: E402
-from benchmarks.savings.prompts.mooncake import PROVIDERS, run_mooncake  # noqa: E402
-from benchmarks.traces.rules import Vendor  # noqa: E402
+from benchmarks.savings.prompts.mooncake import run_mooncake  # noqa: E402
+from benchmarks.savings.prompts.providers import PROVIDERS  # noqa: E402
 from scrimp.client.functions import now_encoder  # noqa: E402
+from scrimp.errors import PriceUnknown  # noqa: E402
 from scrimp.money import format_usd  # noqa: E402
 
-MODELS: dict[Vendor, tuple[str, ...]] = {
-    "openai": ("gpt-4o", "gpt-5"),
-    "anthropic": ("claude-sonnet-5",),
-}
-
-_VENDORS: dict[str, Vendor] = {"anthropic-5m": "anthropic"}
-"""Other names of what conversations are measured by: they are marked for five minutes."""
+USUAL = {"messages": ("openai", "anthropic"), "mooncake": ("anthropic-5m", "gpt-5.6")}
+"""What is measured where no provider is named."""
 
 
 def share(part: int, whole: int) -> str:
@@ -96,21 +92,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trace", type=Path, action="append", required=True)
     parser.add_argument("--format", choices=["messages", "mooncake"], default="messages")
-    rules = list(dict.fromkeys([*MODELS, *PROVIDERS]))
-    parser.add_argument("--provider", choices=rules, action="append")
+    parser.add_argument("--provider", choices=list(PROVIDERS), action="append", metavar="RULES")
     parser.add_argument("--model", action="append", help="of the one provider that is named")
     parser.add_argument("--tools", choices=["rule", "all"], default="rule")
     parser.add_argument("--json", type=Path, default=HERE / "results" / "latest.json")
     options = parser.parse_args()
+    chosen = list(dict.fromkeys(options.provider or USUAL[options.format]))
     if options.format == "mooncake":
         try:
-            return run_mooncake(options.trace, options.provider or list(PROVIDERS), options.json)
+            return run_mooncake(options.trace, chosen, options.json)
         except (OSError, ValueError) as error:
             parser.error(str(error))
-    if other := sorted({*(options.provider or ())} - {*MODELS, *_VENDORS}):
-        parser.error(f"--format messages: {', '.join((*MODELS, *_VENDORS))}; not {other[0]}")
-    named = dict.fromkeys(_VENDORS.get(name, name) for name in options.provider or ())
-    chosen: list[Vendor] = list(named) or list(MODELS)
     if options.model and len(chosen) != 1:
         parser.error("--model needs one --provider")
     told: dict[str, list[dict[str, Any]]] = {}
@@ -121,11 +113,14 @@ def main() -> int:
         except (OSError, ValueError) as error:
             parser.error(str(error))
         by_tool = by_rule if options.tools == "rule" else to_all
-        found = [
-            measure(runs, vendor, model, now_encoder(), by_tool)
-            for vendor in chosen
-            for model in options.model or MODELS[vendor]
-        ]
+        try:
+            found = [
+                measure(runs, PROVIDERS[name], model, now_encoder(), by_tool)
+                for name in chosen
+                for model in options.model or PROVIDERS[name].models
+            ]
+        except (ValueError, PriceUnknown) as error:
+            parser.error(str(error))
         show(f"{path.name}: {len(runs):,} conversations", found)
         told[str(path.name)] = [
             {**asdict(one), "by_prefix": one.by_prefix, "by_compact": one.by_compact}

@@ -30,7 +30,7 @@ USUAL = {
     "openai": Usual("gpt-4o", "gpt-4o-mini"),
     "anthropic": Usual("claude-sonnet-4-5", "claude-haiku-4-5"),
     "google": Usual("gemini-2.5-flash", "gemini-2.5-flash-lite"),
-    "mistral": Usual("mistral-large-latest", "mistral-small-latest"),
+    "mistral": Usual("mistral-large-2512", "mistral-small-latest"),
 }
 """By the provider's name in the price book; the providers' lists of models, checked 2026-11-23."""
 
