@@ -154,7 +154,7 @@ class App:
         levers |= self._routed(parts.choice)
         self.meanings = None
         if parts.meanings is not None:
-            engine = Engine(self.handle, self.targets, self.clock, self.new_id)
+            engine = Engine(self.handle, self.targets, self.clock, self.new_id, self.again)
             self.meanings, lever = join(settings, parts.meanings, engine)
             self.caches["semantic_cache"] = parts.meanings.store
             levers[lever.name] = lever

@@ -25,10 +25,12 @@ from scrimp.judges.panel import Panel
 from scrimp.judges.plain import COMPARED, Plain
 from scrimp.levers.semantic_cache import SemanticCache, SemanticCacheSettings
 from scrimp.meanings import Judge, SemanticStats, SemanticStore
+from scrimp.pipeline.again import Again
 from scrimp.pipeline.embedding_calls import EmbeddingCalls, Means
 from scrimp.pipeline.later import Later
 from scrimp.pipeline.semantic_learning import Learning, LearningRules
 from scrimp.pipeline.semantic_parts import SemanticParts
+from scrimp.pipeline.semantic_renewals import Renewals
 from scrimp.pipeline.semantic_scopes import Scopes
 from scrimp.pipeline.semantic_servings import Feedback, Servings
 from scrimp.ports import Clock, Next
@@ -169,12 +171,16 @@ def embedder_plan(section: SemanticCacheSection) -> EmbedderPlan:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """What of the engine it works with: its way, its targets, its ids."""
+    """What of the engine it works with: its way, its targets, its ids.
+
+    `again` asks anew for what is served past its time; without it nothing is.
+    """
 
     handle: Next
     targets: Targets
     clock: Clock
     new_id: Callable[[], str]
+    again: Again | None = None
 
 
 def join(
@@ -186,7 +192,10 @@ def join(
         opened.calls.begin(Means(engine.handle, engine.clock, engine.new_id, dialect))
     parts = parts_of(settings, opened, engine)
     admits = StandIns(settings.route, settings.cascade, engine.targets, DIALECTS)
-    return parts, lever_of(settings, parts, engine.clock, opened.secret, admits)
+    lever = lever_of(
+        *(settings, parts, engine.clock, opened.secret), admits=admits, again=engine.again
+    )
+    return parts, lever
 
 
 def parts_of(settings: Settings, opened: ByMeaning, engine: Engine) -> SemanticParts:
@@ -203,7 +212,8 @@ def parts_with(
     embedder = opened.embedder.embedder
     scopes, servings = Scopes(store, embedder, opened.policies), Servings()
     rules = LearningRules(
-        clock, DIALECTS, section.compared, section.keep_texts, section.max_reply_bytes
+        *(clock, DIALECTS, section.compared, section.keep_texts, section.max_reply_bytes),
+        stale_s=ttl_seconds(section.stale_while_revalidate),
     )
     return SemanticParts(
         store,
@@ -221,7 +231,9 @@ def lever_of(
     parts: SemanticParts,
     clock: Clock,
     secret: bytes,
+    *,
     admits: Admits = itself,
+    again: Again | None = None,
 ) -> SemanticCache:
     """The lever over its parts."""
     section = settings.semantic_cache
@@ -236,7 +248,10 @@ def lever_of(
         section.limit_s,
         admits,
     )
-    return SemanticCache(parts, clock, DIALECTS, lever)
+    renewals = None
+    if again is not None and ttl_seconds(section.stale_while_revalidate):
+        renewals = Renewals(parts.store, parts.learning, again)
+    return SemanticCache(parts, clock, DIALECTS, lever, renewals=renewals)
 
 
 def policies_of(section: SemanticCacheSection) -> Policies:

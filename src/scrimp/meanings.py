@@ -193,6 +193,23 @@ class SemanticStore(Protocol):
         """Never serve this answer again until it is made anew."""
         ...
 
+    async def claim(self, scope: bytes, group: int, *, lease_s: float) -> bool:
+        """True: this process has the answer made anew, and nobody else for so long.
+
+        False when another one does, or the answer is gone, past its time, or in quarantine.
+        """
+        ...
+
+    async def renew(
+        self, scope: bytes, group: int, known: Known, answer: StoredReply
+    ) -> int | None:
+        """A new group in place of this one, whose questions and verdicts go with it; its number.
+
+        None, and nothing changes, when the old one is gone, past its time or in quarantine by now,
+        or when it is declined as by `add_root`; but one for one is within any caller's limit.
+        """
+        ...
+
     async def delete(self, scope: bytes, group: int) -> bool:
         """Forget a group. False when it was not there."""
         ...

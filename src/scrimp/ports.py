@@ -98,7 +98,8 @@ class StoreStats(Value, frozen=True):
 class StoredReply(Value, frozen=True, omit_defaults=True):
     """A remembered reply with the usage that it cost when it was fresh.
 
-    `asked_at` is when it was asked for: what was forgotten since is not put any more.
+    `asked_at` is when it was asked for: what was forgotten since is not put any more. In the last
+    `late_s` before `expires_at` it is past its time, and kept for who may serve it even so.
     """
 
     reply: Reply
@@ -107,6 +108,11 @@ class StoredReply(Value, frozen=True, omit_defaults=True):
     scope: CacheScope = NO_SCOPE
     about: About = UNNAMED
     asked_at: datetime | None = None
+    late_s: int = 0
+
+    def late_by_s(self, now: datetime) -> float:
+        """So long past its time, from 0 on; below 0 it still holds."""
+        return (now - self.expires_at).total_seconds() + self.late_s
 
 
 class ReplyStore(Protocol):

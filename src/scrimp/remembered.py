@@ -11,6 +11,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Literal, Protocol
 
+from msgspec.structs import replace
+
 from scrimp.errors import InvalidRequest
 from scrimp.values import Value
 
@@ -46,6 +48,12 @@ class About(Value, frozen=True, omit_defaults=True):
 
 
 UNNAMED = About()
+
+
+def named_as(asked: CacheControl, about: About) -> CacheControl:
+    """What a call asks, with the names of an answer that its own will stand in place of."""
+    tags = tuple(dict.fromkeys((*about.tags, *asked.tags)))
+    return replace(asked, name=asked.name or about.name, tags=tags)
 
 
 class Chosen(Value, frozen=True, omit_defaults=True):

@@ -189,6 +189,13 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, ProviderSettings]
     }
 
 
+def _check_late(source: str, name: str, text: str) -> None:
+    try:
+        ttl_seconds(text)
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {name}.stale_while_revalidate: {error}") from error
+
+
 def _check(settings: Settings, source: str) -> None:
     for name, provider in settings.providers.items():
         if not provider.base_url.startswith(("http://", "https://")):
@@ -203,10 +210,8 @@ def _check(settings: Settings, source: str) -> None:
             ttl_seconds(text)
         except ConfigError as error:
             raise ConfigError(f"{source}: exact_cache.ttl.{task}: {error}") from error
-    try:
-        ttl_seconds(settings.exact_cache.stale_while_revalidate)
-    except ConfigError as error:
-        raise ConfigError(f"{source}: exact_cache.stale_while_revalidate: {error}") from error
+    for name in ("exact_cache", "semantic_cache"):
+        _check_late(source, name, getattr(settings, name).stale_while_revalidate)
     _check_keys(settings.keys, source)
     try:
         check_tables(settings)

@@ -195,7 +195,7 @@ class SemanticKitchen:
         self.provider = Provider()
         self.later = Later()
         scopes = Scopes(self.store, self.embedder, policies or self.scripted)
-        rules = LearningRules(self.clock, DIALECTS)
+        rules = LearningRules(self.clock, DIALECTS, stale_s=settings.pop("stale_s", 0))
         servings = Servings()
         self.parts = SemanticParts(
             self.store,

@@ -220,6 +220,7 @@ TEMPLATE = (
 #corpus = ""
 # Whether the texts of questions are kept, so that patterns can find them.
 #keep_texts = false
+#stale_while_revalidate = "0"  # as in [exact_cache]
 # How long answers live where it differs from the exact cache.
 #[semantic_cache.ttl]
 #factual_qa = "7d"

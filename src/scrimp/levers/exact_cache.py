@@ -89,8 +89,8 @@ class ExactCache:
         scope = CacheScope(call.caller.tenant, call.task.name)
         if call.cache.mode != "refresh":
             if self._stale_s and call.cache.mode == "default" and call.cache.ttl_s is None:
-                stored = await self._find(call, key, scope, ttl_s + self._stale_s)
-                if stored is not None and self._age_s(stored) >= ttl_s:
+                stored = await self._find(call, key, scope, ttl_s + self._stale_s, self._stale_s)
+                if stored is not None and self._is_late(stored, ttl_s):
                     return self._serve_stale(call, key, stored, ttl_s)
             else:
                 stored = await self._find(call, key, scope, self._max_age_s(call, ttl_s))
@@ -170,16 +170,18 @@ class ExactCache:
         call.trace.note(self.name, "stale", numbers)
         return stored.reply
 
-    async def _refresh(self, call: Call, key: bytes, about: About, ttl_s: int) -> None:
-        """Ask anew, unless another process does. Raises as the app's way does."""
+    async def _refresh(self, call: Call, key: bytes, about: About, ttl_s: int) -> bool:
+        """Ask anew, unless another process does; False where the new answer is not kept.
+
+        Raises as the app's way does.
+        """
         assert self._again is not None  # noqa: S101 - told to the type checker
         if self._turns is None:
             anew, reply = await self._again.ask(call, about)
-            await self._remember(anew, key, reply, ttl_s=ttl_s)
-            return
+            return await self._remember(anew, key, reply, ttl_s=ttl_s)
         turn = await self._turns.enter(key, partial(self._peek, call, key, ttl_s))
         if isinstance(turn, StoredReply):
-            return
+            return True
         kept: bool | None = None
         try:
             if await self._peek(call, key, ttl_s) is None:  # another process may have been quicker
@@ -190,6 +192,7 @@ class ExactCache:
             raise
         finally:
             self._turns.leave(turn, kept=kept)
+        return kept is not False
 
     def _age_s(self, stored: StoredReply) -> int:
         return int((self._clock.now() - stored.stored_at).total_seconds())
@@ -198,11 +201,15 @@ class ExactCache:
         """None where the store itself drops what is past its time."""
         return ttl_s if self._settings.older_s else call.cache.ttl_s
 
+    def _is_late(self, stored: StoredReply, ttl_s: int) -> bool:
+        return self._age_s(stored) >= ttl_s or stored.late_by_s(self._clock.now()) >= 0
+
     async def _find(
-        self, call: Call, key: bytes, scope: CacheScope, max_age_s: int | None
+        self, call: Call, key: bytes, scope: CacheScope, max_age_s: int | None, late_s: int = 0
     ) -> StoredReply | None:
         try:
-            return self._admitted(call, await self._store.get(key, scope, max_age_s=max_age_s))
+            found = await self._store.get(key, scope, max_age_s=max_age_s)
+            return self._admitted(call, found, late_s)
         except StoreError as error:
             if call.cache.mode == "only":  # skipping this lever would pay for an answer after all
                 msg = (
@@ -215,9 +222,16 @@ class ExactCache:
         """Look for an answer that another process may have got; counted once, as the miss."""
         return self._admitted(call, await self._store.get(key, max_age_s=max_age_s))
 
-    def _admitted(self, call: Call, stored: StoredReply | None) -> StoredReply | None:
-        """None where another model gave it, which may not answer the call any more."""
-        if stored is None or self._settings.admits(call, stored.reply):
+    def _admitted(
+        self, call: Call, stored: StoredReply | None, late_s: int = 0
+    ) -> StoredReply | None:
+        """None where another model gave it, which may not answer the call any more.
+
+        And where it is kept for others alone: so long past its time, or longer.
+        """
+        if stored is None or stored.late_by_s(self._clock.now()) >= late_s:
+            return None
+        if self._settings.admits(call, stored.reply):
             return stored
         call.trace.note(self.name, "not_admitted", {"answered_by": stored.reply.by})
         return None
@@ -244,7 +258,7 @@ class ExactCache:
         kept_s = ttl_s + self._settings.older_s
         about = About(call.cache.name, call.cache.tags, call.target.model)
         ends = now + timedelta(seconds=kept_s)
-        stored = StoredReply(kept, now, ends, scope, about, asked_at)
+        stored = StoredReply(kept, now, ends, scope, about, asked_at, self._settings.older_s)
         if not await self._store.put(key, stored):
             call.trace.note(self.name, "declined", {"bytes": size})
             return False

@@ -18,6 +18,7 @@ from scrimp.dialects.base import Dialect
 from scrimp.errors import InvalidRequest, StoreError
 from scrimp.fingerprint import time_to_live_s
 from scrimp.pipeline.semantic_parts import SemanticParts
+from scrimp.pipeline.semantic_renewals import Renewals
 from scrimp.pipeline.semantic_scopes import Looked
 from scrimp.pipeline.semantic_servings import Serving
 from scrimp.ports import CacheScope, Clock, Next, StoredReply
@@ -56,7 +57,10 @@ class Missed:
 
 
 class SemanticCache:
-    """Serves known answers, and hands fresh ones on to be learned from."""
+    """Serves known answers, and hands fresh ones on to be learned from.
+
+    `renewals` have answers made anew that are served past their time; without it none is.
+    """
 
     name: ClassVar[str] = "semantic_cache"
     fail_closed: ClassVar[bool] = False
@@ -67,7 +71,10 @@ class SemanticCache:
         clock: Clock,
         dialects: Mapping[str, Dialect],
         settings: SemanticCacheSettings,
+        *,
+        renewals: Renewals | None = None,
     ) -> None:
+        self._renewals = renewals
         self._store = parts.store
         self._scopes = parts.scopes
         self._learning = parts.learning
@@ -104,7 +111,7 @@ class SemanticCache:
         if decision.kind == "serve" and call.cache.mode != "refresh":
             kept = await self._kept(call, looked)
             if kept is not None:
-                return self._hit(call, looked, kept)
+                return self._hit(call, looked, kept, ttl_s)
         self._note_miss(call, looked)
         return Missed(looked, ttl_s)
 
@@ -172,8 +179,18 @@ class SemanticCache:
         if kept is not None and not self._settings.admits(call, kept.reply):
             await self._forget(call, looked, kept)
             return None
+        return kept if kept is not None and self._is_young_enough(call, kept) else None
+
+    def _is_young_enough(self, call: Call, kept: StoredReply) -> bool:
         most_s = call.cache.ttl_s
-        return None if kept and most_s is not None and self._age_s(kept) >= most_s else kept
+        if most_s is not None:
+            return self._age_s(kept) < most_s and not self._is_late(kept)
+        return not self._is_late(kept) or (
+            self._renewals is not None and call.cache.mode == "default"
+        )
+
+    def _is_late(self, kept: StoredReply) -> bool:
+        return kept.late_by_s(self._clock.now()) >= 0
 
     async def _forget(self, call: Call, looked: Looked, kept: StoredReply) -> None:
         """What may not be served any more makes room for the answer that comes now."""
@@ -181,13 +198,17 @@ class SemanticCache:
         with suppress(StoreError):
             await self._store.delete(looked.scope, looked.decision.group)
 
-    def _hit(self, call: Call, looked: Looked, kept: StoredReply) -> Reply:
+    def _hit(self, call: Call, looked: Looked, kept: StoredReply, ttl_s: int) -> Reply:
+        verdict, more = "hit", dict[str, int]()
+        if self._renewals is not None and self._is_late(kept):
+            began = self._renewals.begin(call, looked, kept.about, ttl_s)
+            verdict, more = "stale", {"asks_anew": int(began)}
         decision, age_s, bound = looked.decision, self._age_s(kept), looked.policy.bound
         sure = f"{decision.chance:.4f}" if decision.chance >= 0 else f"cosine {looked.cosine:.4f}"
         numbers: dict[str, int | float | str] = {"p": round(decision.chance, 4)}
         call.trace.note(
             self.name,
-            "hit",
+            verdict,
             {
                 **(numbers if decision.chance >= 0 else {}),
                 "cosine": round(looked.cosine, 4),
@@ -195,6 +216,7 @@ class SemanticCache:
                 "bound": bound,
                 "group": decision.group,
                 "scope": looked.scope.hex(),
+                **more,
             },
         )
         headers = call.trace.headers

@@ -1,7 +1,8 @@
 """Calls that are made once more while nobody waits for them: each is a call of its own.
 
 It has an id, a trace and an entry of its own, is paid by whoever made the first, and passes the
-guards only. As many run at once as are allowed; a key that failed rests for a while.
+guards only. As many run at once as are allowed; a key that failed, or whose answer may not be kept,
+rests for a while.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from scrimp.calls import Call, HeldSink, Reply, Trace
 from scrimp.errors import ScrimpError, kind_and_place
 from scrimp.pipeline.background import Running, Spawn
 from scrimp.ports import Clock, Next
-from scrimp.remembered import About
+from scrimp.remembered import About, named_as
 
 log = logging.getLogger(__name__)
 
 _MOST = 32
 _REST_S = 10.0
 _RESTING = 1024
+
+Work = Callable[[], Awaitable[bool]]
+"""False: nothing came of it, and it would be the same at once."""
 
 
 class Again:
@@ -49,7 +53,7 @@ class Again:
         """What names them."""
         return self._new_id
 
-    def begin(self, key: bytes, work: Callable[[], Awaitable[None]]) -> bool:
+    def begin(self, key: bytes, work: Work) -> bool:
         """Start the work of a key. False when it is being done, or rests, or too much is."""
         if key in self._running or len(self._running) >= self._most or not self._open:
             return False
@@ -67,8 +71,7 @@ class Again:
 
     async def ask(self, call: Call, about: About) -> tuple[Call, Reply]:
         """The call anew, as the answer was named, and its reply. Raises as the app's way does."""
-        tags = tuple(dict.fromkeys((*about.tags, *call.cache.tags)))
-        cache = replace(call.cache, mode="refresh", name=call.cache.name or about.name, tags=tags)
+        cache = replace(named_as(call.cache, about), mode="refresh")
         anew = replace(
             call,
             id=self._new_id(),
@@ -87,9 +90,10 @@ class Again:
             if running is not None:
                 running.cancel()
 
-    async def _guarded(self, key: bytes, work: Callable[[], Awaitable[None]]) -> None:
+    async def _guarded(self, key: bytes, work: Work) -> None:
         try:
-            await work()
+            if not await work():
+                self._rest(key)
         except ScrimpError:  # its entry, or the trace of the next call, says what is wrong
             self._rest(key)
         except Exception as error:  # noqa: BLE001 (an edge: the app's other tasks must go on)

@@ -21,7 +21,7 @@ from scrimp.meanings import Judge, Judged, Known, Opinion, SemanticStore
 from scrimp.pipeline.later import Later
 from scrimp.pipeline.semantic_scopes import Looked, Scopes
 from scrimp.ports import Clock, StoredReply
-from scrimp.remembered import About, CacheControl
+from scrimp.remembered import About, CacheControl, named_as
 from scrimp.semantics.answers import text_of, why_not_kept
 
 SERVED_BY = "semantic_cache"
@@ -33,13 +33,26 @@ _SAME = 0.9999
 
 @dataclass(frozen=True, slots=True)
 class LearningRules:
-    """`compared` groups at most are judged per fresh answer. Texts are kept only when asked for."""
+    """`compared` groups at most are judged per fresh answer. Texts are kept only when asked for.
+
+    Answers stay in the store for `stale_s` beyond their time.
+    """
 
     clock: Clock
     dialects: Mapping[str, Dialect]
     compared: int = 2
     keep_texts: bool = False
     max_reply_bytes: int = 256 * 1024
+    stale_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Equal:
+    """An answer that would have done as well, and whether it is past its time."""
+
+    group: int
+    about: About
+    late: bool
 
 
 class Learning:
@@ -77,6 +90,17 @@ class Learning:
         await self._replace(call, looked, reply, ttl_s)
         return ""
 
+    async def renew(self, call: Call, looked: Looked, reply: Reply, ttl_s: int) -> bool:
+        """Put it in place of the answer that was served; False where it is not kept.
+
+        It answers the words that were asked here, so these are its first question. What joined the
+        old answer was judged against the old one, and goes with it. Raises StoreError.
+        """
+        if self._why_not(call, reply):
+            return False
+        answer = self._answer(call, looked, reply, ttl_s)
+        return await self._in_place(looked, looked.decision.group, answer)
+
     def _why_not(self, call: Call, reply: Reply) -> str:
         text = text_of(reply, self._rules.dialects[call.target.dialect])
         return why_not_kept(reply, text, self._rules.max_reply_bytes)
@@ -91,13 +115,13 @@ class Learning:
             await self._replace(call, looked, reply, ttl_s)
             return
         if looked.decision.kind in ("audit", "explore") and self._judge is not None:
-            group = await self._compare(call, looked, reply)
-            if group and await self._join(call, looked, group):
+            equal = await self._compare(call, looked, reply)
+            if equal is not None and await self._join(call, looked, equal, reply, ttl_s):
                 return
         await self._keep(call, looked, reply, ttl_s)
 
-    async def _compare(self, call: Call, looked: Looked, reply: Reply) -> int:
-        """The group that the question may join; 0 when none of those compared is.
+    async def _compare(self, call: Call, looked: Looked, reply: Reply) -> _Equal | None:
+        """The group that the question may join; None when none of those compared is.
 
         Its answer is equal to the fresh one, and will be forgotten whenever that would be.
         """
@@ -113,8 +137,10 @@ class Learning:
             if group == decision.group:
                 opinion = await self._tell(call, looked, (kept.reply, reply), opinion)
             if opinion.equal:
-                return group if _is_named_by(kept.about, call.cache) else 0
-        return 0
+                late = kept.late_by_s(self._rules.clock.now()) >= 0
+                equal = _Equal(group, kept.about, late)
+                return equal if _is_named_by(kept.about, call.cache) else None
+        return None
 
     async def _opinion(self, call: Call, kept: Reply, reply: Reply) -> Opinion | None:
         """None where no judge can work: nothing is learned then, and nothing is lost."""
@@ -159,20 +185,34 @@ class Learning:
         equal = said.count(True) > said.count(False) if len(opinions) > 1 else first.equal
         return Opinion(equal, first.source, total_cost([one.cost for one in opinions]))
 
-    async def _join(self, call: Call, looked: Looked, group: int) -> bool:
-        known = self._known(looked, group)
+    async def _join(
+        self, call: Call, looked: Looked, equal: _Equal, reply: Reply, ttl_s: int
+    ) -> bool:
+        """An alias; but nothing joins an answer past its time: the fresh one takes its place."""
+        if equal.late:
+            named = replace(call, cache=named_as(call.cache, equal.about))
+            answer = self._answer(named, looked, reply, ttl_s)
+            return await self._in_place(looked, equal.group, answer)
+        known = self._known(looked, equal.group)
         return await self._store.add_alias(looked.scope, known, caller=_payer(call))
 
+    async def _in_place(self, looked: Looked, group: int, answer: StoredReply) -> bool:
+        known = self._known(looked, 0, root=True)
+        return await self._store.renew(looked.scope, group, known, answer) is not None
+
     async def _keep(self, call: Call, looked: Looked, reply: Reply, ttl_s: int) -> None:
-        now, cache = self._rules.clock.now(), call.cache
+        answer = self._answer(call, looked, reply, ttl_s)
+        known = self._known(looked, 0, root=True)
+        await self._store.add_root(looked.scope, known, answer, answer.about)
+
+    def _answer(self, call: Call, looked: Looked, reply: Reply, ttl_s: int) -> StoredReply:
+        now, cache, late_s = self._rules.clock.now(), call.cache, self._rules.stale_s
         headers = tuple(pair for pair in reply.headers if pair[0] == "content-type")
         asked_at = reply.asked_at or call.started_at
         kept = replace(reply, headers=headers, served_by=SERVED_BY, cacheable=False, asked_at=None)
         about = About(cache.name, cache.tags, call.target.model, _payer(call))
-        answer = StoredReply(
-            kept, now, now + timedelta(seconds=ttl_s), looked.books, about, asked_at
-        )
-        await self._store.add_root(looked.scope, self._known(looked, 0, root=True), answer, about)
+        ends = now + timedelta(seconds=ttl_s + late_s)
+        return StoredReply(kept, now, ends, looked.books, about, asked_at, late_s)
 
     def _known(self, looked: Looked, group: int, *, root: bool = False) -> Known:
         text = looked.text if self._rules.keep_texts else ""

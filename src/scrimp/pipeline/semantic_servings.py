@@ -99,7 +99,7 @@ class Feedback:
 def _place(lines: tuple[TraceLine, ...]) -> tuple[bytes, int] | None:
     """Scope and group of a hit, by what its trace says."""
     for line in lines:
-        if line.lever == _LEVER and line.verdict == "hit":
+        if line.lever == _LEVER and line.verdict in ("hit", "stale"):
             numbers = dict(line.numbers)
             return bytes.fromhex(str(numbers["scope"])), int(numbers["group"])
     return None

@@ -23,6 +23,7 @@ class SemanticCacheSection(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
     that cost nothing are asked, and then `judge_model`, or, without one, how near answers are.
     `share` names groups of tenants that share, `corpus` the version of what answers rest on.
     `url_env` names the variable that holds the URL of a PostgreSQL, `schema` is where there.
+    `stale_while_revalidate`: so long past its time an answer is served while it is asked for anew.
     """
 
     enabled: bool = False
@@ -50,6 +51,7 @@ class SemanticCacheSection(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
     max_temperature: Annotated[float, Meta(ge=0)] = 1.0
     max_reply_bytes: _Count = 256 * 1024
     ttl: dict[str, str] = {}
+    stale_while_revalidate: str = "0"
     never: tuple[str, ...] = ()
     corpus: str = ""
     share: dict[str, tuple[str, ...]] = {}

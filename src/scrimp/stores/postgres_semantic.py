@@ -193,6 +193,20 @@ class PostgresSemantic:
         async with self._writing() as rows:
             await rows.quarantine(scope, group)
 
+    async def claim(self, scope: bytes, group: int, *, lease_s: float) -> bool:
+        """True: this process has the answer made anew."""
+        async with self._writing() as rows:
+            return await rows.claim(scope, group, lease_s)
+
+    async def renew(
+        self, scope: bytes, group: int, known: Known, answer: StoredReply
+    ) -> int | None:
+        """A new group in place of this one; None when that is gone, or it is declined."""
+        question, near = kept(known, root=True), _text(read(known.vector))
+        new = NewGroup(question, near, answer, pack(answer), answer.about)
+        async with self._writing() as rows:
+            return await rows.renew(scope, group, new)
+
     async def delete(self, scope: bytes, group: int) -> bool:
         """Forget a group. False when it was not there."""
         async with self._writing() as rows:

@@ -48,6 +48,19 @@ ON CONFLICT (name) DO UPDATE SET
 WHERE known.name = '' OR known.hour <> excluded.hour OR known.inserted < $3
 RETURNING id
 """
+_KEEP_CALLER = """
+INSERT INTO callers AS known (name) VALUES ($1)
+ON CONFLICT (name) DO UPDATE SET name = excluded.name RETURNING id
+"""
+_CLAIM = """
+UPDATE groups SET claimed_us = server_us() + $1
+WHERE id = $2 AND scope = (SELECT id FROM scopes WHERE scope = $3)
+  AND NOT quarantined AND expires_us > $4 AND claimed_us <= server_us()
+"""
+_LIVE = """
+SELECT id FROM groups WHERE id = $1 AND scope = (SELECT id FROM scopes WHERE scope = $2)
+  AND NOT quarantined AND expires_us > $3
+"""
 _VERDICT = """
 INSERT INTO verdicts
   (scope, grp, at_us, equal, served, propensity, score, cost_nanousd, source, features)
@@ -120,8 +133,8 @@ class Rows:
         self._limits = limits
         self._margin_s = margin_s
 
-    async def add_root(self, scope: bytes, new: NewGroup) -> int | None:
-        """The new group's number; None when it is declined."""
+    async def add_root(self, scope: bytes, new: NewGroup, *, limited: bool = True) -> int | None:
+        """The new group's number; None when it is declined. `limited`: by the caller's limit."""
         answer, about, limits = new.answer, new.about, self._limits
         size_bytes = group_bytes(new.packed, about)
         if size_bytes + new.question.size_bytes > limits.max_bytes:
@@ -130,7 +143,7 @@ class Rows:
         if is_forgotten(since, answer, about, new.question.text):
             return None
         row = await self._scope(scope, new.question.dims)
-        if (caller := await self._caller(about.caller)) is None:
+        if (caller := await self._caller(about.caller, limited=limited)) is None:
             return None
         book, expires_us = await self._book(answer.scope), micros(answer.expires_at)
         group: int = await self._connection.fetchval(
@@ -140,6 +153,21 @@ class Rows:
         )
         await self._add_question((row, group, expires_us), new.question, new.near)
         return group
+
+    async def claim(self, scope: bytes, group: int, lease_s: float) -> bool:
+        """Whether nobody else has it made anew now; by the server's clock."""
+        lease_us = round(lease_s * _SECOND_US)
+        values = (lease_us, group, scope, self._now_us())
+        done: str = await self._connection.execute(_CLAIM, *values)
+        return done != "UPDATE 0"
+
+    async def renew(self, scope: bytes, group: int, new: NewGroup) -> int | None:
+        """The number of the group that stands in place of this one; None: nothing changed."""
+        live = await self._connection.fetchval(_LIVE, group, scope, self._now_us())
+        if live is None or (number := await self.add_root(scope, new, limited=False)) is None:
+            return None
+        await self._connection.execute("DELETE FROM groups WHERE id = $1", group)
+        return number
 
     async def add_alias(
         self, scope: bytes, group: int, asked: tuple[Kept, str], caller: str
@@ -322,8 +350,11 @@ class Rows:
             found = await self._connection.fetchval(add, *book)
         return int(found)
 
-    async def _caller(self, name: str) -> int | None:
+    async def _caller(self, name: str, *, limited: bool = True) -> int | None:
         """Its row, with one more question counted; None when it may add none in this hour."""
+        if not limited:
+            row: int = await self._connection.fetchval(_KEEP_CALLER, name)
+            return row
         values = (name, hour_of(self._clock), self._limits.caller_per_hour)
         found: int | None = await self._connection.fetchval(_CALLER, *values)
         return found

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count as numbers
 
 from msgspec.structs import replace
@@ -30,6 +29,7 @@ from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.remembered import check_chosen, matcher
 from scrimp.stores.forgotten_log import ForgottenLog
 from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS
+from scrimp.stores.semantic_groups import Group, Scope
 from scrimp.stores.semantic_index import ScopeIndex
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
 from scrimp.stores.semantic_rules import (
@@ -49,28 +49,6 @@ _SPARE = 8
 _MOST = 4000
 
 
-@dataclass(slots=True, eq=False)
-class _Group:
-    number: int
-    scope: bytes
-    answer: StoredReply
-    about: About
-    size_bytes: int
-    questions: dict[int, Kept] = field(default_factory=dict)
-    equal: int = 0
-    different: int = 0
-    quarantined: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Scope:
-    dims: int = 0
-    index: ScopeIndex | None = None
-    state: bytes | None = None
-    shares: Shares = field(default_factory=Shares)
-    verdicts: deque[Judged] = field(default_factory=deque)
-
-
 class MemorySemantic:
     """Implements `meanings.SemanticStore` on one event loop."""
 
@@ -83,9 +61,9 @@ class MemorySemantic:
         self._clock = clock
         self._limits = limits or SemanticLimits()
         self._index = index or IndexOptions()
-        self._groups: dict[int, _Group] = {}
+        self._groups: dict[int, Group] = {}
         self._questions: dict[int, int] = {}
-        self._scopes: dict[bytes, _Scope] = {}
+        self._scopes: dict[bytes, Scope] = {}
         self._shares = Shares()
         self._ends: list[tuple[float, int]] = []
         self._inserted: dict[str, int] = {}
@@ -145,22 +123,10 @@ class MemorySemantic:
         """A new group with its answer; the group's number, or None when it is declined."""
         self._check()
         question = kept(known, root=True)
-        place = self._scope(scope, question.dims)
-        size_bytes = group_bytes(answer.reply.body or b"", about)
-        if size_bytes + question.size_bytes > self._limits.max_bytes:
+        self._scope(scope, question.dims)
+        if self._declines(question, answer, about) or not self._may_insert(about.caller):
             return None
-        if is_forgotten(self._forgotten.since(answer.asked_at), answer, about, question.text):
-            return None
-        if not self._may_insert(about.caller):
-            return None
-        about = replace(about, tags=tuple(dict.fromkeys(about.tags)))
-        group = _Group(next(self._numbers), scope, answer, about, size_bytes)
-        self._groups[group.number] = group
-        heapq.heappush(self._ends, (answer.expires_at.timestamp(), group.number))
-        self._shares.came(about.caller, group.number, size_bytes)
-        place.shares.came(about.caller, group.number, 0)
-        self._add(place, group, question)
-        return group.number
+        return self._put(scope, question, answer, about)
 
     async def add_alias(self, scope: bytes, known: Known, *, caller: str = "") -> bool:
         """Another question of a group. False when it is declined."""
@@ -222,6 +188,30 @@ class MemorySemantic:
         if (found := self._alive(scope, group)) is not None:
             found.quarantined = True
 
+    async def claim(self, scope: bytes, group: int, *, lease_s: float) -> bool:
+        """True: this process has the answer made anew."""
+        self._check()
+        found, now = self._alive(scope, group), self._clock.now()
+        if found is None or found.quarantined:
+            return False
+        if found.claimed_until is not None and found.claimed_until > now:
+            return False
+        found.claimed_until = now + timedelta(seconds=lease_s)
+        return True
+
+    async def renew(
+        self, scope: bytes, group: int, known: Known, answer: StoredReply
+    ) -> int | None:
+        """A new group in place of this one; None when that is gone, or it is declined."""
+        self._check()
+        question = kept(known, root=True)
+        self._scope(scope, question.dims)
+        old = self._alive(scope, group)
+        if old is None or old.quarantined or self._declines(question, answer, answer.about):
+            return None
+        self._forget(old)
+        return self._put(scope, question, answer, answer.about)
+
     async def delete(self, scope: bytes, group: int) -> bool:
         """Forget a group. False when it was not there."""
         self._check()
@@ -241,7 +231,7 @@ class MemorySemantic:
         doomed = meant
         if chosen.pattern:
             match = matcher(chosen.pattern)
-            doomed = [one for one in meant if any(match(word) for word in _words(one) if word)]
+            doomed = [one for one in meant if any(match(word) for word in one.words() if word)]
             questions = (kept for one in meant for kept in one.questions.values())
             if not doomed and (textless := sum(not one.text for one in questions)):
                 raise refuse_pattern(chosen.pattern, textless)
@@ -290,13 +280,32 @@ class MemorySemantic:
                 found.append((number, group.number, question.vector, question.sketch))
         return ranked(row, found)
 
-    def _alive(self, scope: bytes, number: int) -> _Group | None:
+    def _alive(self, scope: bytes, number: int) -> Group | None:
         group = self._groups.get(number)
         if group is None or group.scope != scope:
             return None
         return group if group.answer.expires_at > self._clock.now() else None
 
-    def _add(self, place: _Scope, group: _Group, question: Kept) -> None:
+    def _declines(self, question: Kept, answer: StoredReply, about: About) -> bool:
+        size_bytes = group_bytes(answer.reply.body or b"", about) + question.size_bytes
+        if size_bytes > self._limits.max_bytes:
+            return True
+        since = self._forgotten.since(answer.asked_at)
+        return is_forgotten(since, answer, about, question.text)
+
+    def _put(self, scope: bytes, question: Kept, answer: StoredReply, about: About) -> int:
+        place = self._scope(scope, question.dims)
+        size_bytes = group_bytes(answer.reply.body or b"", about)
+        about = replace(about, tags=tuple(dict.fromkeys(about.tags)))
+        group = Group(next(self._numbers), scope, answer, about, size_bytes)
+        self._groups[group.number] = group
+        heapq.heappush(self._ends, (answer.expires_at.timestamp(), group.number))
+        self._shares.came(about.caller, group.number, size_bytes)
+        place.shares.came(about.caller, group.number, 0)
+        self._add(place, group, question)
+        return group.number
+
+    def _add(self, place: Scope, group: Group, question: Kept) -> None:
         number = next(self._numbers)
         caller = group.about.caller
         group.questions[number] = question
@@ -309,7 +318,7 @@ class MemorySemantic:
         place.index.add([number], wide([question.vector]))
         self._make_room(place)
 
-    def _make_room(self, place: _Scope) -> None:
+    def _make_room(self, place: Scope) -> None:
         limits = self._limits
         self._purge()
         while place.shares.total > limits.scope_questions:
@@ -329,7 +338,7 @@ class MemorySemantic:
             if number in self._groups:
                 self._forget(self._groups[number])
 
-    def _forget(self, group: _Group) -> None:
+    def _forget(self, group: Group) -> None:
         del self._groups[group.number]
         place, caller = self._scopes[group.scope], group.about.caller
         self._shares.went(caller, group.number, group.size_bytes)
@@ -339,7 +348,7 @@ class MemorySemantic:
         if place.index is not None:
             place.index.remove(group.questions)
 
-    def _scope(self, scope: bytes, dims: int = 0) -> _Scope:
+    def _scope(self, scope: bytes, dims: int = 0) -> Scope:
         """Made where needed. Raises StoreError when its vectors are of another size."""
         place = self._scopes.get(scope)
         if place is None:
@@ -347,7 +356,7 @@ class MemorySemantic:
                 empty = (key for key, one in self._scopes.items() if not one.shares.total)
                 if (doomed := next(empty, None)) is not None:
                     del self._scopes[doomed]
-            place = self._scopes[scope] = _Scope(dims)
+            place = self._scopes[scope] = Scope(dims)
         if dims and place.dims and place.dims != dims:
             msg = (
                 f"a vector has {dims} numbers, and those of its scope have {place.dims} "
@@ -374,8 +383,3 @@ class MemorySemantic:
         if scope not in self._books and len(self._books) >= MAX_SCOPES:
             scope = OTHERS
         return self._books.setdefault(scope, SemanticStats(scope))
-
-
-def _words(group: _Group) -> tuple[str, ...]:
-    texts = (one.text for one in group.questions.values())
-    return (group.about.name, *group.about.tags, *texts)

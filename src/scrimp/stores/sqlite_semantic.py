@@ -205,6 +205,17 @@ class SqliteSemantic:
         """Never serve this answer again, in any process."""
         await self._do(lambda rows: rows.quarantine(scope, group))
 
+    async def claim(self, scope: bytes, group: int, *, lease_s: float) -> bool:
+        """True: this process has the answer made anew."""
+        return await self._do(lambda rows: rows.claim(scope, group, lease_s))
+
+    async def renew(
+        self, scope: bytes, group: int, known: Known, answer: StoredReply
+    ) -> int | None:
+        """A new group in place of this one; None when that is gone, or it is declined."""
+        new = NewGroup(kept(known, root=True), answer, pack(answer), answer.about)
+        return await self._do(lambda rows: rows.renew(scope, group, new))
+
     async def delete(self, scope: bytes, group: int) -> bool:
         """Forget a group. False when it was not there."""
         return await self._do(lambda rows: rows.delete(scope, group))

@@ -40,6 +40,14 @@ _GROW = "UPDATE groups SET questions = questions + 1, size_bytes = size_bytes + 
 _GROUP = """
 SELECT expires_us, questions, quarantined FROM groups WHERE id = ? AND +scope = ?
 """
+_CLAIM = """
+UPDATE groups SET claimed_us = ? WHERE id = ? AND +scope = (SELECT id FROM scopes WHERE scope = ?)
+  AND NOT quarantined AND +expires_us > ? AND claimed_us <= ?
+"""
+_LIVE = """
+SELECT 1 FROM groups WHERE id = ? AND +scope = (SELECT id FROM scopes WHERE scope = ?)
+  AND NOT quarantined AND +expires_us > ?
+"""
 _VERDICT = """
 INSERT INTO verdicts
   (scope, grp, at_us, equal, served, propensity, score, cost_nanousd, source, features)
@@ -102,8 +110,8 @@ class Rows:
         self._limits = limits
         self._used = 0
 
-    def add_root(self, scope: bytes, new: NewGroup) -> int | None:
-        """The new group's number; None when it is declined."""
+    def add_root(self, scope: bytes, new: NewGroup, *, limited: bool = True) -> int | None:
+        """The new group's number; None when it is declined. `limited`: by the caller's limit."""
         answer, about = new.answer, new.about
         size_bytes = group_bytes(new.packed, about)
         if size_bytes + new.question.size_bytes > self._limits.max_bytes:
@@ -112,7 +120,7 @@ class Rows:
         if is_forgotten(since, answer, about, new.question.text):
             return None
         row = self._scope(scope, new.question.dims)
-        caller = self._caller(about.caller)
+        caller = self._caller(about.caller, limited=limited)
         if caller is None:
             return None
         expires_us = micros(answer.expires_at)
@@ -130,6 +138,22 @@ class Rows:
         self._add_question(row, group, expires_us, new.question)
         self._make_room(row)
         return group
+
+    def claim(self, scope: bytes, group: int, lease_s: float) -> bool:
+        """Whether nobody else has it made anew now."""
+        now_us = self._now_us()
+        until_us = now_us + round(lease_s * 1_000_000)
+        values = (until_us, group, scope, now_us, now_us)
+        return self.connection.execute(_CLAIM, values).rowcount > 0
+
+    def renew(self, scope: bytes, group: int, new: NewGroup) -> int | None:
+        """The number of the group that stands in place of this one; None: nothing changed."""
+        if self.connection.execute(_LIVE, (group, scope, self._now_us())).fetchone() is None:
+            return None
+        number = self.add_root(scope, new, limited=False)
+        if number is not None:
+            self.connection.execute("DELETE FROM groups WHERE id = ?", (group,))
+        return number
 
     def add_alias(self, scope: bytes, group: int, question: Kept, caller: str) -> bool:
         """False when it is declined."""
@@ -325,7 +349,7 @@ class Rows:
             found = execute(find, book).fetchone()
         return int(found[0])
 
-    def _caller(self, name: str) -> int | None:
+    def _caller(self, name: str, *, limited: bool = True) -> int | None:
         """Its row, with one more question counted; None when it may add none in this hour."""
         execute = self.connection.execute
         execute("INSERT INTO callers (name) VALUES (?) ON CONFLICT DO NOTHING", (name,))
@@ -333,6 +357,8 @@ class Rows:
         row, hour, inserted = execute(find, (name,)).fetchone()
         now = hour_of(self._clock)
         inserted = inserted if hour == now else 0
+        if not limited:
+            return int(row)
         if name and inserted >= self._limits.caller_per_hour:
             return None
         execute("UPDATE callers SET hour = ?, inserted = ? WHERE id = ?", (now, inserted + 1, row))

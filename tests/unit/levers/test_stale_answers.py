@@ -48,7 +48,13 @@ class NotingClock(FakeClock):
 class House:
     """A cache with a way back to the provider; what is asked anew waits for `gate`."""
 
-    def __init__(self, claims: Claims | None = None, neighbour: House | None = None) -> None:
+    def __init__(
+        self,
+        claims: Claims | None = None,
+        neighbour: House | None = None,
+        *,
+        stale_s: int = TEN_MINUTES_S,
+    ) -> None:
         self.clock: NotingClock = NotingClock() if neighbour is None else neighbour.clock
         memory = MemoryReplies(self.clock, max_bytes=1 << 20)
         self.store: MemoryReplies = memory if neighbour is None else neighbour.store
@@ -57,8 +63,9 @@ class House:
         self.gate = asyncio.Event()
         self.gate.set()
         self.error: Exception | None = None
+        self.cacheable = True
         self.tasks: list[asyncio.Task[None]] = []
-        settings = ExactCacheSettings(older_s=TEN_MINUTES_S, stale_s=TEN_MINUTES_S)
+        settings = ExactCacheSettings(older_s=TEN_MINUTES_S, stale_s=stale_s)
         turns = None if claims is None else Turns(claims, self.clock, wait_s=10, lease_s=30)
         self.again = Again(self._ask_anew, self.clock, lambda: "anew", self._spawn, most=3)
         lever = ExactCache(self.store, self.clock, DIALECTS, settings, turns, again=self.again)
@@ -83,7 +90,7 @@ class House:
         await self.gate.wait()
         if self.error is not None:
             raise self.error
-        return reply_of(body=answer_fields("new"))
+        return reply_of(body=answer_fields("new"), cacheable=self.cacheable)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         self.tasks.append(asyncio.get_running_loop().create_task(work))
@@ -249,3 +256,33 @@ async def test_processes_ask_anew_once(*, slow: bool) -> None:
     assert (len(one.anew), len(other.anew), bool(one.clock.slept)) == (1, 0, slow)
     assert (await other.ask())[0].body == answer_fields("new")
     assert table == {}
+
+
+async def test_an_answer_that_may_not_be_kept_is_not_asked_for_at_once_again() -> None:
+    """A cut answer: the old one is served on, and the next to ask anew comes ten seconds later."""
+    house = House()
+    await past_its_time(house)
+    house.cacheable = False
+    for wait_s, tries in ((0, 1), (9, 1), (2, 2)):
+        house.clock.pass_by(wait_s)
+        assert (await house.ask())[1] == ["stale"]
+        await house.settled()
+        assert len(house.anew) == tries
+
+
+async def test_the_time_that_a_call_asked_for_is_the_time_of_the_answer() -> None:
+    """Kept for a minute, it is past its time after that minute, whatever its task type says."""
+    house = House()
+    await house.ask(cache=CacheControl(ttl_s=60))
+    house.clock.pass_by(61)
+    assert (await house.ask())[1] == ["stale"]
+    await house.settled()
+    assert (await house.ask())[0].body == answer_fields("new")
+
+
+async def test_the_time_that_a_call_asked_for_ends_where_none_is_served_late() -> None:
+    """Older answers are kept for a soft budget alone: to all others it is gone."""
+    house = House(stale_s=0)
+    await house.ask(cache=CacheControl(ttl_s=60))
+    house.clock.pass_by(61)
+    assert (await house.ask())[1] == ["miss"]
