@@ -15,6 +15,7 @@ from scrimp.calls import Attempt, Call, TraceLine
 from scrimp.dialects import DIALECTS
 from scrimp.levers.pack import Pack, PackMeans, PackSettings, Prices
 from scrimp.packing.items import Bounds
+from scrimp.packing.stop_loss import PackStopLossRules
 from scrimp.packing.tables import PackSection
 from scrimp.packing.worth import PackPrices
 from scrimp.pipeline.background import Spawn
@@ -68,7 +69,9 @@ def packing(
     if not section.enabled:
         return None
     bounds = Bounds(section.max_input_bytes, section.max_output_tokens)
-    settings = PackSettings(frozenset(section.tasks), section.calls, section.wait_s, bounds)
+    stop = section.stop_loss
+    rules = PackStopLossRules(stop.items, stop.rest_s) if stop.enabled else None
+    settings = PackSettings(frozenset(section.tasks), section.calls, section.wait_s, bounds, rules)
     parts = means.parts
     return Pack(
         PackMeans(

@@ -226,6 +226,7 @@ class Office:
     ledger: ListLedger
     outbox: ListOutbox
     timers: list[Hand]
+    clock: FakeClock
     sent: list[Call] = field(default_factory=list)
 
     def send(self, fields: dict[str, Any] | None = None, **changes: Any) -> asyncio.Task[Reply]:
@@ -296,7 +297,7 @@ async def office(
     before = asyncio.all_tasks()
     async with asyncio.timeout(20), asyncio.TaskGroup() as group:
         background.open(group)
-        yield Office(way, pack, provider, ledger, outbox, timers)
+        yield Office(way, pack, provider, ledger, outbox, timers, clock)
     assert pack.waiting == 0
     assert not any(timer.live for timer in timers)
     assert asyncio.all_tasks() == before, "a task is left"

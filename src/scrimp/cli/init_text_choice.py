@@ -81,6 +81,11 @@ CHOICE = """\
 # Longer questions and answers go by themselves.
 #max_input_bytes = 4000
 #max_output_tokens = 256
+# A kind (tenant, model, task) that saved nothing over so many items is asked singly for a while.
+#[pack.stop_loss]
+#enabled = true
+#items = 30
+#rest_s = 600.0
 # Calls that may wait go to the providers' batch APIs, at half the price.
 #[defer]
 #enabled = false

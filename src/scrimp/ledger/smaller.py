@@ -136,6 +136,11 @@ def saved_line(lever: str, tokens: int, nanousd: int) -> Numbers:
     return {_LEVER: lever, "tokens": tokens, _SAVED: nanousd}
 
 
+def saved_in(numbers: Numbers) -> int:
+    """The nano-dollars of such a line."""
+    return int(numbers[_SAVED])
+
+
 def _nanousd(pricer: Pricer, usage: Usage, served: Attempt) -> int:
     cost = pricer(usage, served.target, served.started_at, served.service_tier)
     return cost.nanousd or 0

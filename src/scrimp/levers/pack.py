@@ -19,12 +19,14 @@ from scrimp.calls import Attempt, Call, HeldSink, Reply, Trace, TraceLine, Usage
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.json_body import encode
 from scrimp.ledger.parts import APART, Weights, apart, saving_apart
+from scrimp.ledger.smaller import saved_in
 from scrimp.ledger.steps import unserved
 from scrimp.packing.answers import read_answers
 from scrimp.packing.forms import Form, form_of
 from scrimp.packing.items import Bounds, Item, item_of
 from scrimp.packing.prompt import is_free, packed_fields
 from scrimp.packing.replies import own_body, packed_answer
+from scrimp.packing.stop_loss import PackStopLoss, PackStopLossRules
 from scrimp.packing.worth import RATIOS, PackPrices, rules_tokens, worth_picousd
 from scrimp.pipeline.background import Spawn
 from scrimp.pipeline.together import Landed, Later, Seat, Shares, Together, anew
@@ -41,12 +43,16 @@ Prices = Callable[[Call, int], PackPrices | None]
 
 @dataclass(frozen=True, slots=True)
 class PackSettings:
-    """`tasks` are packed unasked. A prompt leaves with `calls` items or after `wait_s`."""
+    """`tasks` are packed unasked. A prompt leaves with `calls` items or after `wait_s`.
+
+    `stop` says when packing ends that saves nothing; None: never.
+    """
 
     tasks: frozenset[str] = frozenset()
     calls: int = 10
     wait_s: float = 0.5
     bounds: Bounds = field(default_factory=Bounds)
+    stop: PackStopLossRules | None = field(default_factory=PackStopLossRules)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class Pack:
         self._means = means
         self._settings = settings
         self._open: dict[Hashable, Together] = {}
+        self._stop = PackStopLoss(settings.stop)
 
     @property
     def waiting(self) -> int:
@@ -88,6 +95,9 @@ class Pack:
         if wanted == 0 or (wanted is None and call.task.name not in self._settings.tasks):
             return await next(call)
         most = wanted if isinstance(wanted, int) else self._settings.calls
+        if seconds := self._stop.rests_s(_stop_kind(call), self._means.clock.monotonic()):
+            call.trace.note(self.name, "left_alone", {"why": "stop_loss", "seconds": seconds})
+            return await next(call)
         item = self._item(call, most)
         if isinstance(item, str):
             call.trace.note(self.name, "left_alone", {"why": item})
@@ -126,13 +136,30 @@ class Pack:
             raise anew(landed.failure)
         if landed.reply is None:
             call.trace.note(self.name, "asked_alone", {**numbers, "why": landed.why})
+            if landed.calls:
+                self._count(call, seat, landed)
             return await next(call)
         told = {"calls": landed.calls, "number": seat.number}
         call.trace.note(self.name, "packed", told)
         if landed.saved is not None:
             call.trace.note(self.name, APART, landed.saved)
         call.trace.headers[PACKED] = f"{landed.calls} calls"
+        self._count(call, seat, landed)
         return landed.reply
+
+    def _count(self, call: Call, seat: Seat, landed: Landed) -> None:
+        """What the item has brought; packing stops for its kind where that is nothing."""
+        answered, now_s = landed.reply is not None, self._means.clock.monotonic()
+        parts = [one.cost.nanousd for one in call.trace.attempts[seat.first : seat.past]]
+        if answered:
+            saved = 1 if landed.saved is None else saved_in(landed.saved)
+        else:
+            saved = -1 if None in parts else -sum(part or 0 for part in parts)
+        ended = self._stop.add(_stop_kind(call), saved, now_s, answered=answered)
+        if ended is not None:
+            told = {"items": ended.items, "unanswered": ended.unanswered}
+            told |= {"saved_nanousd": ended.saved_nanousd}
+            call.trace.note(self.name, "stopped", told)
 
     def _company(self, call: Call, item: Item, most: int, next: Next) -> Together:
         """The prompt in the making for calls of this kind; a new one where there is none."""
@@ -151,6 +178,12 @@ class Pack:
             )
             together.wait(means.later, self._settings.wait_s)
         return together
+
+
+def _stop_kind(call: Call) -> Hashable:
+    """Whose answers are alike good or bad in company."""
+    task = "" if call.task.source == "classifier" else call.task.name
+    return (call.caller.tenant, call.target.provider, call.target.model, task)
 
 
 def _kind(call: Call, item: Item, dialect: Dialect) -> tuple[Hashable, ...]:
@@ -242,7 +275,7 @@ class _Crew:
     ) -> Landed:
         text, usage = texts[number - 1], part.usage
         if not text or reply.body is None:
-            return Landed(why="no_certain_answer")
+            return Landed(why="no_certain_answer", calls=len(texts))
         body = own_body(reply.body, self._dialect.name, text, usage=usage, number=number)
         facts = replace(reply.facts, usage=usage, finish="complete")
         own = replace(reply, body=body, facts=facts, cacheable=False)

@@ -14,6 +14,14 @@ MOST_CALLS = 100
 """So many calls at most share a prompt: beyond that models lose count."""
 
 
+class PackStopLossTable(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
+    """When packing that saves nothing is switched off for a kind of call, and for how long."""
+
+    enabled: bool = True
+    items: Annotated[int, Meta(ge=2, le=10_000)] = 30
+    rest_s: Annotated[float, Meta(gt=0, le=86_400)] = 600.0
+
+
 class PackSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=True):
     """Short calls of one kind in one prompt, for these `tasks` and for calls that ask for it.
 
@@ -27,9 +35,10 @@ class PackSection(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_on
     wait_s: Annotated[float, Meta(gt=0, le=60)] = 0.5
     max_input_bytes: Annotated[int, Meta(ge=1, le=100_000)] = 4000
     max_output_tokens: Annotated[int, Meta(ge=1, le=4096)] = 256
+    stop_loss: PackStopLossTable = PackStopLossTable()
 
 
-PACKING_TABLES = (PackSection,)
+PACKING_TABLES = (PackSection, PackStopLossTable)
 
 
 class _Whole(Protocol):

@@ -44,7 +44,8 @@ Later = Callable[[float, Callable[[], None]], Timer]
 class Landed(Value, frozen=True):
     """What an item gets: its reply, or an error; or neither, and why its call goes by itself.
 
-    `calls` shared the prompt; `saved` are the numbers of its saving, where that is known.
+    `calls` shared a prompt that was answered, or refused as it was; `saved` are the numbers of its
+    saving, where that is known.
     """
 
     reply: Reply | None = None
@@ -222,15 +223,15 @@ class Together:
     def _refuse(self, error: UpstreamError) -> None:
         """Each goes by itself where the prompt may be to blame; else all get the error."""
         if error.status in _OF_THE_PACK:
-            self._land(None, f"status_{error.status}")
+            self._land(None, f"status_{error.status}", asked=True)
             return
         self._charge(self._payers(), None)
         self._tell_all(Landed(failure=anew(error, tried=len(self._trace.attempts))))
 
-    def _land(self, shares: Shares | None, why: str) -> None:
+    def _land(self, shares: Shares | None, why: str, *, asked: bool = False) -> None:
         parts = self._charge(self._payers(), shares)
         if shares is None:
-            self._tell_all(Landed(why=why))
+            self._tell_all(Landed(why=why, calls=len(self._seats) if asked else 0))
             return
         seats, self._seats = self._seats, {}
         for seat in seats:
