@@ -22,6 +22,8 @@ _PRIOR_TOKENS = 65_536.0
 _PRIOR_NEW, _PRIOR_KNOWN = 0.2, 0.6  # new is not worth a write until something tells so
 _PRIOR_READ_NEW, _PRIOR_READ_KNOWN = _PRIOR_TOKENS * _PRIOR_NEW, _PRIOR_TOKENS * _PRIOR_KNOWN
 _MOST_FOLLOWING = 3.0
+_WINDOW_TOKENS = 4 * _PRIOR_TOKENS  # what so much of a kind shows is believed against all before
+_CONTRADICTS = 4  # … when it is read so many times less
 _RIPE_S = 45.0
 _MOST_RIPENING = 20_000
 _MOST_TIMES, _MOST_TURN = 3, 4
@@ -68,14 +70,16 @@ class Habits:
 
     What is read once may be read again: a piece that comes back brings the expectation of the kind
     that it is then (Sutton, "Learning to predict by the methods of temporal differences", 1988).
-    What was sent just now says nothing yet, so it counts after a while only.
+    What was sent just now says nothing yet, so it counts after a while only. Where habits change,
+    what was learned before weighs no more than a window of what is seen now.
     """
 
-    __slots__ = ("_lives_s", "_of")
+    __slots__ = ("_lives_s", "_of", "_reviewed")
 
     def __init__(self, lives_s: tuple[float, ...]) -> None:
         self._lives_s = lives_s
         self._of = _Sums(len(lives_s))
+        self._reviewed: dict[Kind, list[float]] = {}
 
     def expected(self, kind: Kind) -> list[float]:
         """Reads per token, for each life."""
@@ -84,7 +88,23 @@ class Habits:
 
     def sent(self, kind: Kind, tokens: int) -> None:
         """So much of a kind was sent a while ago."""
-        self._of[kind][0] += tokens
+        sums, before = self._of[kind], self._reviewed.get(kind)
+        sums[0] += tokens
+        if sums[0] - (_PRIOR_TOKENS if before is None else before[0]) >= _WINDOW_TOKENS:
+            self._review(kind, sums, before)
+
+    def _review(self, kind: Kind, sums: list[float], before: list[float] | None) -> None:
+        """Forget what the window since the last review contradicts."""
+        if before is not None and before[0] > _WINDOW_TOKENS:
+            sent, was_sent = sums[0] - before[0], before[0]
+            if any(
+                (now - was) * _CONTRADICTS * was_sent < was * sent
+                for now, was in zip(sums[1:], before[1:], strict=True)
+            ):
+                left = _WINDOW_TOKENS / was_sent
+                new = [now - was + was * left for now, was in zip(sums, before, strict=True)]
+                sums[:] = new
+        self._reviewed[kind] = sums.copy()
 
     def came_back(self, again: Mapping[tuple[Kind, Kind, float], int]) -> None:
         """So much was sent again: of what kind it had been, of what it is now, after how long."""
