@@ -31,7 +31,7 @@ from scrimp.embedders.opened import OpenEmbedder, open_embedder, open_local
 from scrimp.judges.model import ModelJudge, ModelJudgeSettings
 from scrimp.levers.semantic_cache import SemanticCache
 from scrimp.meanings import Judge
-from scrimp.own_replies import OwnReplies, open_own_replies
+from scrimp.own_replies import OwnReplies, check_own_replies, open_own_replies
 from scrimp.pipeline.later import Later
 from scrimp.pipeline.semantic_parts import SemanticParts
 from scrimp.ports import Clock, Next, ReplyStore
@@ -103,7 +103,8 @@ async def open_own_meanings(own: OwnMeanings) -> AsyncIterator[OpenedMeanings]:
 
 
 def check_own(own: OwnMeanings) -> None:
-    """Raises ConfigError where it cannot be opened: an extra is missing. Nothing is opened."""
+    """Raises ConfigError where it cannot be opened, as without an extra. Nothing is opened."""
+    check_own_replies(own.exact)
     check_semantic(plan_of(_loaded(own)), SystemClock())
     _embedder(own)
 

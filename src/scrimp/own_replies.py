@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scrimp.clock import SystemClock
 from scrimp.ports import Clock, ReplyStore
-from scrimp.stores.replies import CachePlan, open_cache
+from scrimp.stores.replies import CachePlan, open_cache, open_redis
 
 _PATIENT_S = 2.0
 """A model is slower than any server of replies; the gateway's own limit is for each call's way."""
@@ -44,14 +44,7 @@ class Opened:
 async def open_own_replies(own: OwnReplies) -> AsyncIterator[Opened]:
     """On the running event loop, until the block ends. Raises ConfigError."""
     clock = SystemClock()
-    plan = CachePlan(
-        engine="redis" if own.redis_url else "sqlite" if own.path else "memory",
-        path=own.path or Path(),
-        max_bytes=own.max_bytes,
-        url=own.redis_url,
-        timeout_s=_PATIENT_S,
-    )
-    cache = open_cache(plan, clock)
+    cache = open_cache(_plan(own), clock)
     async with asyncio.TaskGroup() as group:
         if cache.run is not None:
             group.create_task(cache.run(), name="scrimp replies")
@@ -59,3 +52,19 @@ async def open_own_replies(own: OwnReplies) -> AsyncIterator[Opened]:
             yield Opened(cache.replies, clock)
         finally:
             await cache.replies.close()
+
+
+def check_own_replies(own: OwnReplies) -> None:
+    """Raises ConfigError for a Redis that cannot be asked as it is told. Nothing is connected."""
+    if own.redis_url:
+        open_redis(_plan(own), SystemClock())
+
+
+def _plan(own: OwnReplies) -> CachePlan:
+    return CachePlan(
+        engine="redis" if own.redis_url else "sqlite" if own.path else "memory",
+        path=own.path or Path(),
+        max_bytes=own.max_bytes,
+        url=own.redis_url,
+        timeout_s=_PATIENT_S,
+    )

@@ -19,6 +19,7 @@ from langchain_core.runnables import RunnableLambda
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
 
+from scrimp.errors import ConfigError
 from scrimp.integrations.langchain import ScrimpCache, scrimp_callback
 from scrimp.money import decimal_usd
 from scrimp.simulator import Simulator
@@ -123,6 +124,12 @@ def test_a_cut_answer_is_not_remembered(sim: Simulator) -> None:
         assert short.invoke("Tell me of Rome").response_metadata["finish_reason"] == "length"
         short.invoke("Tell me of Rome")
     assert sent(sim) == 2
+
+
+def test_a_redis_url_that_is_none_is_refused_when_the_cache_is_made() -> None:
+    """Not by the first call of a model; a server that is away is another matter."""
+    with pytest.raises(ConfigError, match="URL of Redis cannot be read"):
+        ScrimpCache(redis_url="localhost")
 
 
 def test_a_dead_store_is_a_miss(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:

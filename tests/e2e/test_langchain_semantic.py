@@ -234,10 +234,15 @@ def test_any_prompt_is_taken(prompt: str) -> None:
 
 def test_what_cannot_be_used_is_refused_at_once() -> None:
     """With what was wrong."""
-    with pytest.raises(ConfigError, match=r"max_error"):
+    with pytest.raises(ConfigError, match=r"^max_error 0: .* from 0.001 to 0.5$"):
         ScrimpSemanticCache(Words(), max_error=0)
-    with pytest.raises(ConfigError, match="threshold"):
-        ScrimpSemanticCache(Words(), score_threshold=-0.5)
+    for distance in (-0.5, 5, float("nan")):
+        with pytest.raises(ConfigError, match=rf"^score_threshold {distance}: .* from 0 to 1$"):
+            ScrimpSemanticCache(Words(), score_threshold=distance)
+    with pytest.raises(ConfigError, match=r"^confidence 1\.5: "):
+        ScrimpSemanticCache(Words(), options=SemanticOptions(confidence=1.5))
+    with pytest.raises(ConfigError, match="URL of Redis cannot be read"):
+        ScrimpSemanticCache(Words(), redis_url="localhost")
     with pytest.raises(ConfigError, match="ttl_s 0"):
         ScrimpSemanticCache(Words(), options=SemanticOptions(ttl_s=0))
     with classic() as cache, pytest.raises(TypeError, match="asynchronous"):

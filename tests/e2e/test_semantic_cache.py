@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -174,10 +175,31 @@ def test_a_model_that_judges_is_booked_by_itself_and_never_in_the_way() -> None:
         assert [entry.purpose for entry in entries].count("client") == 2
         audits = [entry for entry in entries if entry.purpose == "audit"]
         assert {(one.model, one.key, one.tags) for one in audits} == {
-            ("claude-haiku-4-5", "", ("scrimp-audit",))
+            ("claude-haiku-4-5", "", ("scrimp-audit", "scrimp-audit-semantic"))
         }
         assert all(one.cost_nanousd and one.status == 200 for one in audits)
         assert all("semantic_cache" not in {line.lever for line in one.trace} for one in audits)
+
+
+def test_judging_that_came_to_no_verdict_is_taken_off_what_was_saved() -> None:
+    """The provider bills it all the same; the log of verdicts does not know of it."""
+    more = f'{CLASSIC}audits = 1.0\njudges = ["model"]\njudge_model = "claude-haiku-4-5"\n'
+    with scene(more) as here:
+        for text in (ROOT, PARAPHRASES[0]):
+            here.ask("openai", text)
+        until(lambda: any(entry.purpose == "audit" for entry in here.gateway.entries()))
+        cost = sum(
+            entry.cost_nanousd or 0 for entry in here.gateway.entries() if entry.purpose == "audit"
+        )
+        here.gateway.stop()
+        seen: dict[str, Any] = {"semantic": {"scopes": []}}
+        told = semantic_stats(here.gateway.loaded, seen, None, None)
+        assert told is not None
+        assert told["judge_nanousd"] == cost > 0
+        assert told["net_nanousd"] == told["saved_nanousd"] - cost
+        strangers = semantic_stats(here.gateway.loaded, seen, None, "key:nobody")
+        assert strangers is not None
+        assert strangers["judge_nanousd"] == 0
 
 
 def test_what_was_served_by_meaning_is_not_remembered_word_for_word() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,15 @@ if TYPE_CHECKING:
     from scrimp.settings import Loaded
 
 _DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Booked:
+    """Judging that came to no verdict costs, too: the ledger has it, the log of verdicts not."""
+
+    saved_nanousd: int
+    judging_nanousd: int
+    embedding_nanousd: int
 
 
 def semantic_stats(
@@ -40,27 +50,28 @@ def semantic_stats(
         found = shown(asyncio.run(semantic_counts(loaded, tenant)))
     if found is None:
         return None
-    judged = sum(one["judge_nanousd"] for one in found["scopes"])
-    saved, embedded = _booked_nanousd(loaded, tenant)
-    net = None if saved is None else saved - judged - embedded
+    booked = _booked(loaded, tenant)
+    net = None
+    if booked is not None:
+        net = booked.saved_nanousd - booked.judging_nanousd - booked.embedding_nanousd
     return {
         **found,
         "days": _DAYS,
-        "saved_nanousd": saved,
-        "judge_nanousd": judged,
-        "embedding_nanousd": embedded,
+        "saved_nanousd": booked and booked.saved_nanousd,
+        "judge_nanousd": booked and booked.judging_nanousd,
+        "embedding_nanousd": booked and booked.embedding_nanousd,
         "net_nanousd": net,
         "net_usd": None if net is None else decimal_usd(net),
     }
 
 
-def _booked_nanousd(loaded: Loaded, tenant: str | None) -> tuple[int | None, int]:
-    """What the ledger says that it saved lately, and what a provider's embeddings cost for it.
+def _booked(loaded: Loaded, tenant: str | None) -> _Booked | None:
+    """What the ledger says of it lately; None where there is none to read.
 
-    None where there is no ledger to read. Embeddings are asked for many tenants at once, so they
-    are in the sum over all of them alone.
+    Embeddings are asked for many tenants at once, so they are in the sum over all of them alone.
     """
     from scrimp.app import open_ledger_reader
+    from scrimp.judges.model import OWN_TAG
     from scrimp.pipeline.embedding_calls import TAG
 
     until = datetime.now(UTC) + timedelta(hours=1)
@@ -70,9 +81,10 @@ def _booked_nanousd(loaded: Loaded, tenant: str | None) -> tuple[int | None, int
         levers = reader.report(since, until, "lever", tenant=tenant).rows
         tags = reader.report(since, until, "tag", tenant=tenant).rows
     except ScrimpError:
-        return None, 0
+        return None
+    cost = {row.value: row.cost_nanousd for row in tags}
     saved = sum(row.saved_nanousd for row in levers if row.value == "semantic_cache")
-    return saved, sum(row.cost_nanousd for row in tags if row.value == TAG)
+    return _Booked(saved, cost.get(OWN_TAG, 0), cost.get(TAG, 0))
 
 
 def show_semantic(told: Mapping[str, Any]) -> None:

@@ -23,7 +23,7 @@ from scrimp.calls import Reply, ReplyFacts
 from scrimp.client.engine import Engine
 from scrimp.errors import ConfigError, StoreError
 from scrimp.integrations.langchain_kept import KeptAnswers
-from scrimp.own_replies import Opened, OwnReplies, open_own_replies
+from scrimp.own_replies import Opened, OwnReplies, check_own_replies, open_own_replies
 from scrimp.ports import CacheScope, ReplyStore, StoredReply, StoreStats
 from scrimp.remembered import About
 
@@ -87,6 +87,7 @@ class ScrimpCache(KeptAnswers[Opened, StoreStats]):
         if ttl_s <= 0 or max_bytes <= 0:
             raise ConfigError(f"both must be above 0: ttl_s {ttl_s}, max_bytes {max_bytes}")
         own = OwnReplies(None if path is None else Path(path).expanduser(), redis_url, max_bytes)
+        check_own_replies(own)
         self._own = own
         self._exact = ExactAnswers(CacheScope(tenant), ttl_s)
         super().__init__(Engine(partial(open_own_replies, own)), "the cache")

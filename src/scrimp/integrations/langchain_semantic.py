@@ -44,6 +44,11 @@ from scrimp.semantics.tables import SemanticCacheSection
 _PATIENT_S = 2.0
 """How long a look-up may take: a model is slower, and embeddings may come from another machine."""
 _PENDING = 1024
+_RANGES = {
+    "max_error": (0.001, 0.5, "a share of what is served, such as 0.02"),
+    "score_threshold": (0.0, 1.0, "a cosine distance, such as 0.2"),
+    "confidence": (0.5, 0.999, "a probability, such as 0.95"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +239,10 @@ def _section(
     place: Path | None, max_error: float, score_threshold: float | None, options: SemanticOptions
 ) -> SemanticCacheSection:
     """The table that a gateway would have. Raises ConfigError."""
+    _check("max_error", max_error)
+    _check("confidence", options.confidence)
+    if score_threshold is not None:
+        _check("score_threshold", score_threshold)
     model = options.judge_model
     given: dict[str, object] = {
         "enabled": True,
@@ -251,6 +260,12 @@ def _section(
         return msgspec.convert(given, SemanticCacheSection)
     except msgspec.ValidationError as error:
         raise ConfigError(f"the semantic cache: {error}") from error
+
+
+def _check(name: str, given: float) -> None:
+    least, most, what = _RANGES[name]
+    if not least <= given <= most:
+        raise ConfigError(f"{name} {given}: {what}, from {least:g} to {most:g}")
 
 
 def _encode(embeddings: Embeddings, texts: Sequence[str]) -> list[list[float]]:

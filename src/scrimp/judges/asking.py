@@ -38,13 +38,17 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """Makes the calls to one judging model, which may answer `most_tokens` at most."""
+    """Makes the calls to one judging model, which may answer `most_tokens` at most.
+
+    They have `tags`, of which the first is that of all judges.
+    """
 
     target: Target
     dialects: Mapping[str, Dialect]
     clock: Clock
     new_id: Callable[[], str]
     most_tokens: int
+    tags: tuple[str, ...] = (TAG,)
 
     def call(self, who: Call, paper: Paper) -> Call:
         """A call on behalf of `who` made the call that is judged."""
@@ -63,7 +67,7 @@ class Asking:
             headers=(*_JSON, *_VERSION) if anthropic else _JSON,
             request=request,
             target=target,
-            caller=Caller(tenant=who.caller.tenant, tags=(TAG,), credential=own),
+            caller=Caller(tenant=who.caller.tenant, tags=self.tags, credential=own),
             task=Task("classification", "none"),
             cache=CacheControl("no-store"),
             started_at=self.clock.now(),

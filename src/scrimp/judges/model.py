@@ -19,8 +19,10 @@ from scrimp.money import decimal_usd
 from scrimp.ports import Clock, Next
 from scrimp.semantics.answers import text_of
 
-__all__ = ["MAX_CHARS", "TAG", "ModelJudge", "ModelJudgeSettings"]
+__all__ = ["MAX_CHARS", "OWN_TAG", "TAG", "ModelJudge", "ModelJudgeSettings"]
 
+OWN_TAG = f"{TAG}-semantic"
+"""Tells what judging answers by meaning costs from what other judges do."""
 MAX_CHARS = 8000
 """Of the question and each answer; longer ones cost too much to compare, and are left unjudged."""
 _MOST_TOKENS = 512  # one word; a model that thinks needs some before it
@@ -58,7 +60,8 @@ class ModelJudge:
         self._dialects = dialects
         self._clock = clock
         self._settings = settings
-        self._asking = Asking(settings.target, dialects, clock, new_id, _MOST_TOKENS)
+        tags = (TAG, OWN_TAG)
+        self._asking = Asking(settings.target, dialects, clock, new_id, _MOST_TOKENS, tags)
         self._mark = mark
         self._day = date.min
         self._spent_nanousd = 0

@@ -15,7 +15,7 @@ from scrimp.dialects.json_body import encode
 from scrimp.errors import BudgetExceeded, ScrimpError, StoreError
 from scrimp.judges.closeness import Closeness, cosine
 from scrimp.judges.function import Function
-from scrimp.judges.model import TAG, ModelJudge, ModelJudgeSettings
+from scrimp.judges.model import OWN_TAG, TAG, ModelJudge, ModelJudgeSettings
 from scrimp.judges.panel import Panel
 from scrimp.judges.plain import ERRORS, Plain, same_code, same_json, same_numbers, same_words
 from scrimp.meanings import Opinion
@@ -212,7 +212,7 @@ async def test_a_model_is_asked_blind_and_in_both_orders() -> None:
     assert second.index("fresh") < second.index("kept")
     for one in asked.calls:
         assert (one.purpose, one.cache.mode, one.sink.live) == ("audit", "no-store", False)
-        assert one.caller == Caller("key:a", tags=(TAG,))
+        assert one.caller == Caller("key:a", tags=(TAG, OWN_TAG))
         assert one.trace is not call.trace
     assert len({one.id for one in asked.calls} | {call.id}) == 3
     assert (await judge(call, answer("a"), answer("a"))).equal is True
