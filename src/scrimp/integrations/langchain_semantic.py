@@ -6,7 +6,6 @@ answers are wrong. What decides, learns and judges is the gateway's own semantic
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -37,6 +36,7 @@ from scrimp.levers.semantic_cache import Missed
 from scrimp.meanings import SemanticStats
 from scrimp.own_meanings import OpenedMeanings, OwnMeanings, check_own, open_own_meanings
 from scrimp.own_replies import OwnReplies
+from scrimp.pipeline.apart import Apart
 from scrimp.ports import CacheScope, Next, StoreStats
 from scrimp.remembered import Chosen
 from scrimp.semantics.tables import SemanticCacheSection
@@ -276,6 +276,7 @@ def _encode(embeddings: Embeddings, texts: Sequence[str]) -> list[list[float]]:
 def _asking(model: BaseChatModel) -> Next:
     """Sends a judging call to a chat model of LangChain's, past any cache."""
     uncached = model.model_copy(update={"cache": False})
+    apart = Apart("the judging model")
 
     def invoke(turns: list[tuple[str, str]]) -> str:
         return str(uncached.invoke(turns).text)
@@ -283,7 +284,7 @@ def _asking(model: BaseChatModel) -> Next:
     async def ask(call: Call) -> Reply:
         turns = [(one["role"], one["content"]) for one in call.request.fields["messages"]]
         try:
-            said = await asyncio.to_thread(invoke, turns)
+            said = await apart.run(partial(invoke, turns))
         except Exception as error:
             raise StoreError(f"the judging model failed: {type(error).__name__}") from error
         facts = ReplyFacts(finish="complete", complete=True)

@@ -9,20 +9,22 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from scrimp.calls import FREE_COST, Call, Reply
 from scrimp.dialects.base import Dialect
 from scrimp.meanings import Opinion, VerdictSource
+from scrimp.quality.lexical import opposites
+from scrimp.quality.sketch import read, sketch
+from scrimp.quality.wordlists import NUMBER_WORDS
 from scrimp.semantics.answers import text_of
 
 ERRORS: Final[Mapping[VerdictSource, float]] = {
     "equal": 0.0,  # the same words
     "json": 0.005,  # fields that say one thing in two ways
     "numbers": 0.02,  # examples and asides have numbers, too
-    "code": 0.0,
+    "code": 0.01,  # what is said around it may differ in more than is looked for
     "embedding": 0.10,  # near is not equal
     "model": 0.05,  # until its two orders have told
     "function": 0.0,  # its owner's word holds
@@ -31,12 +33,23 @@ ERRORS: Final[Mapping[VerdictSource, float]] = {
 
 Compare = Callable[[str, str], bool | None]
 
-_WORDS = re.compile(r"\w+")
+_WORDS = re.compile(
+    r"\d+(?:[.,:/-]\d+)*"  # numbers, dates, times, ranges
+    r"|\w+"
+    r"|(?<![\w)])[-\u2212](?=[\d.$\u20ac\u00a3\u00a5])"  # below zero
+    r"|(?<=[\d)])\s*[-\u2212*]\s*(?=[\d(])"  # sums
+    r"|(?<=\w)\#"  # C#
+    r"|[^\w\s.,;:!?'\"()\[\]{}*_`\#|\u2010-\u201f\u2022\u2026\u2212\u00ab\u00bb\u00b7\u00a1\u00bf-]"
+)
+"""Words, numbers, and signs that may carry a meaning: of currencies, of sums, a check mark.
+
+What punctuates a text, or marks it up, carries none."""
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _LISTED = re.compile(r"^\s*(?:\d+[.)]|[-*\u2022])\s+", re.MULTILINE)
 _FENCE = re.compile(r"```[^\n`]*\n(.*?)```", re.DOTALL)
 _SHORT_WORDS = 3
 _FREE_TEXT_WORDS = 4
+_ALIKE = ("yes yeah yep true correct right sure", "no nope false incorrect wrong")
 
 
 class Plain:
@@ -60,10 +73,12 @@ class Plain:
 def same_words(one: str, two: str) -> bool | None:
     """Equal but for case, marks and spaces. Short ones with no word in common differ, too."""
     mine, theirs = _words(one), _words(two)
+    if not mine or not theirs:
+        return None
     if mine == theirs:
         return True
     short = max(len(mine), len(theirs)) <= _SHORT_WORDS
-    return False if short and not set(mine) & set(theirs) else None
+    return False if short and not _meant(mine) & _meant(theirs) else None
 
 
 def same_json(one: str, two: str) -> bool | None:
@@ -71,7 +86,10 @@ def same_json(one: str, two: str) -> bool | None:
     mine, theirs = _data(one), _data(two)
     if mine is None or theirs is None:
         return None
-    return _same(mine, theirs)
+    try:
+        return _same(mine, theirs)
+    except RecursionError:  # deeper than anybody means
+        return None
 
 
 def same_numbers(one: str, two: str) -> bool | None:
@@ -81,13 +99,28 @@ def same_numbers(one: str, two: str) -> bool | None:
 
 
 def same_code(one: str, two: str) -> bool | None:
-    """True for the same blocks of code but for spaces at line ends and empty lines."""
+    """True for the same blocks in the same order, but for spaces at line ends and empty lines.
+
+    What is said around them may differ, but not deny, or turn round, what the other says.
+    """
     mine, theirs = _code(one), _code(two)
-    return True if mine and mine == theirs else None
+    if not mine or mine != theirs:
+        return None
+    said, heard = (read(sketch(_FENCE.sub(" ", text))) for text in (one, two))
+    if said is None or heard is None or opposites(said, heard):
+        return None
+    return True if (said.negations > 0) == (heard.negations > 0) else None
 
 
 def _words(text: str) -> list[str]:
-    return _WORDS.findall(unicodedata.normalize("NFKC", text).casefold())
+    found = _WORDS.findall(unicodedata.normalize("NFC", text).casefold())
+    return [word.strip() for word in found]
+
+
+def _meant(words: list[str]) -> set[str]:
+    """Words, and those that say the same where an answer is one word: yes and true, 4 and four."""
+    alike = {same[: same.index(" ")] for same in _ALIKE if not set(same.split()).isdisjoint(words)}
+    return {*words, *alike, *(NUMBER_WORDS.get(word, word) for word in words)}
 
 
 def _data(text: str) -> dict[str, Any] | list[Any] | None:
@@ -127,16 +160,16 @@ def _all(verdicts: list[bool | None]) -> bool | None:
 
 
 def _numbers(text: str) -> frozenset[str]:
-    return frozenset(
-        number.replace(",", "").rstrip(".") for number in _NUMBER.findall(_LISTED.sub("", text))
-    )
+    found = (number.replace(",", "") for number in _NUMBER.findall(_LISTED.sub("", text)))
+    # 5, 5.0 and 5.00 are one number
+    return frozenset(one.rstrip("0").rstrip(".") if "." in one else one for one in found)
 
 
-def _code(text: str) -> Counter[str]:
-    blocks = _FENCE.findall(text)
-    return Counter(
-        "\n".join(line.rstrip() for line in block.splitlines() if line.strip()) for block in blocks
-    )
+def _code(text: str) -> list[str]:
+    return [
+        "\n".join(line.rstrip() for line in block.splitlines() if line.strip())
+        for block in _FENCE.findall(text)
+    ]
 
 
 COMPARED: Final[Mapping[str, Compare]] = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -43,10 +45,29 @@ def answer(text: str) -> Reply:
         ("yes", "no", False),
         ("Paris", "Paris, France", None),
         ("It is in France.", "You find it in France.", None),
+        ("- **Yes**, it is!", "yes it is", True),
+        ("It costs $5.", "It costs \u20ac5.", None),
+        ("Available: \u2705", "Available: \u274c", None),
+        ("\U0001f44d", "\U0001f44e", False),
+        ("It is -5 degrees.", "It is 5 degrees.", None),
+        ("They lost 2-1.", "They lost 2.1.", None),
+        ("2 * 3", "2 / 3", None),
+        ("2 * 3", "2 - 3", None),
+        ("Use C#, please.", "Use C++, please.", None),
+        ("a < b", "a > b", None),
+        ("It grew by 10%.", "It grew by 10.", None),
+        ("10\u00b2 of them", "102 of them", None),
+        ("!?", "...", None),
+        ("4", "four", None),
+        ("Yes.", "Correct.", None),
+        ("4", "five", False),
     ],
 )
 def test_words(one: str, two: str, equal: bool | None) -> None:  # noqa: FBT001 (a row)
-    """Equal but for marks and case; different only where both are short and share nothing."""
+    """Equal but for punctuation and case, never but for a sign that means something.
+
+    Different only where both are short and share nothing.
+    """
     assert same_words(one, two) is equal
     assert same_words(two, one) is equal
 
@@ -65,6 +86,8 @@ def test_words(one: str, two: str, equal: bool | None) -> None:  # noqa: FBT001 
         ('{"text": "we send a link to you"}', '{"text": "a link comes by mail"}', None),
         ("not json", "{}", None),
         ("[" * 100_000, "[]", None),
+        ("[" * 900 + "]" * 900, "[" * 900 + "]" * 900, None),
+        ('{"price": "$5"}', '{"price": "\u20ac5"}', False),
     ],
 )
 def test_json(one: str, two: str, equal: bool | None) -> None:  # noqa: FBT001 (a row)
@@ -80,6 +103,9 @@ def test_json(one: str, two: str, equal: bool | None) -> None:  # noqa: FBT001 (
         ("It takes 3 days.", "3 to 5 days.", None),
         ("1,000 people", "1000 people came", None),
         ("Some.", "Few.", None),
+        ("It is $5.", "It is 5.00 dollars.", None),
+        ("1,000", "1000.0", None),
+        ("100", "1", False),
     ],
 )
 def test_numbers(one: str, two: str, equal: bool | None) -> None:  # noqa: FBT001 (a row)
@@ -88,10 +114,15 @@ def test_numbers(one: str, two: str, equal: bool | None) -> None:  # noqa: FBT00
 
 
 def test_code() -> None:
-    """The same blocks whatever is said around them; else nobody knows without running it."""
+    """The same blocks in order, said of in the same sense; else nobody knows without running it."""
     assert same_code("Try:\n```py\nx = 1 \n\n```", "So:\n```python\nx = 1\n```\nDone") is True
     assert same_code("```\nx = 1\n```", "```\nx = 2\n```") is None
     assert same_code("plain", "plain") is None
+    first, second = "```\nmake\n```", "```\nmake install\n```"
+    assert same_code(f"{first} then {second}", f"{first} and {second}") is True
+    assert same_code(f"{first} then {second}", f"{second} then {first}") is None
+    assert same_code(f"Run this:\n{first}", f"Never run this:\n{first}") is None
+    assert same_code(f"Before a start:\n{first}", f"After a start:\n{first}") is None
 
 
 async def test_plain_judges_read_streams_and_documents_alike() -> None:
@@ -146,6 +177,38 @@ async def test_a_function_of_the_users_judges() -> None:
     with pytest.raises(StoreError) as caught:
         await Function(broken, DIALECTS)(call, answer("a"), answer("b"))
     assert "secret" not in str(caught.value)
+
+
+async def test_a_function_that_says_a_text_has_not_said_yes() -> None:
+    """A "no" is true in Python: nothing is learned from it."""
+    judge = Function(lambda *_: "no", DIALECTS)  # type: ignore[arg-type]  # as users do
+    with pytest.raises(StoreError, match="True, False or None"):
+        await judge(call_of(), answer("a"), answer("b"))
+
+
+async def test_a_function_that_hangs_holds_up_no_other_work_and_no_exit() -> None:
+    """After some that are not done it is down at once; nobody waits for their threads."""
+    begun, end = threading.Semaphore(0), threading.Event()
+
+    def hangs(*_: str) -> bool:
+        begun.release()
+        return end.wait(60)
+
+    judge = Function(hangs, DIALECTS)
+    two = answer("a"), answer("b")
+    async with asyncio.TaskGroup() as group:
+        asked = [group.create_task(judge(call_of(), *two)) for _ in range(8)]
+        try:
+            for _ in asked:
+                assert await asyncio.to_thread(begun.acquire, timeout=20)
+            threads = [one for one in threading.enumerate() if one.name == "the judge function"]
+            assert [one.daemon for one in threads] == [True] * 8
+            with pytest.raises(StoreError, match="8 calls of it are not done, at most 8 may run"):
+                await judge(call_of(), *two)
+        finally:
+            end.set()
+    assert [one.result().equal for one in asked] == [True] * 8
+    assert (await judge(call_of(), *two)).equal is True
 
 
 async def test_a_panel_asks_from_cheap_to_dear_until_one_can_tell() -> None:
