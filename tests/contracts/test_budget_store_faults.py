@@ -40,7 +40,7 @@ QUICK = BudgetsOptions(busy_s=0.05, patience_s=0.0, gather_ms=0, synchronous="NO
 
 async def until_stands(store: BudgetStore, one: Limit, used: int, held: int) -> None:
     """Wait for what a thread does in its own time."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await stand(store, one) != (used, held):  # noqa: ASYNC110 - another thread's doing
             await asyncio.sleep(0.01)
 

@@ -35,8 +35,8 @@ def lock_on(path: Path) -> Iterator[None]:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    """Wait for the writer's thread, ten seconds at most."""
-    async with asyncio.timeout(10):
+    """Wait for the writer's thread, a minute at most."""
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - what is waited for happens in a thread
             await asyncio.sleep(0.002)
 

@@ -157,7 +157,7 @@ async def tower(
     record = Record(ledger, outbox, clock, flat_price, keep_content=False)
     way = chain([record, *above, coalesce, *below], end)
     before = asyncio.all_tasks()
-    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         background.open(group)
         yield Tower(way, coalesce, ledger, outbox, group, background, clock)
     assert coalesce.in_the_air == 0

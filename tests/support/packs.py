@@ -295,7 +295,7 @@ async def office(
     record = Record(ledger, outbox, clock, flat_price, keep_content=False)
     way = chain([record, *above, pack, *below], provider)
     before = asyncio.all_tasks()
-    async with asyncio.timeout(20), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
         background.open(group)
         yield Office(way, pack, provider, ledger, outbox, timers, clock)
     assert pack.waiting == 0

@@ -16,7 +16,6 @@ from scrimp.cli.main import cli
 from scrimp.traits import Traits
 from tests.support.cli_ledger import hit, paid, written
 
-NOW = datetime.now(UTC)
 SECRET = "the words of a prompt"
 
 
@@ -24,11 +23,12 @@ SECRET = "the words of a prompt"
 def state(tmp_path: Path) -> Path:
     """Forty calls of the same words over four days, and hits, which miss nothing."""
     known = Traits(900, prompt=5, loose=5, system=9, system_bytes=100, max_output_tokens=9)
+    now = datetime.now(UTC)
     calls = [
-        replace(paid(number), at=NOW - timedelta(hours=2 * number), traits=known)
+        replace(paid(number), at=now - timedelta(hours=2 * number), traits=known)
         for number in range(1, 41)
     ]
-    hits = [replace(hit(100 + number), at=NOW - timedelta(hours=1)) for number in range(9)]
+    hits = [replace(hit(100 + number), at=now - timedelta(hours=1)) for number in range(9)]
     return written(tmp_path / "state", [*calls, *hits])
 
 
@@ -89,14 +89,15 @@ def test_an_empty_ledger_says_what_to_do(tmp_path: Path) -> None:
 
 def test_what_has_no_traits_is_said(tmp_path: Path) -> None:
     """Calls of an older Scrimp."""
-    calls = [replace(paid(number), at=NOW - timedelta(hours=number)) for number in range(1, 41)]
+    now = datetime.now(UTC)
+    calls = [replace(paid(number), at=now - timedelta(hours=number)) for number in range(1, 41)]
     result = run(written(tmp_path / "state", calls))
     assert "40 of 40 calls have no traits" in " ".join(result.output.split())
 
 
 def line(number: int, **more: Any) -> str:
     """A line of a log: one question in four different words, half an hour apart."""
-    at = NOW - timedelta(days=3) + timedelta(minutes=10 * number)
+    at = datetime.now(UTC) - timedelta(days=3) + timedelta(minutes=10 * number)
     turns = [{"role": "user", "content": f"{SECRET} {number % 4}?"}]
     body = {"model": "gpt-4o-mini", "max_tokens": 50, "messages": turns}
     usage = {"prompt_tokens": 1000, "completion_tokens": 40, "total_tokens": 1040}

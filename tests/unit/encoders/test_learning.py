@@ -82,7 +82,7 @@ def _warm(encoder: TiktokenEncoder) -> None:
 
 async def _until(true: Callable[[], bool]) -> None:
     """Let the learner have its turns until something holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 (no event tells of it)
             await asyncio.sleep(0)
 
