@@ -1,9 +1,10 @@
 """What a decision costs in a store of answers by meaning: neighbours, facts and an answer.
 
 Usage: semantic.py --vectors FILE.npz [--sizes 10000 100000] [--engines memory sqlite]
-[--kept FOLDER] [--json OUT]. FILE is what `real_texts.py` writes. Where entries are more than its
-texts, vectors are made from parts of them (`material.more_of`). Queries are questions and made
-texts that were held out. Embedding them is not in the figures.
+[--kept FOLDER] [--json OUT]. Engines: memory, sqlite, postgres and redis (SCRIMP_REDIS_SERVER
+names a Redis 8; servers are started for it, on this machine). FILE is what `real_texts.py` writes.
+Where entries are more than its texts, vectors are made from parts of them (`material.more_of`).
+Queries are questions and made texts that were held out. Embedding them is not in the figures.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from itertools import cycle
@@ -33,6 +35,7 @@ from rich.table import Table
 
 from benchmarks.common import busy_note, facts, write_json
 from benchmarks.stores.material import Asked, Vectors, best_cosines, enough, load
+from benchmarks.stores.servers import SERVED, memory_mb, served
 from scrimp.calls import Reply, ReplyFacts, Usage
 from scrimp.clock import SystemClock
 from scrimp.meanings import Known, SemanticStore
@@ -41,6 +44,8 @@ from scrimp.ports import CacheScope, StoredReply
 from scrimp.quality.sketch import sketch
 from scrimp.quality.words import Promise
 from scrimp.semantics.bounded import Bounds
+from scrimp.stores.postgres_semantic import PostgresSemantic
+from scrimp.stores.redis_semantic import RedisSemantic
 from scrimp.stores.semantic_index import ScopeIndex
 from scrimp.stores.semantic_memory import MemorySemantic
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
@@ -57,7 +62,7 @@ _AT_ONCE = 250
 _NEAR = 0.8
 _ANSWER_BYTES = 300
 
-Store = MemorySemantic | SqliteSemantic
+Store = MemorySemantic | SqliteSemantic | PostgresSemantic | RedisSemantic
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,9 @@ class Quickest:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """One engine at one size. `memory_mb` is the index alone, `rss_mb` what the process grew by.
+
+    Of an engine that is a server, `memory_mb` is the whole of what it grew by, and CPU is that of
+    its client alone.
 
     `decision` is what is asked of the store, `whole` the decision of a policy that keeps a bound.
     """
@@ -110,15 +118,32 @@ def answer(clock: SystemClock) -> StoredReply:
     return StoredReply(reply, now, now + timedelta(days=7), BOOKS)
 
 
-def opened(engine: str, path: Path, clock: SystemClock) -> Store:
-    """An engine with room for everything."""
+@asynccontextmanager
+async def at_work(
+    engine: str, path: Path, clock: SystemClock
+) -> AsyncIterator[tuple[Store, Callable[[], float]]]:
+    """An engine, and what it has in memory."""
+    if engine in SERVED:
+        async with served(engine, clock, LIMITS, INDEX) as (server, process):
+            empty_mb = memory_mb(process)
+            yield server, lambda: memory_mb(process) - empty_mb
+        return
+    store = opened(engine, path, clock)
+    yield store, lambda: 0.0 if (index := index_of(store)) is None else index.size_bytes / 1e6
+    await store.close()
+
+
+def opened(engine: str, path: Path, clock: SystemClock) -> MemorySemantic | SqliteSemantic:
+    """An engine in this process, with room for everything."""
     if engine == "memory":
         return MemorySemantic(clock, LIMITS, INDEX)
     return SqliteSemantic.open(path, clock, SemanticOptions(LIMITS, INDEX, index_bytes=1 << 40))
 
 
-def index_of(store: Store) -> ScopeIndex:
-    """The index of the one scope."""
+def index_of(store: Store) -> ScopeIndex | None:
+    """The index of the one scope; a server has its own."""
+    if isinstance(store, PostgresSemantic | RedisSemantic):
+        return None
     if isinstance(store, SqliteSemantic):
         return store._searcher._scopes[SCOPE].index  # noqa: SLF001 - its size is what is measured
     found = store._scopes[SCOPE].index  # noqa: SLF001 - the same
@@ -146,7 +171,9 @@ async def fill(
             if sys.stderr.isatty():
                 print(f"\r{start:,} of {len(rows):,}", end="", file=sys.stderr)
     spent_us = (time.perf_counter() - began_s) * 1e6 / len(rows)
-    while index_of(store).crowded:
+    if isinstance(store, PostgresSemantic):
+        await store.tend()
+    while (index := index_of(store)) is not None and index.crowded:
         await store.nearest(SCOPE, rows[0].tobytes(), 1)
         await asyncio.sleep(2)  # a search among many that are not in a graph yet is slow
     if sys.stderr.isatty():
@@ -213,9 +240,10 @@ async def deleted(store: Store, groups: Sequence[int]) -> tuple[float, float]:
     """µs to leave an index, and µs for a group in all, where many leave together."""
     index, half = index_of(store), len(groups) // 2
     shift = 0 if isinstance(store, SqliteSemantic) else 1  # from a group to its only question
-    began_s = time.perf_counter()
-    index.remove([group + shift for group in groups[:half]])
-    index_us = (time.perf_counter() - began_s) * 1e6 / half
+    index_us, began_s = 0.0, time.perf_counter()
+    if index is not None:
+        index.remove([group + shift for group in groups[:half]])
+        index_us = (time.perf_counter() - began_s) * 1e6 / half
     began_s = time.perf_counter()
     await asyncio.gather(*(store.delete(SCOPE, group) for group in groups[half:]))
     return index_us, (time.perf_counter() - began_s) * 1e6 / (len(groups) - half)
@@ -252,20 +280,20 @@ async def measured(
     queries = given.queries
     clock, process = SystemClock(), psutil.Process()
     before = process.memory_info().rss
-    store, asked = opened(engine, path, clock), [query.tobytes() for query in queries]
-    groups, add_us = list(range(1, DELETES + 1)), 0.0
-    if not kept:
-        groups, add_us = await fill(store, rows, given.words, clock)
-    found = np.array([await decide(store, vector) for vector in asked], np.float32)
-    nearest = await quickest(lambda number: store.nearest(SCOPE, asked[number], 10), len(asked))
-    decision = await quickest(lambda number: decide(store, asked[number]), len(asked))
-    whole = await wholes(store, asked, given.words)
-    recall = recalls(found, best_cosines(rows, queries))
-    memory_mb = index_of(store).size_bytes / 1e6
-    rss_mb = (process.memory_info().rss - before) / 1e6
-    index_us, delete_us = await deleted(store, groups[:DELETES])
-    await store.close()
-    restart_s = 0.0 if engine == "memory" else await restarted(path, clock, asked[0])
+    asked = [query.tobytes() for query in queries]
+    async with at_work(engine, path, clock) as (store, held_mb):
+        groups, add_us = list(range(1, DELETES + 1)), 0.0
+        if not kept:
+            groups, add_us = await fill(store, rows, given.words, clock)
+        found = np.array([await decide(store, vector) for vector in asked], np.float32)
+        nearest = await quickest(lambda number: store.nearest(SCOPE, asked[number], 10), len(asked))
+        decision = await quickest(lambda number: decide(store, asked[number]), len(asked))
+        whole = await wholes(store, asked, given.words)
+        recall = recalls(found, best_cosines(rows, queries))
+        index_mb = held_mb()
+        rss_mb = (process.memory_info().rss - before) / 1e6
+        index_us, delete_us = await deleted(store, groups[:DELETES])
+    restart_s = await restarted(path, clock, asked[0]) if engine == "sqlite" else 0.0
     return Figures(
         engine=engine,
         entries=len(rows),
@@ -283,7 +311,7 @@ async def measured(
         restart_s=restart_s,
         index_delete_us=index_us,
         delete_us=delete_us,
-        memory_mb=memory_mb,
+        memory_mb=index_mb,
         rss_mb=rss_mb,
         file_mb=size_mb(path.parent, "*.sqlite"),
         graph_mb=size_mb(path.parent, "*.graph"),

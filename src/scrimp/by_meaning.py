@@ -39,11 +39,23 @@ from scrimp.routing.stand_ins import Admits, StandIns, itself
 from scrimp.semantics.bypass import BypassRules
 from scrimp.semantics.deciding import Policies
 from scrimp.semantics.scope import ScopeRules
-from scrimp.semantics.tables import SemanticCacheSection, judges_of, pools_of
+from scrimp.semantics.tables import (
+    SemanticCacheSection,
+    judges_of,
+    pools_of,
+    url_env_of,
+)
 from scrimp.semantics.threshold import ThresholdRules, Thresholds
 from scrimp.settings import Loaded, Settings, ttl_seconds
 from scrimp.state_secret import state_secret
-from scrimp.stores.semantic_open import Beside, check_semantic, forget, look, open_semantic
+from scrimp.stores.at_work import Beside
+from scrimp.stores.semantic_open import (
+    check_semantic,
+    forget,
+    look,
+    open_semantic,
+    server_policy,
+)
 from scrimp.stores.semantic_plan import SemanticLimits, SemanticPlan
 from scrimp.targets import Targets, judging_target
 
@@ -112,7 +124,7 @@ def secret_of(settings: Settings) -> bytes:
 
     Machines share no file for a secret, and a server that has their scopes would have it, too.
     """
-    if settings.semantic_cache.engine == "postgres":
+    if settings.semantic_cache.engine in ("postgres", "redis"):
         return sha256(b"scrimp semantic cache").digest()
     if settings.semantic_cache.engine == "memory":
         return secrets.token_bytes(32)
@@ -128,7 +140,7 @@ def plan_of(loaded: Loaded) -> SemanticPlan:
         settings.semantic_path,
         limits,
         url=loaded.semantic_url,
-        url_env=section.url_env,
+        url_env=url_env_of(section),
         schema=section.schema,
     )
 
@@ -151,6 +163,11 @@ def check(loaded: Loaded, targets: Targets, clock: Clock) -> None:
 async def semantic_counts(loaded: Loaded, tenant: str | None) -> tuple[SemanticStats, ...]:
     """What a file or server of answers by meaning counts, without an engine. Raises StoreError."""
     return await look(plan_of(loaded), SystemClock(), tenant)
+
+
+async def semantic_policy(loaded: Loaded) -> str:
+    """What the Redis of answers by meaning does when it is full. Raises StoreError."""
+    return await server_policy(plan_of(loaded), SystemClock())
 
 
 async def forget_by_meaning(loaded: Loaded, clock: Clock, chosen: Chosen, *, dry_run: bool) -> int:

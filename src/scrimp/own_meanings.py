@@ -51,7 +51,7 @@ class OwnMeanings:
 
     `encode` makes vectors under `encode_id`; without it the embedder of the section does. `ask`
     sends a judging call to the model `judge_name`; `judge` is a function of the user's.
-    `postgres_url` may hold a password.
+    `server_url` is where machines share them; it may hold a password.
     """
 
     exact: OwnReplies
@@ -61,7 +61,7 @@ class OwnMeanings:
     judge: JudgeFunction | None = None
     ask: Next | None = None
     judge_name: str = ""
-    postgres_url: str = field(default="", repr=False)
+    server_url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ def check_own(own: OwnMeanings) -> None:
 
 def _loaded(own: OwnMeanings) -> Loaded:
     settings = Settings(semantic_cache=own.section)
-    return Loaded(settings, "a program", {}, semantic_url=own.postgres_url)
+    return Loaded(settings, "a program", {}, semantic_url=own.server_url)
 
 
 def _embedder(own: OwnMeanings) -> OpenEmbedder:

@@ -46,7 +46,7 @@ from scrimp.sections import (
     Settings,
     TimeoutSettings,
 )
-from scrimp.semantics.tables import JudgeName, SemanticCacheSection, check_table
+from scrimp.semantics.tables import JudgeName, SemanticCacheSection, check_table, url_env_of
 from scrimp.shrinking.tables import SHRINKING_TABLES, check_shrinking
 from scrimp.tasks import TTL_S
 
@@ -72,7 +72,7 @@ class Loaded(msgspec.Struct, frozen=True):
     """Settings with where they came from and the secrets that they name (provider → key).
 
     `cache_url` is the URL of the exact cache's Redis, `semantic_url` that of the semantic cache's
-    PostgreSQL; both may hold a password. `alert_secrets` are values of the variables that
+    server; both may hold a password. `alert_secrets` are values of the variables that
     `[alerts]` and `[defer.webhook]` name, by their names. `events_secret` is what
     events from outside are signed with; empty where none are taken.
     """
@@ -113,7 +113,7 @@ def complete(settings: Settings, environ: Mapping[str, str], *, source: str) -> 
         if provider.key_env and environ.get(provider.key_env)
     }
     cache_url = environ.get(settings.exact_cache.url_env, "")
-    semantic_url = environ.get(settings.semantic_cache.url_env, "")
+    semantic_url = environ.get(url_env_of(settings.semantic_cache), "")
     named = (*alerts.variables(settings.alerts), *job_variables(settings.defer))
     told = {name: environ[name] for name in named if name in environ}
     events_secret = environ.get(settings.events.secret_env, "")
@@ -299,7 +299,7 @@ _SHA256_RULE = "must be 64 hex digits in lower case (scrimp key NAME makes one)"
 _HINTS = {
     "engine": "one of memory, sqlite, redis",
     "budget.engine": "one of auto, memory, sqlite",
-    "semantic_cache.engine": "one of memory, sqlite, postgres",
+    "semantic_cache.engine": "one of memory, sqlite, postgres, redis",
     "schema": "must be small letters, digits and underscores, at most 63",
     "semantic_cache.per": "one of hit, call",
     "depth": "one of rules, learned, certified",

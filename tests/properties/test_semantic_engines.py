@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -18,7 +19,7 @@ from scrimp.stores.semantic_memory import MemorySemantic
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
 from scrimp.stores.sqlite_semantic import SemanticOptions, SqliteSemantic
 from tests.support.core import FakeClock
-from tests.support.semantic_stores import answered, open_postgres, scattered
+from tests.support.semantic_stores import answered, open_postgres, open_redis, scattered
 
 SCOPES = (b"one", b"two")
 LIMITS = SemanticLimits(group_questions=3, caller_per_hour=9)
@@ -152,6 +153,23 @@ def test_a_server_and_memory_tell_the_same(done: list[Step]) -> None:
         clock = FakeClock()
         store = open_postgres(clock, path, limits=LIMITS, index=INDEX)
         assert memory == await history(store, clock, done)
+
+    with TemporaryDirectory() as folder:
+        asyncio.run(both(Path(folder) / "semantic"))
+
+
+@given(st.lists(STEPS, max_size=40))
+@settings(max_examples=12, deadline=None)
+def test_a_redis_and_memory_tell_the_same(done: list[Step]) -> None:
+    """The same of a Redis."""
+
+    async def both(path: Path) -> None:
+        clock = FakeClock()
+        memory = await history(MemorySemantic(clock, LIMITS, INDEX), clock, done)
+        clock = FakeClock()
+        async with AsyncExitStack() as stack:
+            store = open_redis(stack, clock, path, limits=LIMITS, index=INDEX)
+            assert memory == await history(store, clock, done)
 
     with TemporaryDirectory() as folder:
         asyncio.run(both(Path(folder) / "semantic"))

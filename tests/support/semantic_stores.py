@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import hashlib
 import math
@@ -19,13 +20,17 @@ from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.stores.postgres_link import LinkOptions
 from scrimp.stores.postgres_semantic import PostgresSemantic
 from scrimp.stores.postgres_semantic import SemanticOptions as PostgresOptions
+from scrimp.stores.redis_link import LinkOptions as RedisLinkOptions
+from scrimp.stores.redis_semantic import RedisSemantic
+from scrimp.stores.redis_semantic import SemanticOptions as RedisOptions
 from scrimp.stores.semantic_memory import MemorySemantic
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
 from scrimp.stores.sqlite_semantic import SemanticOptions, SqliteSemantic
 from tests.support.core import reply_of
 from tests.support.postgres_server import PostgresServer
+from tests.support.redis_server import RedisServer, vector_server
 
-ENGINES = ("memory", "sqlite", "postgres")
+ENGINES = ("memory", "sqlite", "postgres", "redis")
 DIMS = 8
 EAGER = IndexOptions(exact_up_to=40, tail=16, pause_s=0)
 """A graph as soon as there are a few dozen."""
@@ -93,6 +98,45 @@ def postgres() -> PostgresServer:
     return server.__enter__()
 
 
+@cache
+def redis() -> RedisServer:
+    """One with vector search for all tests of a run; skips where there is none."""
+    server = RedisServer(program=vector_server())
+    atexit.register(server.__exit__, None, None, None)
+    return server.__enter__()
+
+
+def open_redis(
+    stack: AsyncExitStack,
+    clock: Clock,
+    path: Path,
+    *,
+    limits: SemanticLimits | None = None,
+    index: IndexOptions | None = None,
+) -> RedisSemantic:
+    """On the one server of the test run, under the prefix of that path; the stack closes it."""
+    options = RedisOptions(
+        limits or SemanticLimits(),
+        index or IndexOptions(),
+        RedisLinkOptions(timeout_s=20),
+        prefix=schema_of(path),
+        margin_s=0.0,
+    )
+    return running_redis(stack, RedisSemantic(redis().url, clock, options))
+
+
+def running_redis(stack: AsyncExitStack, store: RedisSemantic) -> RedisSemantic:
+    """With a task that runs it until the stack ends."""
+    running = asyncio.get_running_loop().create_task(store.run())
+
+    async def close() -> None:
+        await store.close()
+        await running
+
+    stack.push_async_callback(close)
+    return store
+
+
 async def open_store(
     stack: AsyncExitStack,
     engine: str,
@@ -103,6 +147,8 @@ async def open_store(
     index: IndexOptions | None = None,
 ) -> SemanticStore:
     """A store that the stack closes."""
+    if engine == "redis":
+        return open_redis(stack, clock, path, limits=limits, index=index)
     limits, index = limits or SemanticLimits(), index or IndexOptions()
     store: SemanticStore
     if engine == "memory":

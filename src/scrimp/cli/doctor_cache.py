@@ -75,12 +75,19 @@ def _server(loaded: Loaded) -> Iterator[Finding]:
         return
     used = told.get("used_memory_human", "?")
     limit, policy = told.get("maxmemory", "0"), told.get("maxmemory_policy", "?")
+    best = "volatile-lru" if _holds_meanings(loaded) else "allkeys-lru"
     if limit == "0":
         said = f"the Redis of ${section.url_env} has no limit of memory ({used} in use)"
-        yield Finding("warn", _NAME, said, "set its maxmemory, and maxmemory-policy allkeys-lru")
+        yield Finding("warn", _NAME, said, f"set its maxmemory, and maxmemory-policy {best}")
     elif policy == "noeviction":
         said = f"the Redis of ${section.url_env} refuses new replies when it is full ({policy})"
-        yield Finding("warn", _NAME, said, "set its maxmemory-policy to allkeys-lru")
+        yield Finding("warn", _NAME, said, f"set its maxmemory-policy to {best}")
     else:
         limits = f"{used} of {size(int(limit))} in use, {policy}"
         yield Finding("ok", _NAME, f"the Redis of ${section.url_env} answers ({limits})")
+
+
+def _holds_meanings(loaded: Loaded) -> bool:
+    """Whether the same server has answers by meaning: of these it must drop none."""
+    section = loaded.settings.semantic_cache
+    return section.enabled and section.engine == "redis" and loaded.semantic_url == loaded.cache_url

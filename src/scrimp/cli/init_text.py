@@ -191,10 +191,11 @@ TEMPLATE = (
 #threshold = 0.92
 #audits = 0.0
 # "memory": in this process. "sqlite": in a file that all workers share (empty path: semantic.sqlite
-# in the state folder). "postgres": in the one (with pgvector) whose URL is in the variable url_env.
+# in the state folder). "postgres" (with pgvector), "redis" (8 or newer): in the one whose URL is in
+# the variable url_env (empty: SCRIMP_POSTGRES_URL, SCRIMP_REDIS_URL).
 #engine = "memory"
 #path = ""
-#url_env = "SCRIMP_POSTGRES_URL"
+#url_env = ""
 #schema = "scrimp"
 # So much room, and so many new questions of one caller an hour.
 #max_bytes = 1073741824

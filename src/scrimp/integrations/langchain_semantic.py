@@ -57,7 +57,8 @@ class SemanticOptions:
 
     `judge` is asked first, with the question, the kept and the fresh answer; then what costs
     nothing; then `judge_model`. Without a model, how near two answers are decides. At
-    `postgres_url`, a PostgreSQL with pgvector, machines share the answers by meaning.
+    `postgres_url` (a PostgreSQL with pgvector) or `redis_url` (a Redis 8 or newer) machines share
+    the answers by meaning.
     """
 
     judge: JudgeFunction | None = None
@@ -68,6 +69,7 @@ class SemanticOptions:
     max_temperature: float = 1.0
     tenant: str = TENANT
     postgres_url: str = field(default="", repr=False)
+    redis_url: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +131,7 @@ class ScrimpSemanticCache(KeptAnswers[OpenedMeanings, SemanticCacheStats]):
             options.judge,
             None if options.judge_model is None else _asking(options.judge_model),
             section.judge_model,
-            postgres_url=options.postgres_url,
+            server_url=options.postgres_url or options.redis_url,
         )
         check_own(own)
         self._place = place
@@ -246,7 +248,7 @@ def _section(
     model = options.judge_model
     given: dict[str, object] = {
         "enabled": True,
-        "engine": "postgres" if options.postgres_url else "sqlite" if place else "memory",
+        "engine": _engine(place, options),
         "path": str(place or ""),
         "max_error": max_error,
         "confidence": options.confidence,
@@ -266,6 +268,16 @@ def _check(name: str, given: float) -> None:
     least, most, what = _RANGES[name]
     if not least <= given <= most:
         raise ConfigError(f"{name} {given}: {what}, from {least:g} to {most:g}")
+
+
+def _engine(place: Path | None, options: SemanticOptions) -> str:
+    if options.postgres_url and options.redis_url:
+        raise ConfigError(
+            "options name both a postgres_url and a redis_url (one of them is enough)"
+        )
+    if options.postgres_url or options.redis_url:
+        return "postgres" if options.postgres_url else "redis"
+    return "sqlite" if place else "memory"
 
 
 def _encode(embeddings: Embeddings, texts: Sequence[str]) -> list[list[float]]:

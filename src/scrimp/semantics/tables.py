@@ -22,7 +22,8 @@ class SemanticCacheSection(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
     With `threshold` it is a cosine that decides, and nothing is promised. Without `judges` those
     that cost nothing are asked, and then `judge_model`, or, without one, how near answers are.
     `share` names groups of tenants that share, `corpus` the version of what answers rest on.
-    `url_env` names the variable that holds the URL of a PostgreSQL, `schema` is where there.
+    `url_env` names the variable that holds the URL of a PostgreSQL or Redis (`url_env_of`);
+    `schema` is where in the one, and what names begin with in the other.
     `stale_while_revalidate`: so long past its time an answer is served while it is asked for anew.
     """
 
@@ -33,9 +34,9 @@ class SemanticCacheSection(msgspec.Struct, forbid_unknown_fields=True, frozen=Tr
     slack: Annotated[float, Meta(ge=1, le=10)] = 3.0
     threshold: Annotated[float, Meta(ge=0, le=1)] | None = None
     audits: Annotated[float, Meta(ge=0, le=1)] = 0.0
-    engine: Literal["memory", "sqlite", "postgres"] = "memory"
+    engine: Literal["memory", "sqlite", "postgres", "redis"] = "memory"
     path: str = ""
-    url_env: str = "SCRIMP_POSTGRES_URL"
+    url_env: str = ""
     schema: Annotated[str, Meta(pattern="^[a-z_][a-z0-9_]{0,62}$")] = "scrimp"
     max_bytes: _Count = 1024 * 1024 * 1024
     new_per_hour: _Count = 2000
@@ -82,6 +83,12 @@ def check_table(settings: _Whole) -> None:
             "semantic_cache.audits goes with a threshold (under max_error the policy says how many)"
         )
     _pools(section.share)
+
+
+def url_env_of(section: SemanticCacheSection) -> str:
+    """The variable that holds the URL of the engine's server."""
+    redis = section.engine == "redis"
+    return section.url_env or ("SCRIMP_REDIS_URL" if redis else "SCRIMP_POSTGRES_URL")
 
 
 def judges_of(section: SemanticCacheSection) -> tuple[JudgeName, ...]:

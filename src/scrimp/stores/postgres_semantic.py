@@ -32,11 +32,11 @@ from scrimp.meanings import (
 from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.remembered import check_chosen
 from scrimp.stores.postgres_link import LinkOptions, PostgresLink, Script
-from scrimp.stores.postgres_semantic_rows import Looks, NewGroup, Rows, micros, other_size
+from scrimp.stores.postgres_semantic_rows import Looks, NewGroup, Rows, other_size
 from scrimp.stores.reply_codec import pack, unpack
 from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
-from scrimp.stores.semantic_rules import kept
+from scrimp.stores.semantic_rules import kept, micros
 from scrimp.stores.semantic_vectors import Row, ranked, read
 from scrimp.stores.sqlite_semantic_file import BOOKS, books_of
 

@@ -11,13 +11,19 @@ from typing import Any
 import msgspec
 
 from scrimp.errors import StoreError
-from scrimp.ledger.rollups import EPOCH
 from scrimp.meanings import About, Chosen, Judged
 from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.remembered import LOG_S, matcher
 from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS
 from scrimp.stores.semantic_plan import SemanticLimits
-from scrimp.stores.semantic_rules import Kept, group_bytes, hour_of, is_forgotten, refuse_pattern
+from scrimp.stores.semantic_rules import (
+    Kept,
+    group_bytes,
+    hour_of,
+    is_forgotten,
+    micros,
+    refuse_pattern,
+)
 
 Looks = tuple[int, int, int]
 """Hits, misses, audits."""
@@ -361,11 +367,6 @@ class Rows:
 
     def _now_us(self) -> int:
         return micros(self._clock.now())
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since the epoch, exact."""
-    return (at - EPOCH) // _MICROSECOND
 
 
 def other_size(dims: int, known: int) -> StoreError:

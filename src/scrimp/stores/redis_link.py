@@ -15,7 +15,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.connection import AbstractConnection, Connection, parse_url
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     AuthorizationError,
@@ -28,13 +30,14 @@ from redis.exceptions import (
 )
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from scrimp.errors import StoreError
+from scrimp.errors import ConfigError, StoreError
 
 Argument = bytes | str | int
 Command = tuple[Argument, ...]
 Ticket = tuple[Command, asyncio.Future[Any] | None]
 
 _BATCH = 256
+_DEFAULT_PORT = 6379
 _WAITING = 10_000  # more than this may not wait for a server
 _KNOWN: tuple[tuple[type[BaseException], str], ...] = (
     (OutOfMemoryError, "it is full (maxmemory, and its policy keeps all)"),
@@ -237,3 +240,23 @@ async def _read(connection: AbstractConnection) -> Any:
         return await connection.read_response()
     except ResponseError as error:
         return error
+
+
+def connections(url: str) -> tuple[Callable[[], AbstractConnection], str]:
+    """What makes connections, and the server's name without any secret. Raises ConfigError."""
+    try:
+        given = dict(parse_url(url))
+        kind: Any = given.pop("connection_class", Connection)
+        given |= {"retry": Retry(NoBackoff(), 0), "protocol": 2, "decode_responses": False}
+
+        def make() -> AbstractConnection:
+            connection: AbstractConnection = kind(**given)
+            return connection
+
+        make()
+    except (ValueError, TypeError, AttributeError):
+        msg = "the URL of Redis cannot be read (like redis://:PASSWORD@HOST:6379/0)"
+        raise ConfigError(msg) from None  # the library's words quote the URL, with its password
+    if (path := given.get("path")) is not None:
+        return make, str(path)
+    return make, f"{given.get('host', 'localhost')}:{given.get('port', _DEFAULT_PORT)}"

@@ -17,14 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
-from redis.asyncio.connection import AbstractConnection, Connection, parse_url
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
-from scrimp.errors import ConfigError
 from scrimp.ports import CacheScope, Clock, StoredReply, StoreStats
 from scrimp.remembered import Chosen, check_chosen
-from scrimp.stores.redis_link import Argument, LinkOptions, RedisLink
+from scrimp.stores.redis_link import Argument, LinkOptions, RedisLink, connections
 from scrimp.stores.redis_replies_forget import Forgetting, all_names, heads_of, packed, unpacked
 from scrimp.stores.reply_choice import part
 from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS, Counts, Held, Looked, scope_stats
@@ -36,7 +32,6 @@ _LAYOUT = "1"
 _TALLY_S = 1.0
 _TOUCHED = 1000  # more uses than this are not told to the server
 _LARGE_BYTES = 128 * 1024
-_DEFAULT_PORT = 6379
 
 _RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end return 1"
 _COUNT = """
@@ -95,7 +90,7 @@ class RedisReplies:
         `tell` gets one line for each turn of fortune. Raises ConfigError, never with the URL.
         """
         options = options or RedisOptions()
-        make, place = _connections(url)
+        make, place = connections(url)
         return cls(RedisLink(make, place, options.link, tell), clock, options)
 
     async def get(
@@ -251,23 +246,3 @@ class RedisReplies:
             words += [_HITS + name, hits] if hits else []
             words += [_MISSES + name, misses] if misses else []
         self._link.post("EVAL", _COUNT, 1, self._prefix + b"n", *words)
-
-
-def _connections(url: str) -> tuple[Callable[[], AbstractConnection], str]:
-    """What makes connections, and the server's name without any secret. Raises ConfigError."""
-    try:
-        given = dict(parse_url(url))
-        kind: Any = given.pop("connection_class", Connection)
-        given |= {"retry": Retry(NoBackoff(), 0), "protocol": 2, "decode_responses": False}
-
-        def make() -> AbstractConnection:
-            connection: AbstractConnection = kind(**given)
-            return connection
-
-        make()
-    except (ValueError, TypeError, AttributeError):
-        msg = "the URL of Redis cannot be read (like redis://:PASSWORD@HOST:6379/0)"
-        raise ConfigError(msg) from None  # the library's words quote the URL, with its password
-    if (path := given.get("path")) is not None:
-        return make, str(path)
-    return make, f"{given.get('host', 'localhost')}:{given.get('port', _DEFAULT_PORT)}"

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
-from scrimp.errors import ConfigError, Rejected, StoreError
+from scrimp.errors import ConfigError
 from scrimp.ports import Claims, Clock, ReplyStore, StoreStats
 from scrimp.remembered import Chosen
+from scrimp.stores.at_work import Beside, at_work
 from scrimp.stores.memory_replies import MemoryReplies
 from scrimp.stores.sqlite_replies import RepliesOptions, SqliteReplies, file_stats
 from scrimp.stores.tiered_replies import SharedReplies, TieredReplies
@@ -47,7 +48,7 @@ class OpenCache:
 
     replies: ReplyStore
     claims: Claims | None = None
-    run: Callable[[], Coroutine[Any, Any, None]] | None = None
+    run: Beside | None = None
 
 
 def open_cache(plan: CachePlan, clock: Clock) -> OpenCache:
@@ -110,7 +111,7 @@ async def forget(plan: CachePlan, clock: Clock, chosen: Chosen, *, dry_run: bool
 async def server_memory(plan: CachePlan, clock: Clock) -> dict[str, str]:
     """What a Redis says of its memory. Raises StoreError or ConfigError."""
     replies = open_redis(plan, clock)
-    async with _running(replies, replies.run):
+    async with at_work(replies, replies.run):
         return await replies.memory()
 
 
@@ -123,27 +124,8 @@ async def _at_work(plan: CachePlan, clock: Clock) -> AsyncIterator[ReplyStore]:
         )
     patient = max(plan.timeout_s, _PATIENT_S)  # nobody's call waits for it
     cache = open_cache(replace(plan, memory_bytes=0, timeout_s=patient), clock)
-    async with _running(cache.replies, cache.run):
+    async with at_work(cache.replies, cache.run):
         yield cache.replies
-
-
-@asynccontextmanager
-async def _running(
-    replies: ReplyStore, run: Callable[[], Coroutine[Any, Any, None]] | None
-) -> AsyncIterator[None]:
-    """Errors come out as they are, not in a group of one."""
-    failed: StoreError | Rejected | None = None
-    async with asyncio.TaskGroup() as group:
-        if run is not None:
-            group.create_task(run())
-        try:
-            yield
-        except (StoreError, Rejected) as error:
-            failed = error
-        finally:
-            await replies.close()
-    if failed is not None:
-        raise failed
 
 
 def _in_front(shared: SharedReplies, plan: CachePlan, clock: Clock) -> ReplyStore:

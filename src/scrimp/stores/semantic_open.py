@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 from scrimp.errors import ConfigError
 from scrimp.meanings import Chosen, SemanticStats, SemanticStore
 from scrimp.ports import Clock
+from scrimp.stores.at_work import Beside, at_work
 from scrimp.stores.semantic_plan import SemanticPlan
 from scrimp.stores.sqlite_semantic_file import file_stats
 
 if TYPE_CHECKING:
     from scrimp.stores.postgres_semantic import PostgresSemantic
+    from scrimp.stores.redis_semantic import RedisSemantic
     from scrimp.stores.sqlite_semantic import SqliteSemantic
-
-
-Beside = Callable[[], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +39,18 @@ def open_semantic(plan: SemanticPlan, clock: Clock) -> OpenStore:
         case "sqlite":
             return OpenStore(_open_file(plan, clock))
         case "postgres":
-            store = _open_server(plan, clock)
+            server = _open_postgres(plan, clock)
+            return OpenStore(server, server.run)
+        case "redis":
+            store = _open_redis(plan, clock)
             return OpenStore(store, store.run)
     assert_never(plan.engine)
 
 
 def check_semantic(plan: SemanticPlan, clock: Clock) -> None:
     """Raises ConfigError where an extra or the URL is missing. Nothing is opened."""
-    open_semantic(plan if plan.engine == "postgres" else replace(plan, engine="memory"), clock)
+    served = plan.engine in ("postgres", "redis")
+    open_semantic(plan if served else replace(plan, engine="memory"), clock)
 
 
 async def look(
@@ -64,12 +66,21 @@ async def look(
         case "sqlite":
             return await asyncio.to_thread(file_stats, plan.path, tenant)
         case "postgres":
-            store = _open_server(plan, clock)
-            try:
+            server = _open_postgres(plan, clock)
+            async with at_work(server, None):
+                return await server.stats(tenant)
+        case "redis":
+            store = _open_redis(plan, clock)
+            async with at_work(store, store.run):
                 return await store.stats(tenant)
-            finally:
-                await store.close()
     assert_never(plan.engine)
+
+
+async def server_policy(plan: SemanticPlan, clock: Clock) -> str:
+    """What a Redis does when it is full (`maxmemory-policy`). Raises StoreError or ConfigError."""
+    store = _open_redis(plan, clock)
+    async with at_work(store, store.run):
+        return (await store.memory()).get("maxmemory_policy", "")
 
 
 async def forget(plan: SemanticPlan, clock: Clock, chosen: Chosen, *, dry_run: bool = False) -> int:
@@ -81,17 +92,16 @@ async def forget(plan: SemanticPlan, clock: Clock, chosen: Chosen, *, dry_run: b
         raise _unshared()
     if plan.engine == "sqlite" and not plan.path.exists():
         return 0
-    opened = open_semantic(replace(plan, index_bytes=0), clock).store
-    try:
-        return await opened.invalidate(chosen, dry_run=dry_run)
-    finally:
-        await opened.close()
+    opened = open_semantic(replace(plan, index_bytes=0), clock)
+    served = opened.run if plan.engine == "redis" else None  # the others work without
+    async with at_work(opened.store, served):
+        return await opened.store.invalidate(chosen, dry_run=dry_run)
 
 
 def _unshared() -> ConfigError:
     return ConfigError(
         "semantic_cache.engine is memory: answers live in the process of a gateway "
-        '(engine = "sqlite" or "postgres" keeps them where others can look)'
+        '(engine = "sqlite", "postgres" or "redis" keeps them where others can look)'
     )
 
 
@@ -104,7 +114,7 @@ def _open_file(plan: SemanticPlan, clock: Clock) -> SqliteSemantic:
     return SqliteSemantic.open(plan.path, clock, options)
 
 
-def _open_server(plan: SemanticPlan, clock: Clock) -> PostgresSemantic:
+def _open_postgres(plan: SemanticPlan, clock: Clock) -> PostgresSemantic:
     try:  # optional extras
         from scrimp.stores.postgres_link import LinkOptions  # noqa: PLC0415
         from scrimp.stores.postgres_semantic import (  # noqa: PLC0415
@@ -113,17 +123,35 @@ def _open_server(plan: SemanticPlan, clock: Clock) -> PostgresSemantic:
         )
     except ImportError as error:
         raise _missing(error) from error
-    if not plan.url:
-        raise ConfigError(
-            f"semantic_cache.engine is postgres, and {plan.url_env} is not set "
-            f"(export {plan.url_env}=postgresql://USER:PASSWORD@HOST:5432/DATABASE)"
-        )
+    _need_url(plan, "postgresql://USER:PASSWORD@HOST:5432/DATABASE")
     options = SemanticOptions(plan.limits, plan.index, LinkOptions(schema=plan.schema))
     return PostgresSemantic(plan.url, clock, options)
 
 
+def _open_redis(plan: SemanticPlan, clock: Clock) -> RedisSemantic:
+    try:  # optional extras
+        from scrimp.stores.redis_semantic import (  # noqa: PLC0415
+            RedisSemantic,
+            SemanticOptions,
+        )
+    except ImportError as error:
+        raise _missing(error) from error
+    _need_url(plan, "redis://:PASSWORD@HOST:6379/0")
+    options = SemanticOptions(plan.limits, plan.index, prefix=plan.schema)
+    return RedisSemantic(plan.url, clock, options)
+
+
+def _need_url(plan: SemanticPlan, like: str) -> None:
+    if not plan.url:
+        raise ConfigError(
+            f"semantic_cache.engine is {plan.engine}, and {plan.url_env} is not set "
+            f"(export {plan.url_env}={like})"
+        )
+
+
 def _missing(error: ImportError) -> ConfigError:
+    extra = {"asyncpg": ",postgres", "redis": ",redis"}.get(error.name or "", "")
     return ConfigError(
         f"the semantic cache is enabled, and {error.name or 'a package of it'} is not installed "
-        f"(pip install 'scrimp[semantic{',postgres' if error.name == 'asyncpg' else ''}]')"
+        f"(pip install 'scrimp[semantic{extra}]')"
     )

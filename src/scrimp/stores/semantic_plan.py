@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-Engine = Literal["memory", "sqlite", "postgres"]
+Engine = Literal["memory", "sqlite", "postgres", "redis"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,8 @@ class IndexOptions:
 class SemanticPlan:
     """`path` is the file of engine sqlite; `index_bytes` bounds its indexes in memory.
 
-    `url` is the server of engine postgres and may hold a password; it comes from `url_env`.
+    `url` is the server of engines postgres and redis and may hold a password; it comes from
+    `url_env`. `schema` is where in a PostgreSQL, and what names begin with in a Redis.
     """
 
     engine: Engine

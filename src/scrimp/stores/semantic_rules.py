@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from scrimp.errors import InvalidRequest
+from scrimp.ledger.rollups import EPOCH
 from scrimp.meanings import About, Chosen, Known
 from scrimp.ports import Clock, StoredReply
 from scrimp.remembered import matcher
@@ -16,6 +18,7 @@ GROUP_BYTES = 512
 QUESTION_BYTES = 128
 HOUR_S = 3600
 _WORD_BYTES = 16
+_MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,11 @@ def group_bytes(answer: bytes, about: About) -> int:
 def hour_of(clock: Clock) -> int:
     """Which hour it is: what is counted per hour begins anew with each."""
     return int(clock.now().timestamp()) // HOUR_S
+
+
+def micros(at: datetime) -> int:
+    """Microseconds since the epoch, exact."""
+    return (at - EPOCH) // _MICROSECOND
 
 
 def meets(chosen: Chosen, answer: StoredReply, about: About) -> bool:
