@@ -190,9 +190,8 @@ TEMPLATE = (
 # Or a cosine from which on answers are served, with nothing promised, and the share to be judged.
 #threshold = 0.92
 #audits = 0.0
-# "memory": in this process. "sqlite": in a file that all workers share (empty path: semantic.sqlite
-# in the state folder). "postgres" (with pgvector), "redis" (8 or newer): in the one whose URL is in
-# the variable url_env (empty: SCRIMP_POSTGRES_URL, SCRIMP_REDIS_URL).
+# "memory": in this process; "sqlite": a file that workers share (empty path: in the state folder);
+# "postgres" (pgvector), "redis" (8): at the URL in url_env (SCRIMP_POSTGRES_URL, SCRIMP_REDIS_URL).
 #engine = "memory"
 #path = ""
 #url_env = ""
