@@ -129,7 +129,8 @@ class Desk:
     def rule(self, chance: float | None = 1.0, *, models: int = 1) -> Ruling:
         """On one draft."""
         seen = (HERE, Question("2 + 2?"), Answer("4"), CHEAP)
-        return self.acceptor.rule(self.call, Scored(*seen, CHECKS, models, chance, 0, 1))
+        known = (chance, "" if chance is None else self.scores.fit_of("cheap"))
+        return self.acceptor.rule(self.call, Scored(*seen, CHECKS, models, *known, 0, 1))
 
     def one(self, chance: float | None = 1.0, loss: float | None = 0.0) -> Ruling:
         """One call from end to end; `loss` is what its judge would see, None: nothing."""

@@ -61,7 +61,8 @@ def study(
         for fold in range(_FOLDS):
             out = which == fold
             parts = (seen[~out], quality[~out], gains[~out])
-            found = fit(*(np.concatenate(both) for both in zip(parts, more, strict=True)))
+            rows_of, known, gained = map(np.concatenate, zip(parts, more, strict=True))
+            found = fit(rows_of, known, gained)
             scores[out] += 0.5 if found is None else found.scores(seen[out])
             costs[out] += _foreseen(_picked(rows, ~out), _picked(rows, out), weak, strong)
     spent_s = time.process_time() - begun

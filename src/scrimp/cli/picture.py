@@ -14,7 +14,21 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 64
 HEIGHT: Final = 16
-_SIGNS: Final = {"router": ("*", "bold green"), "blind mix": (".", "dim"), "oracle": ("+", "cyan")}
+_SIGNS: Final = {
+    "oracle": ("+", "cyan"),
+    "blind mix": (".", "dim"),
+    "score of now": ("-", "yellow"),
+    "router": ("*", "bold green"),
+    "score": ("*", "bold green"),
+}
+"""What is drawn later hides what was drawn before."""
+_STYLES: Final = {
+    "router": ("tab:green", "-"),
+    "score": ("tab:green", "-"),
+    "score of now": ("tab:olive", "-"),
+    "blind mix": ("0.5", "--"),
+    "oracle": ("tab:cyan", ":"),
+}
 _MODEL: Final = "O"
 _OTHER: Final = ("-", "")
 _MARGIN: Final = 0.05
@@ -42,12 +56,7 @@ def drawn(picture: Picture) -> list[Text]:
     """Lines of a terminal. Later signs hide earlier ones; models are on top."""
     frame = _Frame(picture)
     grid: list[list[tuple[str, str]]] = [[(" ", "")] * WIDTH for _ in range(HEIGHT)]
-    for line in (
-        one
-        for name in ("oracle", "blind mix", "router")
-        for one in picture.lines
-        if one.name == name
-    ):
+    for line in (one for name in _SIGNS for one in picture.lines if one.name == name):
         sign = _SIGNS.get(line.name, _OTHER)
         for before, after in zip(line.points, line.points[1:], strict=False):
             for cost, quality in _between(before, after):
@@ -76,9 +85,8 @@ def write_png(picture: Picture, path: Path, title: str) -> None:
     figure = Figure(figsize=(8, 5.2), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)  # no display is asked for, and no global state is touched
     axes = figure.add_subplot()
-    styles = {"router": ("tab:green", "-"), "blind mix": ("0.5", "--"), "oracle": ("tab:cyan", ":")}
     for line in picture.lines:
-        colour, dash = styles.get(line.name, ("tab:purple", "-"))
+        colour, dash = _STYLES.get(line.name, ("tab:purple", "-"))
         costs, qualities = zip(*line.points, strict=True)
         axes.plot(costs, qualities, dash, color=colour, label=line.name)
     for name, (cost, quality) in picture.models.items():

@@ -27,6 +27,9 @@ class EvalOptions(TypedDict):
     files: tuple[Path, ...]
     train: tuple[Path, ...]
     saved: bool
+    score: bool
+    lessons: bool
+    reference: str
     models: str
     by_task: bool
     price: tuple[str, ...]
@@ -43,11 +46,16 @@ class EvalOptions(TypedDict):
         "scrimp route eval compared.jsonl --picture curve.png",
         "scrimp route eval test.jsonl --train train.jsonl",
         "scrimp route eval compared.jsonl --by-task     # unseen subjects",
+        "scrimp route eval --score                      # a cascade's score, on its own lessons",
+        "scrimp route eval compared.jsonl --score --picture score.png",
     ),
 )
-@click.argument("files", nargs=-1, required=True, type=Path, metavar="FILE…")
+@click.argument("files", nargs=-1, type=Path, metavar="FILE…")
 @click.option("--train", multiple=True, type=Path, help="Learn from this file, test on FILE.")
 @click.option("--saved", is_flag=True, help="Test what scrimp route train has saved, on FILE.")
+@click.option("--score", is_flag=True, help="The cascade's score of drafts, not the router.")
+@click.option("--lessons", is_flag=True, help="With --score: what the gateway compared, too.")
+@click.option("--reference", default="", metavar="MODEL", help="With --score: who was asked for.")
 @click.option("--models", default="", metavar="A,B,…", help="Only these [default: all].")
 @click.option("--by-task", is_flag=True, help="Hold back whole tasks: what was never seen.")
 @click.option(
@@ -69,6 +77,9 @@ def eval_command(**options: Unpack[EvalOptions]) -> None:
     The blind mix sends calls to the models by chance; a router that does not rise above it is worth
     nothing. The oracle knows every answer before it is given. Costs are shares of what the best
     single model costs.
+
+    With --score it is a cascade's score of drafts that is judged: FILE holds answers, too
+    (response or answer); without FILE the comparisons that a cascade has made are taken.
     """
     from scrimp.cli.console import print_json
     from scrimp.cli.picture import write_png
@@ -79,6 +90,13 @@ def eval_command(**options: Unpack[EvalOptions]) -> None:
     if options["saved"] and options["train"]:
         raise click.UsageError("--saved or --train, not both")
     settings = load_settings(options["config"]).settings
+    if options["score"]:
+        _of_score(settings, options)
+        return
+    if not options["files"]:
+        raise click.UsageError("name a labelled file (without one there is --score only)")
+    if options["lessons"] or options["reference"]:
+        raise click.UsageError("--lessons and --reference are for --score")
     items, models, reader = _items(settings, options)
     found = _predicted(settings, items, models, reader, options)
     table = table_of(items, models)
@@ -91,6 +109,20 @@ def eval_command(**options: Unpack[EvalOptions]) -> None:
         print_json(told)
     else:
         show_eval(told, shown, options["picture"])
+
+
+def _of_score(settings: Settings, options: EvalOptions) -> None:
+    from scrimp.cli.score_drafts import Sources
+    from scrimp.cli.score_eval import eval_score
+
+    if options["train"] or options["by_task"]:
+        raise click.UsageError("--train and --by-task are for the router, not for --score")
+    sources = Sources(
+        *(options["files"], options["lessons"], options["models"], options["reference"]),
+        *(options["price"], options["as_json"]),
+    )
+    saved, png = options["saved"], options["picture"]
+    eval_score(settings, sources, saved=saved, png=png, as_json=options["as_json"])
 
 
 def _items(settings: Settings, options: EvalOptions) -> tuple[list[Item], tuple[str, ...], Reader]:

@@ -30,6 +30,7 @@ class ExplainOptions(TypedDict):
     model: str
     wish: str
     task: str
+    draft: str | None
     config: Path | None
     as_json: bool
 
@@ -41,6 +42,7 @@ class ExplainOptions(TypedDict):
         'scrimp route explain "What is the capital of France?"',
         'scrimp route explain "Prove it." --wish "auto, quality=0.98"',
         "scrimp route explain --call body.json",
+        'scrimp route explain "What is 2 + 2?" --draft "It is 4." --model gpt-4o-mini',
     ),
 )
 @click.argument("prompt", required=False)
@@ -48,6 +50,7 @@ class ExplainOptions(TypedDict):
 @click.option("--model", default="", help="What the call names [default: scrimp/auto].")
 @click.option("--wish", default="", help="As x-scrimp-route says it: auto, quality=0.98.")
 @click.option("--task", default="", help="As x-scrimp-task says it.")
+@click.option("--draft", metavar="TEXT", help="Score this answer of --model, as a cascade would.")
 @config_option
 @json_option
 def explain_command(**options: Unpack[ExplainOptions]) -> None:
@@ -55,13 +58,20 @@ def explain_command(**options: Unpack[ExplainOptions]) -> None:
 
     It decides as the gateway would, by the same settings and by what was saved last, and calls
     nobody. Counters of the gateway's memory (sessions, length of answers) are not known here.
+    With --draft it says how a cascade would score that answer, and whether it would be served.
     """
     from scrimp.cli.console import print_json
     from scrimp.cli.route_explain_view import show_explained
+    from scrimp.cli.score_explain import explain_draft
 
     if (options["prompt"] is None) == (options["call"] is None):
         raise click.UsageError("say PROMPT, or --call FILE, and not both")
     settings = load_settings(options["config"]).settings
+    if (draft := options["draft"]) is not None:
+        if (prompt := options["prompt"]) is None or options["wish"] or options["task"]:
+            raise click.UsageError("--draft goes with PROMPT and --model, and nothing else")
+        explain_draft(settings, prompt, draft, options["model"], as_json=options["as_json"])
+        return
     if not settings.route.models:
         raise click.ClickException(
             'there is nothing to choose from ([route] models = ["…", "…"] in scrimp.toml)'

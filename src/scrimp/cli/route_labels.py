@@ -78,14 +78,14 @@ def _with_cost(row: Row, name: str, label: Label, prices: Prices, settings: Sett
     if label.cost_nanousd is not None or label.output_tokens is None:
         return label
     if name not in prices:
-        prices[name] = _price(name, settings)
+        prices[name] = price_of(name, settings)
     per_input, per_output = prices[name]
     pico = len(row.prompt) // _CHARS_PER_TOKEN * per_input + label.output_tokens * per_output
     return replace(label, cost_nanousd=-(-pico // 1000))
 
 
-def _price(model: str, settings: Settings) -> tuple[int, int]:
-    """Raises PriceUnknown with the way out."""
+def price_of(model: str, settings: Settings) -> tuple[int, int]:
+    """Pico-dollars per input and output token. Raises PriceUnknown with the way out."""
     from scrimp.billing import book_of, sold_as
     from scrimp.prices.pricing import explain
 

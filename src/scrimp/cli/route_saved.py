@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from scrimp.choosing import Lesson
     from scrimp.pipeline.proofs import Proof
     from scrimp.pipeline.saved_routes import SavedRanking
+    from scrimp.routing.acceptance import Acceptance
     from scrimp.settings import Settings
 
 MOST = 200_000
@@ -68,3 +69,41 @@ def save_ranking(settings: Settings, ranking: SavedRanking) -> None:
     from scrimp.pipeline.saved_routes import RANKING, write_ranking
 
     asyncio.run(open_route_store(settings).save(RANKING, write_ranking(ranking)))
+
+
+def saved_fits(settings: Settings) -> dict[str, Acceptance | None]:
+    """What was learned of each model's drafts; None: nothing parts them. Raises StoreError."""
+    from scrimp.by_choice import open_route_store
+    from scrimp.pipeline.acceptance_scores import FITS, unpacked_fits
+
+    return unpacked_fits(asyncio.run(open_route_store(settings).load(FITS)) or b"")
+
+
+def save_fits(
+    settings: Settings, fits: dict[str, Acceptance], before: dict[str, Acceptance | None]
+) -> bool:
+    """In place of those before; False, and nothing is changed, where these have changed meanwhile.
+
+    Gateways that share the file hear of it, and begin their certificates anew. Raises StoreError.
+    """
+    from scrimp.by_choice import open_route_store
+    from scrimp.pipeline.acceptance_scores import (
+        FITS,
+        LearnedScores,
+        name_of,
+        unpacked_fits,
+        with_fits,
+    )
+
+    said = {model: None if model not in before else name_of(before[model]) for model in fits}
+    done = False
+
+    def change(state: bytes | None) -> bytes:
+        nonlocal done
+        kept = unpacked_fits(state or b"")
+        now = {model: None if model not in kept else name_of(kept[model]) for model in fits}
+        done = now == said
+        return with_fits(LearnedScores(fits).pack(), state) if done else state or b""
+
+    asyncio.run(open_route_store(settings).exchange({FITS: change}, -1))
+    return done

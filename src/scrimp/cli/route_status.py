@@ -43,8 +43,9 @@ def status_command(config: Path | None, *, as_json: bool) -> None:
     told = {
         "settings": _section(settings),
         "router": _router(saved_ranking(settings), features),
+        "scores": _scores(settings, proofs) if features else {},
         "models": saved_versions(settings),
-        "routes": _routes(proofs, saved_lessons(settings)),
+        "routes": _routes(proofs, saved_lessons(settings), _fits_of_now(settings, features)),
         "savings": _savings(settings),
     }
     if as_json:
@@ -102,7 +103,35 @@ def _router(saved: SavedRanking | None, features: str) -> dict[str, Any] | None:
     }
 
 
-def _routes(proofs: list[Proof], lessons: list[Lesson]) -> list[dict[str, Any]]:
+def _scores(settings: Settings, proofs: list[Proof]) -> dict[str, Any]:
+    """What was learned of each model's drafts, and how many certificates speak of that fit."""
+    from scrimp.cli.route_saved import saved_fits
+    from scrimp.cli.score_drafts import proofs_of_fits
+    from scrimp.cli.score_train import version_of
+
+    fits = saved_fits(settings)
+    of = proofs_of_fits(proofs, fits)
+    return {
+        model: {
+            **(version_of(fit, flat=fit is None) or {}),
+            "certificates": len(of[model]),
+            "served_by": sum(one.serves for one in of[model]),
+        }
+        for model, fit in fits.items()
+    }
+
+
+def _fits_of_now(settings: Settings, features: str) -> set[str]:
+    """Versions of the fits that score drafts now: what is proven of others serves nothing."""
+    if not features:
+        return set()
+    from scrimp.cli.route_saved import saved_fits
+    from scrimp.pipeline.acceptance_scores import name_of
+
+    return {name_of(fit) for fit in saved_fits(settings).values()}
+
+
+def _routes(proofs: list[Proof], lessons: list[Lesson], fits: set[str]) -> list[dict[str, Any]]:
     """Every place that has a certificate or lessons; the newest certificate of a place counts."""
     counts: dict[Place, Counter[str]] = {}
     newest: dict[Place, str] = {}
@@ -124,15 +153,23 @@ def _routes(proofs: list[Proof], lessons: list[Lesson]) -> list[dict[str, Any]]:
                 "certificates": [],
             }
             found.append(by_place[place])
-        by_place[place]["certificates"].append(_certificate(proof))
+        by_place[place]["certificates"].append(
+            {**certificate_of(proof), "of_now": _of_now(proof, fits)}
+        )
     return found
+
+
+def _of_now(proof: Proof, fits: set[str]) -> bool:
+    subjects = proof.subjects
+    return not subjects.of_drafts or subjects.ranking.split(":")[1] in fits
 
 
 def _place(place: Place) -> dict[str, Any]:
     return {"tenant": place.tenant, "task": place.task, "prompt": place.prompt}
 
 
-def _certificate(proof: Proof) -> dict[str, Any]:
+def certificate_of(proof: Proof) -> dict[str, Any]:
+    """How one stands, for machines."""
     from scrimp.pipeline.proofs import FIRST
 
     subjects, standing = proof.subjects, proof.standing()

@@ -12,6 +12,8 @@ def show_status(told: dict[str, Any]) -> None:
     """Settings, the router, routes, savings."""
     say(_settings_line(told["settings"]))
     say(_router_line(told["router"]))
+    for model, fit in told["scores"].items():
+        say(_score_line(model, fit))
     if told["models"]:
         known = ", ".join(f"{name} is {version}" for name, version in told["models"].items())
         say(f"By their providers' last word: {known}.")
@@ -55,6 +57,15 @@ def _router_line(router: dict[str, Any] | None) -> str:
     return f"{made}: live{': ' + router['gate'] if router['gate'] else ''}."
 
 
+def _score_line(model: str, fit: dict[str, Any]) -> str:
+    from scrimp.cli.score_view import fit_line
+
+    if not fit["certificates"]:
+        return f"{fit_line(model, fit)}; nothing is being proven of it."
+    served = f"{fit['served_by']} of its {fit['certificates']} certificates serve"
+    return f"{fit_line(model, fit)}; {served}."
+
+
 def _named(route: dict[str, Any]) -> str:
     prompt = f", system prompt {route['prompt']}" if route["prompt"] else ""
     return f"{route['task'] or 'any task'} of {route['tenant'] or 'anybody'}{prompt}"
@@ -64,6 +75,8 @@ def _certificate_lines(one: dict[str, Any]) -> list[str]:
     others = ", ".join(one["others"])
     if one["of"] == "cascade":
         who = f"drafts of {others} before {one['reference']}, by score"
+        if not one["of_now"]:
+            return [dim(f"  {who} of another version, which scores nothing any more").plain]
     else:
         who = f"{one['reference']} to {others}"
     lines = [f"  {who}: {one['said']}."]

@@ -11,6 +11,7 @@ import click
 from scrimp.cli.options import config_option, examples, json_option, load_settings
 
 if TYPE_CHECKING:
+    from scrimp.cli.score_drafts import Sources
     from scrimp.pipeline.saved_routes import SavedRanking
     from scrimp.routing.gate import GateVerdict
     from scrimp.settings import Settings
@@ -30,6 +31,8 @@ class TrainOptions(TypedDict):
     tenant: str
     price: tuple[str, ...]
     dry_run: bool
+    score: bool
+    restart: bool
     config: Path | None
     as_json: bool
 
@@ -41,6 +44,8 @@ class TrainOptions(TypedDict):
         "scrimp route train compared.jsonl",
         "scrimp route train compared.jsonl --lessons     # and what the gateway has learned",
         "scrimp route train --dry-run                    # from the gateway's lessons alone",
+        "scrimp route train --score                      # a cascade's score of drafts",
+        "scrimp route train --score compared.jsonl --models gpt-4o-mini --reference gpt-4o",
     ),
 )
 @click.argument("files", nargs=-1, type=Path, metavar="[FILE…]")
@@ -57,6 +62,10 @@ class TrainOptions(TypedDict):
     help="Dollars per 1M tokens, where FILE says tokens and no cost.",
 )
 @click.option("--dry-run", is_flag=True, help="Only say how good it would be.")
+@click.option("--score", is_flag=True, help="The cascade's score of drafts, not the router.")
+@click.option(
+    "--restart", is_flag=True, help="With --score: give up what is proven of the score of now."
+)
 @config_option
 @json_option
 def train_command(**options: Unpack[TrainOptions]) -> None:
@@ -69,14 +78,32 @@ def train_command(**options: Unpack[TrainOptions]) -> None:
     that it has not seen. Only a router that beats them all goes live; another one serves nothing,
     and never takes the place of one that does. A gateway that runs takes it up when it is
     restarted; what is to be proven of it begins anew then.
+
+    With --score it is the cascade's score of drafts that is learned, from files that hold answers
+    (response or answer) or from comparisons that a cascade has made. It must also beat the score
+    of now, on drafts that neither has seen. Gateways take it up within seconds, and prove it anew;
+    while drafts are served by what is proven of the score of now, it is refused unless you say
+    --restart.
     """
     from scrimp.cli.console import print_json
     from scrimp.cli.route_saved import save_ranking, saved_ranking
     from scrimp.cli.route_train_view import show_train
+    from scrimp.cli.score_train import train_score
     from scrimp.routing.tables import usual_wish
     from scrimp.studies.labelled import complete, labels_of
 
     settings = load_settings(options["config"]).settings
+    if options["restart"] and not options["score"]:
+        raise click.UsageError("--restart is for --score: a router is proven anew in any case")
+    if options["score"]:
+        train_score(
+            settings,
+            sources_of(options),
+            dry_run=options["dry_run"],
+            restart=options["restart"],
+            as_json=options["as_json"],
+        )
+        return
     section = settings.route
     items, width, features = _items(settings, options)
     models = _models(labels_of(items), options["models"])
@@ -96,6 +123,16 @@ def train_command(**options: Unpack[TrainOptions]) -> None:
         print_json({**told, "saved": saved})
     else:
         show_train(told, settings, saved=saved, stays=stays and not options["dry_run"])
+
+
+def sources_of(options: TrainOptions) -> Sources:
+    """Where drafts come from."""
+    from scrimp.cli.score_drafts import Sources
+
+    return Sources(
+        *(options["files"], options["lessons"], options["models"], options["reference"]),
+        *(options["price"], options["as_json"]),
+    )
 
 
 def _items(settings: Settings, options: TrainOptions) -> tuple[list[Item], int, str]:

@@ -34,7 +34,7 @@ def show_eval(told: dict[str, Any], shown: Picture, png: Path | None) -> None:
 def show_tables(told: dict[str, Any]) -> None:
     """The numbers alone."""
     console = out()
-    console.print(_lines_table(told))
+    console.print(lines_table(told))
     if (pair := told["pair"]) is not None:
         console.print()
         console.print(heading(f"{pair['strong']} and {pair['weak']}, with 95 % of resamples"))
@@ -45,7 +45,8 @@ def show_tables(told: dict[str, Any]) -> None:
         )
 
 
-def _lines_table(told: dict[str, Any]) -> Table:
+def lines_table(told: dict[str, Any]) -> Table:
+    """Models alone, and ways between them."""
     table = Table(box=None, pad_edge=False)
     table.add_column("")
     titles = ("quality", "cost", "mean quality", "cost at 95 %", "cost at 99 %")

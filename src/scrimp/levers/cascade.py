@@ -176,9 +176,11 @@ class Cascade:
         acceptor = self._means.acceptor
         if acceptor is None or one.answer is None or not decided_by_score(one.judged):
             return one
-        chance = None if one.judged.score is None else one.judged.score.chance
+        score = one.judged.score
+        chance, version = (None, "") if score is None else (score.chance, score.fit)
+        made = (one.first, one.past)
         drafted = (plan.place, plan.question, one.answer, one.target)
-        scored = Scored(*drafted, plan.checks, plan.models, chance, one.first, one.past)
+        scored = Scored(*drafted, plan.checks, plan.models, chance, version, *made)
         ruling = acceptor.rule(call, scored)
         return one._replace(judged=ruling.said(one.judged), ruling=ruling)
 
@@ -234,6 +236,8 @@ class Cascade:
         numbers: dict[str, int | float | str] = {"model": one.target.model}
         if judged.score is not None:
             numbers["p"] = round(judged.score.chance, 4)
+            if judged.score.fit:
+                numbers["fit"] = judged.score.fit
             if judged.score.least <= 1:
                 numbers["least"] = round(judged.score.least, 4)
                 numbers["certified"] = int(judged.score.certified)

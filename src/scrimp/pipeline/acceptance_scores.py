@@ -20,6 +20,8 @@ from scrimp.routing.answer_features import features
 
 FITS: Final = "acceptances"
 """The name of their state in a store."""
+_FLAT: Final = hashlib.blake2b(b"", digest_size=8).hexdigest()
+"""The version of a fit that parts no drafts."""
 
 
 class LearnedScores:
@@ -37,22 +39,26 @@ class LearnedScores:
         del place
         if model not in self.models:
             return None
-        found = self.models[model]
+        found, fit = self.models[model], self.fit_of(model)
         if found is None:
-            return Score(1.0, inf)
-        return Score(found.score(tuple(features(question, answer).values())), inf)
+            return Score(1.0, inf, fit=fit)
+        return Score(found.score(tuple(features(question, answer).values())), inf, fit=fit)
 
     def fit_of(self, model: str) -> str:
         """Which fit scores a model's drafts; empty where none does."""
         if model in self.models and model not in self._ids:
-            made = hashlib.blake2b(_packed(self.models[model]), digest_size=8)
-            self._ids[model] = made.hexdigest()
+            self._ids[model] = name_of(self.models[model])
         return self._ids.get(model, "")
 
     def labels_of(self, model: str) -> int:
         """From how many drafts it was learned, where that is known."""
         found = self.models.get(model)
         return 0 if found is None else found.labels
+
+    def trained(self, model: str) -> bool:
+        """Whether somebody had it trained: then an engine makes none of its own in its place."""
+        found = self.models.get(model)
+        return found is not None and found.made is not None
 
     def put(self, model: str, fit: Acceptance | None) -> None:
         """Score by this one from now on."""
@@ -79,9 +85,21 @@ def unpacked_fits(state: bytes) -> dict[str, Acceptance | None]:
     return {name: fit for name, fit in found.items() if fit is not None or not kept[name]}
 
 
+def name_of(fit: Acceptance | None) -> str:
+    """The version of a fit: by it certificates know whether what was proven is proven of it."""
+    return _FLAT if fit is None else fit.name
+
+
 def with_fits(more: bytes, state: bytes | None) -> bytes:
-    """The state with further fits, in the place of those of the same models."""
-    return LearnedScores({**unpacked_fits(state or b""), **unpacked_fits(more)}).pack()
+    """The state with further fits, in the place of those of the same models.
+
+    What an engine has learned takes no place of what was trained on purpose meanwhile.
+    """
+    kept, new = LearnedScores(unpacked_fits(state or b"")), LearnedScores(unpacked_fits(more))
+    for model, fit in new.models.items():
+        if new.trained(model) or not kept.trained(model):
+            kept.models[model] = fit
+    return kept.pack()
 
 
 def _packed(fit: Acceptance | None) -> bytes:

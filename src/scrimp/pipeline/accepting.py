@@ -18,7 +18,8 @@ SCORE = "score"
 class Scored(NamedTuple):
     """A draft that passed all other checks. `chance` is what was learned of it, None: nothing.
 
-    `models` stand before the one that was asked for: each may lose its part of what may be lost.
+    `fit` is the version that scored it: another one may have come since. `models` stand before the
+    one that was asked for: each may lose its part of what may be lost.
     """
 
     place: Place
@@ -28,6 +29,7 @@ class Scored(NamedTuple):
     checks: tuple[tuple[str, str], ...]
     models: int
     chance: float | None
+    fit: str
     first: int
     past: int
 
@@ -54,7 +56,8 @@ class Ruling(NamedTuple):
         verdict = PASSED if self.accepted else Unknown(self.why)
         score = judged.score
         if score is not None:
-            score = Score(score.chance, self.least, certified=self.least < inf)
+            certified = self.least < inf
+            score = Score(score.chance, self.least, certified, score.fit)
         named = ((name, verdict if name == SCORE else one) for name, one in judged.verdicts)
         return Judged(tuple(named), score)
 

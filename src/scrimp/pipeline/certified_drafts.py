@@ -162,7 +162,7 @@ class CertifiedDrafts:
                 max_loss=promise.max_loss / models,
                 confidence=min(0.9999, 1 - (1 - promise.confidence) / models),
             ),
-            f"{DRAFTS}{means.scores.fit_of(draft.target.model)}:{checks}",
+            f"{DRAFTS}{draft.fit}:{checks}",
         )
 
     async def _compare(
@@ -216,7 +216,7 @@ class CertifiedDrafts:
         """Have the scores learned anew, where there is more to learn from and nothing to void."""
         self._known[model] += 1
         enough = max(FEWEST, _MORE * self._tried[model])
-        if self._known[model] < enough or model in self._fitting or self._serves(model):
+        if self._known[model] < enough or model in self._fitting or self._stands(model):
             return
         self._fitting.add(model)
         if not self._means.later.put(partial(self._fit, model)):
@@ -227,13 +227,16 @@ class CertifiedDrafts:
         try:
             self._tried[model] = self._known[model]
             found = await means.fit(model)
-            if not self._serves(model):
+            if not self._stands(model):
                 means.scores.put(model, found)
                 means.keep(LearnedScores({model: found}).pack())
         finally:
             self._fitting.discard(model)
 
-    def _serves(self, model: str) -> bool:
+    def _stands(self, model: str) -> bool:
+        """Whether its fit is none that an engine replaces: it was trained, or serves."""
+        if self._means.scores.trained(model):
+            return True
         fit = f"{DRAFTS}{self._means.scores.fit_of(model)}:"
         proofs = self._means.proofs
         return any(one.serves for one in proofs if one.subjects.ranking.startswith(fit))

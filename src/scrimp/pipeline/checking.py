@@ -23,12 +23,14 @@ CheckFunction = Callable[[str, str], "bool | Awaitable[bool | None] | None"]
 class Score(Value, frozen=True):
     """The chance that a draft will do, and the least with which it may be served.
 
-    `certified` says whether that least is proven or only given; above 1 it is neither.
+    `certified` says whether that least is proven or only given; above 1 it is neither. `fit` is the
+    version of what was learned, empty where nobody says.
     """
 
     chance: float
     least: float
     certified: bool = False
+    fit: str = ""
 
 
 class Scores(Protocol):
@@ -116,7 +118,8 @@ class Checker:
             return None, Unknown("nothing was learned of this model here")
         given = float(argument) if argument else self._accept
         least = found.least if given is None else given
-        score = Score(found.chance, least, found.certified and given is None)
+        certified = found.certified and given is None
+        score = Score(found.chance, least, certified, found.fit)
         if found.chance >= least:
             return score, PASSED
         short = f"{found.chance:.3f} of {least:.3f}"

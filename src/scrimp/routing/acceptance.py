@@ -11,8 +11,10 @@ A score only puts drafts in order. What it may accept is the certificate's to sa
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from math import nan
 from typing import Final
 
@@ -34,6 +36,8 @@ _RIDGE: Final = 40.0
 _STEPS: Final = 30
 _KERNELS: Final = ((2.0, 0.004), (3.0, 0.008))
 """Ridge and width: two, so that nothing hangs on either."""
+MARK_BYTES: Final = 5
+"""Of 20,000 drafts none in 50 million is taken for another."""
 _DULL: Final = 0.02
 """A correlation below this counts as none."""
 
@@ -58,7 +62,15 @@ class Head(msgspec.Struct, frozen=True):
     trees: Trees
 
 
-class State(msgspec.Struct, frozen=True):
+class Made(msgspec.Struct, frozen=True):
+    """A fit that was trained on purpose: when, from what, and what the gate said of it."""
+
+    trained_at: str
+    source: str
+    gate: str
+
+
+class State(msgspec.Struct, frozen=True, omit_defaults=True):
     """What was learned, as bytes: features' means and scales, and the head."""
 
     version: str
@@ -66,6 +78,8 @@ class State(msgspec.Struct, frozen=True):
     means: bytes
     scales: bytes
     loss: Head
+    seen: bytes = b""
+    made: Made | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +106,18 @@ class _Fitted:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """What was learned of one model's drafts. `labels` is from how many."""
+    """What was learned of one model's drafts. `labels` is from how many.
+
+    `seen` are marks of the drafts that it was learned from, in order: empty where nobody kept them.
+    `made` is None for what an engine has learned by itself.
+    """
 
     labels: int
     means: Floats
     scales: Floats
     loss: _Fitted
+    seen: bytes = b""
+    made: Made | None = None
 
     def scores(self, features: Floats) -> Floats:
         """From 0 (ask the stronger model) to 1 (serve), for rows of features."""
@@ -107,14 +127,31 @@ class Acceptance:
         """The same for one draft."""
         return float(self.scores(np.asarray([features], np.float64))[0])
 
+    @property
+    def name(self) -> str:
+        """Of what it does: two that give the same scores have the same, whoever made them."""
+        return hashlib.blake2b(msgspec.msgpack.encode(self._state()), digest_size=8).hexdigest()
+
+    def has_seen(self, marks: Sequence[bytes]) -> NDArray[np.bool_]:
+        """Which of these drafts it was learned from; a fit that does not know says: none."""
+        known = np.frombuffer(self.seen, f"S{MARK_BYTES}")
+        return np.isin(np.frombuffer(b"".join(marks), f"S{MARK_BYTES}"), known)
+
     def pack(self) -> bytes:
         """To be kept."""
-        state = State(VERSION, self.labels, _raw(self.means), _raw(self.scales), _packed(self.loss))
+        state = msgspec.structs.replace(self._state(), seen=self.seen, made=self.made)
         return msgspec.msgpack.encode(state)
 
+    def _state(self) -> State:
+        return State(VERSION, self.labels, _raw(self.means), _raw(self.scales), _packed(self.loss))
 
-def fit(features: Floats, quality: Floats, gains: Floats | None = None) -> Acceptance | None:
+
+def fit(
+    features: Floats, quality: Floats, gains: Floats | None = None, marks: Sequence[bytes] = ()
+) -> Acceptance | None:
     """Learn from drafts: `quality` of each in [0, 1], `gains` of the stronger model (NaN: unknown).
+
+    `marks` are those of the drafts, so that the fit knows later what it has seen.
 
     None where there are too few labels, or all are alike.
     """
@@ -126,7 +163,14 @@ def fit(features: Floats, quality: Floats, gains: Floats | None = None) -> Accep
     if len(loss) < FEWEST or (loss > 0).all() or not (loss > 0).any():
         return None
     means, scales = features.mean(axis=0), features.std(axis=0) + 1e-6
-    return Acceptance(len(loss), means, scales, _head(_scaled(features, means, scales), loss))
+    seen = b"".join(sorted(set(compress(marks, known))))
+    head = _head(_scaled(features, means, scales), loss)
+    return Acceptance(len(loss), means, scales, head, seen)
+
+
+def mark_of(draft: str, features: bytes) -> bytes:
+    """A short mark of one draft: of the call that it was made for, or of its words."""
+    return hashlib.blake2b(features, digest_size=MARK_BYTES, key=draft.encode()[-64:]).digest()
 
 
 def unpack(data: bytes) -> Acceptance | None:
@@ -140,24 +184,27 @@ def unpack(data: bytes) -> Acceptance | None:
         return None
     if len(means) != len(NAMES) or len(scales) != len(NAMES):
         return None
-    return Acceptance(state.labels, means, scales, loss)
+    return Acceptance(state.labels, means, scales, loss, state.seen, state.made)
 
 
 def learned(lessons: Iterable[Lesson]) -> dict[str, Acceptance]:
     """What lessons teach of each model's drafts; those of other features teach nothing here."""
-    rows: dict[str, list[tuple[tuple[float, ...], float, float]]] = {}
+    rows: dict[str, list[tuple[tuple[float, ...], float, float, bytes]]] = {}
     for lesson in lessons:
         if lesson.version == VERSION:
             gain = nan if lesson.loss is None else lesson.loss
             rows.setdefault(lesson.model, []).append(
-                (unpacked(lesson.features), lesson.quality, gain)
+                (
+                    *(unpacked(lesson.features), lesson.quality, gain),
+                    mark_of(lesson.call, lesson.features),
+                )
             )
     found = {}
     for model, told in rows.items():
         features, quality, gains = (
-            np.asarray(part, np.float64) for part in zip(*told, strict=True)
+            np.asarray([row[part] for row in told], np.float64) for part in range(3)
         )
-        if (one := fit(features, quality, gains)) is not None:
+        if (one := fit(features, quality, gains, [row[3] for row in told])) is not None:
             found[model] = one
     return found
 

@@ -20,6 +20,7 @@ from scrimp.choosing import Lesson, Place
 from scrimp.cli.main import cli
 from scrimp.cli.picture import drawn
 from scrimp.cli.route_saved import save_ranking, saved_ranking
+from scrimp.pipeline.acceptance_scores import FITS, LearnedScores, name_of
 from scrimp.pipeline.proofs import DRAFTS, FIRST, Proof, Subjects
 from scrimp.pipeline.saved_routes import VERSIONS, SavedRanking, write_versions
 from scrimp.routing.picture_points import Line, Picture
@@ -230,7 +231,9 @@ def test_status_tells_what_is_learned_and_proven(desk: Desk) -> None:
     for number in range(FIRST):
         proof.decide(number / FIRST, 0.5, barred=False)
 
-    drafts = Subjects(place, "o/strong", ("o/weak",), LossPromise(0.02), f"{DRAFTS}fit:checks")
+    drafts = Subjects(
+        place, "o/strong", ("o/weak",), LossPromise(0.02), f"{DRAFTS}{name_of(None)}:c"
+    )
     draft = Proof(drafts)
     while (asked := draft.decide(0.125, 0.5, barred=False)) is None or not asked.serve_cheap:
         if asked is not None and asked.shadow and draft.certificate is not None:
@@ -239,6 +242,7 @@ def test_status_tells_what_is_learned_and_proven(desk: Desk) -> None:
     async def keep() -> None:
         store = open_route_store(desk.settings)
         await store.add((lesson,))
+        await store.save(FITS, LearnedScores({"weak": None}).pack())
         await store.save(drafts.name, draft.save())
         await store.save(proof.subjects.name, proof.save())
         await store.save(VERSIONS, write_versions({"weak": "weak-2026-01"}))

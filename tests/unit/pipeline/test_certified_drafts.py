@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from math import inf
 
+import numpy as np
 import pytest
 from msgspec.structs import replace
 
+from scrimp.checks.words import Answer, Question
+from scrimp.pipeline.accepting import Scored
 from scrimp.pipeline.comparing import Outcome
 from scrimp.pipeline.proofs import FIRST
-from scrimp.routing.acceptance import FEWEST
+from scrimp.routing.acceptance import FEWEST, Made, fit
+from scrimp.routing.answer_features import NAMES
 from tests.support.core import reply_of
-from tests.support.drafting import DEAR, HERE, Desk
+from tests.support.drafting import CHEAP, CHECKS, DEAR, HERE, Desk
 
 
 def proven() -> Desk:
@@ -178,3 +183,26 @@ def test_a_question_too_long_to_judge_goes_to_the_model_asked_for() -> None:
     desk.call = large
     ruling = desk.rule()
     assert (ruling.accepted, ruling.drawn, ruling.why) == (False, False, "stateful")
+
+
+def test_a_draft_is_ruled_by_the_fit_that_scored_it_though_another_came_meanwhile() -> None:
+    """Its score says nothing of what is proven of the other."""
+    desk = proven()
+    scored = desk.scores.fit_of("cheap")
+    desk.scores._ids["cheap"] = "another"
+    seen = (HERE, Question("2 + 2?"), Answer("4"), CHEAP)
+    ruling = desk.acceptor.rule(desk.call, Scored(*seen, CHECKS, 1, 1.0, scored, 0, 1))
+    assert ruling.accepted
+    assert not desk.rule().accepted
+
+
+def test_an_engine_makes_no_fit_in_the_place_of_one_that_was_trained() -> None:
+    """However much there is to learn from meanwhile."""
+    dice = np.random.default_rng(1)
+    rows = dice.random((60, len(NAMES)))
+    found = fit(rows, (rows[:, 0] > 0.5).astype(np.float64))
+    assert found is not None
+    desk = Desk(0.01, models={"cheap": dataclasses.replace(found, made=Made("t", "file", "why"))})
+    for _ in range(FIRST + 2 * FEWEST + 60):
+        desk.one(1.0)
+    assert desk.fitted == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from math import inf, nan
 
 import numpy as np
@@ -13,7 +14,7 @@ from scrimp.choosing import Lesson, Place
 from scrimp.pipeline.acceptance_scores import LearnedScores, unpacked_fits, with_fits
 from scrimp.pipeline.checking import Score
 from scrimp.routing import boosted
-from scrimp.routing.acceptance import Acceptance, fit, learned, unpack
+from scrimp.routing.acceptance import Acceptance, Made, fit, learned, mark_of, unpack
 from scrimp.routing.answer_features import NAMES, VERSION, features, packed, unpacked
 from tests.support.core import NOON
 
@@ -125,7 +126,7 @@ def test_fits_are_kept_whole_and_stand_still() -> None:
     scores = LearnedScores({"cheap": fit(rows(made), right), "flat": None})
     again = LearnedScores(unpacked_fits(scores.pack()))
     assert again.fit_of("cheap") == scores.fit_of("cheap") != ""
-    assert again(here, "flat", "q", "a") == Score(1.0, inf)
+    assert again(here, "flat", "q", "a") == Score(1.0, inf, fit=scores.fit_of("flat"))
     assert again.labels_of("cheap") == 120
     again.put("cheap", fit(rows(made[:80]), right[:80]))
     assert again.fit_of("cheap") != scores.fit_of("cheap")
@@ -171,3 +172,35 @@ def test_trees_learn_what_only_holds_together() -> None:
     right = (grown.chances(seen[400:]) > 0.5) == (true[400:] > 0.5)
     assert right.mean() > 0.85
     assert (boosted.fit(seen[:400], true[:400]).adds == grown.adds).all()
+
+
+def test_a_fit_has_one_name_whoever_made_it_and_knows_what_it_has_seen() -> None:
+    """So certificates begin anew where scores change, and only there."""
+    made, right = drafts(80, 6)
+    marks = [mark_of(f"call-{number}", b"f") for number in range(80)]
+    plain, told = fit(rows(made), right), fit(rows(made), right, None, marks)
+    assert plain is not None
+    assert told is not None
+    trained = replace(told, made=Made("2026-11-23T12:00:00+00:00", "file", "beats all"))
+    assert plain.name == told.name == trained.name
+    again = unpack(trained.pack())
+    assert again is not None
+    assert (again.made, again.name) == (trained.made, trained.name)
+    assert again.has_seen(marks).all()
+    assert not again.has_seen([mark_of("call-80", b"f"), mark_of("call-0", b"g")]).any()
+    assert not plain.has_seen(marks).any()
+    assert b"seen" not in plain.pack()  # as fits of before were kept: their names stay
+
+
+def test_what_was_trained_on_purpose_gives_way_to_no_engines_own() -> None:
+    """Whoever writes last."""
+    made, right = drafts(120, 6)
+    mine, own = fit(rows(made), right), fit(rows(made[:80]), right[:80])
+    assert mine is not None
+    trained = LearnedScores({"cheap": replace(mine, made=Made("t", "file", "why"))})
+    state = with_fits(trained.pack(), with_fits(LearnedScores({"cheap": own}).pack(), None))
+    assert LearnedScores(unpacked_fits(state)).fit_of("cheap") == trained.fit_of("cheap")
+    later = with_fits(LearnedScores({"cheap": own, "flat": None}).pack(), state)
+    found = LearnedScores(unpacked_fits(later))
+    assert found.fit_of("cheap") == trained.fit_of("cheap")
+    assert (found.trained("cheap"), found.trained("flat")) == (True, False)
