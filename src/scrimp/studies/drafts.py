@@ -152,7 +152,8 @@ def columns_of(drafts: Sequence[Draft]) -> Columns:
         [[nan if number is None else number for number in row] for row in numbers], np.float64
     ).reshape(-1, 6)
     marks = np.array([one.mark for one, _ in rows], f"S{MARK_BYTES}")
-    return Columns(features, *table.T, mark=marks)
+    quality, gain, best, cheap, dear, weight = table.T
+    return Columns(features, quality, gain, best, cheap, dear, weight, marks)
 
 
 def cross_fitted(drafts: Columns, told: Callable[[int], None] = lambda _: None) -> Floats:
