@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from scrimp.checks.code import code
 from scrimp.checks.plain import arithmetic, citations, min_length, requires
 from scrimp.checks.schema import json, tool_arguments
+from scrimp.checks.values import parsed
 from scrimp.checks.words import Answer, Check, Question, Unknown, Verdict
 
 CHECKS: Mapping[str, Check] = {
@@ -51,8 +52,15 @@ def check_named(name: str, argument: str) -> None:
         raise ValueError(f"{name} needs a whole number (such as {name}=40), not '{argument[:40]}'")
     if name in ("requires", "agreement") and not argument:
         raise ValueError(f"{name} needs something after '=' (such as {name}={_SUCH[name]})")
+    if name == "json" and argument and not _is_schema(argument):
+        raise ValueError(f"json needs a JSON schema, not '{argument[:40]}'")
     if name == "score" and argument:
         _check_score(argument)
+
+
+def _is_schema(argument: str) -> bool:
+    found = parsed(argument)
+    return found is not None and isinstance(found.it, dict | bool)
 
 
 _SUCH = {"requires": "price|delivery", "agreement": "gpt-4.1-nano"}

@@ -51,7 +51,7 @@ def citations(question: Question, answer: Answer, argument: str) -> Verdict:
 def arithmetic(question: Question, answer: Answer, argument: str) -> Verdict:
     """Every sum in the answer is right. Without a sum it cannot tell, `if_any` lets that pass."""
     del question
-    found = sums(answer.text)
+    found = sums(answer.text, clauses=True)
     wrong = sum(not one.right for one in found)
     if wrong:
         return Failed(f"{wrong} of {len(found)} sums wrong")

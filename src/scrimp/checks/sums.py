@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from fractions import Fraction
-from itertools import pairwise
 
 from scrimp.values import Value
 
@@ -31,6 +30,8 @@ _TOKEN = re.compile(
 )
 _PLAIN = re.compile(r"\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+")
 _UNSURE = re.compile(r"\d{1,3}\.\d{3}")  # a thousand, where a comma is the decimal sign
+_CLAUSE = re.compile(r"[,;.]\s|\s(?:and|so|then|thus|therefore|or)\s", re.IGNORECASE)
+"""What ends one equation before another begins."""
 _NOTE = re.compile(r"<<([^<>\n]{1,200})>>")
 _FRACTION = re.compile(r"\\d?frac\{([^{}]{1,60})\}\{([^{}]{1,60})\}")
 _SIGNS = str.maketrans(
@@ -77,12 +78,15 @@ class _Side(Value, frozen=True):
     unsure: bool
 
 
-def sums(text: str) -> list[Sum]:
-    """Every sum that is surely one, in the order of the text; bounded in number."""
-    return list(_sums(text))
+def sums(text: str, *, clauses: bool = False) -> list[Sum]:
+    """Every sum that is surely one, in the order of the text; bounded in number.
+
+    With `clauses` also those of which several stand in one line: `5 * 3 = 15, so 15 + 2 = 17`.
+    """
+    return list(_sums(text, clauses=clauses))
 
 
-def _sums(text: str) -> Iterator[Sum]:
+def _sums(text: str, *, clauses: bool) -> Iterator[Sum]:
     """A note that says what the line says, too, is one sum with it."""
     found = looked = 0
     for line in _plain(text[:_MOST_CHARS]).split("\n"):
@@ -93,7 +97,7 @@ def _sums(text: str) -> Iterator[Sum]:
             return
         seen: set[Sum] = set()
         for part in (_NOTE.sub("", line), *_NOTE.findall(line)):
-            for one in _of_line(part):
+            for one in _of_line(part, clauses=clauses):
                 if one in seen:
                     continue
                 seen.add(one)
@@ -110,17 +114,18 @@ def _plain(text: str) -> str:
     return _FRACTION.sub(r"((\1)/(\2))", text.translate(_SIGNS))
 
 
-def _of_line(line: str) -> Iterator[Sum]:
+def _of_line(line: str, *, clauses: bool) -> Iterator[Sum]:
+    """A middle part is one side of both equations, or the end of one and the start of another."""
     parts = line.split("=")
-    sides: list[_Side | None] = []
+    last = len(parts) - 1
+    ends: list[_Side | None] = []
+    starts: list[_Side | None] = []
     for number, part in enumerate(parts):
-        if number == 0:
-            sides.append(_side(part, at_end=True))
-        elif number == len(parts) - 1:
-            sides.append(_side(part, at_start=True))
-        else:
-            sides.append(_side(part, at_start=True, at_end=True))
-    for left, right in pairwise(sides):
+        whole = _side(part, at_start=number > 0, at_end=number < last)
+        apart = clauses and whole is None and 0 < number < last and _CLAUSE.search(part)
+        starts.append(_side(part, at_end=True) if apart else whole)
+        ends.append(_side(part, at_start=True) if apart else whole)
+    for left, right in zip(starts, ends[1:], strict=False):
         if left is None or right is None or not (left.operators or right.operators):
             continue
         if (one := _compared(left, right)) is not None:

@@ -8,6 +8,7 @@ Pure. What cannot be meant is refused with the word at fault, never guessed.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal, DecimalException
 
@@ -25,6 +26,8 @@ _DIALS = ("max_loss", "floor", "budget_nanousd")
 _DEPTHS = ("rules", "learned", "certified")
 _MOST_MODELS = 16
 _MOST_CHARS = 1024
+_MODES = frozenset(("off", "auto", "cheap"))
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
 def is_choice(model: str) -> bool:
@@ -59,7 +62,7 @@ def header_checks(text: str, base: Wish) -> Wish:
     if not text:
         return base
     found = []
-    for part in _parts(text, "x-scrimp-checks"):
+    for part in _checks(text, "x-scrimp-checks"):
         try:
             found.append(named(part))
         except ValueError as error:
@@ -100,10 +103,14 @@ def _read(wish: Wish, text: str, where: str) -> Wish:
     for part in _parts(text, where):
         key, equals, value = part.partition("=")
         key, value = key.strip().lower(), value.strip()
+        if not equals and (other := (seen & _MODES) - {key}) and key in _MODES:
+            raise InvalidRequest(f"{where} says both '{other.pop()}' and '{key}'")
         wish = _option(wish, key, value, where) if equals else _word(wish, key, where)
         if equals and key in seen:
             raise InvalidRequest(f"{where} says '{key}' twice")
         seen.add(key)
+    if {"quality", "loss"} <= seen:
+        raise InvalidRequest(f"{where} sets 2 dials, quality and loss: one is enough")
     return wish
 
 
@@ -113,8 +120,28 @@ def _parts(text: str, where: str) -> list[str]:
     return [part for part in text.split(",") if part.strip()]
 
 
+def _checks(text: str, where: str) -> list[str]:
+    """The same for checks: a comma in braces, or in a text there, belongs to a schema."""
+    _parts(text, where)
+    found: list[str] = []
+    for part in text.split(","):
+        if found and _is_open(found[-1]):
+            found[-1] += f",{part}"
+        elif part.strip():
+            found.append(part)
+    return found
+
+
+def _is_open(check: str) -> bool:
+    """Whether a schema has begun in it that has not ended."""
+    if not check.lstrip().startswith("json"):
+        return False
+    bare = _QUOTED.sub("", check)
+    return '"' in bare or any(bare.count(one) > bare.count(other) for one, other in ("{}", "[]"))
+
+
 def _word(wish: Wish, word: str, where: str) -> Wish:
-    if word in ("off", "auto", "cheap"):
+    if word in _MODES:
         if wish.mode not in ("default", word):
             raise InvalidRequest(f"{where} says '{word}', the model's name says '{wish.mode}'")
         return replace(wish, mode=word)
@@ -150,6 +177,11 @@ def _checked(wish: Wish, where: str) -> Wish:
             f"({', '.join(wish.models)})"
         )
     how = (wish.models, wish.rung, wish.depth, wish.constrained, wish.low_latency)
+    if wish.mode == "cheap" and (wish.max_loss is not None or wish.floor is not None):
+        raise InvalidRequest(
+            f"{where} asks for the cheapest that can and for a quality, which nothing would keep "
+            "(say auto, or leave out quality, loss and floor)"
+        )
     if wish.mode == "off" and (dials or any(how)):
         raise InvalidRequest(f"{where} switches routing off and says how to route")
     return wish

@@ -31,6 +31,7 @@ def said(name: str, text: str, argument: str = "", asked: Question = ASKED) -> t
         ("code", "json", '```json\n{"a": 1}\n```', "```json\n{a}\n```"),
         ("arithmetic", "", "2 + 2 = 4", "2 + 2 = 5"),
         ("arithmetic", "if_any", "nothing to reckon", "1 + 1 = 3"),
+        ("arithmetic", "if_any", "1 + 1 = 2, 2 + 2 = 4", "1 + 1 = 2, so 2 + 2 = 5"),
         ("citations", "", "as shown in [1]", "as shown"),
         ("citations", "2", "(Miller, 2019) and https://example.org/a", "[1] and again [1]"),
     ],

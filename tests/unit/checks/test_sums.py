@@ -67,7 +67,26 @@ def test_a_wrong_sum_is_wrong(text: str) -> None:
 )
 def test_what_is_not_surely_a_sum_is_left_alone(text: str) -> None:
     """Letters for numbers, other ways of writing numbers, times, mixed units, what has no value."""
-    assert sums(text) == []
+    assert sums(text) == sums(text, clauses=True) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "right"),
+    [
+        ("7 + 5 = 11, 3 + 4 = 7", [False, True]),
+        ("3 + 4 = 7; 7 * 2 = 14", [True, True]),
+        ("5 * 3 = 15, so 15 + 2 = 18.", [True, False]),
+        ("12/3 = 4. Then 4 * 2 = 8 apples and 8 - 1 = 7", [True, True, True]),
+        ("1,000 + 2 = 1,002, 3 + 3 = 6", [True, True]),
+        ("2+3 = 5*4 = 20", [True, True]),
+        ("x = 5, y = 3 + 4 = 7", [True]),
+        ("a = 3, b = 4, a + b = 8", []),
+        ("1,5 + 2 = 3,5 und 1 = 1", []),
+    ],
+)
+def test_several_sums_in_one_line_are_all_looked_at(text: str, right: list[bool]) -> None:
+    """Where a clause ends between them: one that is wrong must not hide behind another."""
+    assert [one.right for one in sums(text, clauses=True)] == right
 
 
 def test_a_sum_tells_what_went_in_and_came_out() -> None:

@@ -52,6 +52,9 @@ def test_a_name_says_what_is_wished(name: str, wish: Wish) -> None:
         ("scrimp/auto:quality", "does not know 'quality'"),
         ("scrimp/auto:quality=0.9,quality=0.8", "says 'quality' twice"),
         ("scrimp/auto:quality=0.9,floor=0.8", "sets 2 dials, quality (or loss) and floor"),
+        ("scrimp/auto:quality=0.98,loss=0.1", "sets 2 dials, quality and loss"),
+        ("scrimp/cheap:quality=0.9", "the cheapest that can and for a quality"),
+        ("scrimp/cheap:floor=0.9", "the cheapest that can and for a quality"),
         ("scrimp/auto:required=a,models=b+c", "requires 'a', which is not among"),
         ("scrimp/auto:cheap", "says 'cheap', the model's name says 'auto'"),
         ("scrimp/auto:models=+", "list of 1 to 16 models"),
@@ -94,3 +97,42 @@ def test_checks_keep_their_order_and_arguments() -> None:
         ("requires", "VAT"),
         ("json", ""),
     )
+
+
+def test_a_header_that_says_two_things_is_told_of_both() -> None:
+    """The name of the model has said neither."""
+    with pytest.raises(InvalidRequest, match="x-scrimp-route says both 'off' and 'auto'"):
+        header_wish("off, auto")
+    assert header_wish("auto, auto").mode == "auto"
+
+
+@pytest.mark.parametrize(
+    ("text", "checks"),
+    [
+        (
+            'min_length=3, json={"type": "object", "required": ["a", "b"]}, code',
+            (
+                ("min_length", "3"),
+                ("json", '{"type": "object", "required": ["a", "b"]}'),
+                ("code", ""),
+            ),
+        ),
+        (
+            'json={"pattern": "a{1,2}, ,\\",}"},citations',
+            (("json", '{"pattern": "a{1,2}, ,\\",}"}'), ("citations", "")),
+        ),
+        ("json,min_length=3,,", (("json", ""), ("min_length", "3"))),
+    ],
+    ids=["object", "quoted", "plain"],
+)
+def test_a_schema_in_a_header_may_have_commas(
+    text: str, checks: tuple[tuple[str, str], ...]
+) -> None:
+    """What stands in its braces and texts is its own."""
+    assert header_checks(text, NO_WISH).checks == checks
+
+
+def test_a_schema_that_does_not_end_is_refused() -> None:
+    """Else nothing would be checked, and nobody told."""
+    with pytest.raises(InvalidRequest, match="json needs a JSON schema"):
+        header_checks('json={"type": "object", min_length=3', NO_WISH)
