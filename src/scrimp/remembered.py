@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from msgspec.structs import replace
@@ -72,6 +72,13 @@ class Chosen(Value, frozen=True, omit_defaults=True):
     stored_before: datetime | None = None
 
 
+def all_of(tenant: str, task: str, now: datetime) -> Chosen:
+    """Everything that there is of a tenant, a task type, both, or (both empty) of all."""
+    if tenant or task:
+        return Chosen(tenant=tenant, task=task)
+    return Chosen(stored_before=now + timedelta(seconds=LOG_S))  # what is on its way, too
+
+
 class Forgets(Protocol):
     """Whatever remembers answers."""
 
@@ -86,6 +93,17 @@ def check_chosen(chosen: Chosen) -> None:
         raise InvalidRequest(
             "nothing says which answers are to be forgotten "
             "(name a key, tag, pattern, model, tenant, task or age)"
+        )
+    check_text(chosen)
+
+
+def check_text(chosen: Chosen) -> None:
+    """Raise InvalidRequest for words that no answer can have, nor any store look for."""
+    words = (chosen.key, chosen.tag, chosen.pattern, chosen.model, chosen.tenant, chosen.task)
+    if any("\ud800" <= sign <= "\udfff" for sign in "".join(words)):
+        raise InvalidRequest(
+            "what is to be forgotten is named by signs that are no text (half a pair, a terminal "
+            "that does not speak UTF-8), so no answer has that name"
         )
 
 

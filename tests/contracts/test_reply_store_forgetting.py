@@ -256,3 +256,25 @@ async def test_no_old_answer_survives_a_crowd(store: ReplyStore, clock: FakeCloc
     kept = [number for number in range(100) if await store.get(b"%d" % number) is not None]
     assert kept == []
     assert await store.invalidate(Chosen(tag="policy")) == 0
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        Chosen(tag="\udce9"),
+        Chosen(key="x\ud83d"),
+        Chosen(pattern="\udfff*"),
+        Chosen(tenant="\ud800"),
+    ],
+    ids=["tag", "key", "pattern", "tenant"],
+)
+async def test_words_that_are_no_text_are_refused_and_nothing_ends(
+    store: ReplyStore, clock: FakeClock, chosen: Chosen
+) -> None:
+    """Half of a surrogate pair, as a terminal may send it: said at once, and all goes on."""
+    kept = await fill(store, clock)
+    with pytest.raises(InvalidRequest, match="no text"):
+        await store.invalidate(chosen)
+    with pytest.raises(InvalidRequest):
+        await store.clear("\udce9")
+    assert (await store.stats()).entries == len(kept)

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from scrimp.errors import InvalidRequest
 from scrimp.meanings import About, Chosen, SemanticStore
 from scrimp.ports import CacheScope
-from scrimp.remembered import LOG_S
+from scrimp.remembered import LOG_S, all_of
 from tests.support.core import FakeClock
 from tests.support.semantic_stores import ENGINES, answered, known, open_store, vector
 
@@ -140,3 +140,27 @@ async def test_processes_forget_for_each_other(
     clock.pass_by(1)
     assert not await come(one, clock, asked_at)
     assert await one.nearest(S, vector(0), 9) == await other.nearest(S, vector(0), 9) == ()
+
+
+async def test_words_that_are_no_text_are_refused(store: SemanticStore, clock: FakeClock) -> None:
+    """Half of a surrogate pair, as a terminal may send it."""
+    assert await come(store, clock, None)
+    with pytest.raises(InvalidRequest, match="no text"):
+        await store.invalidate(Chosen(tag="\udce9"))
+    assert await store.invalidate(Chosen(tag="policy")) == 1
+
+
+async def test_all_of_it_is_forgotten_with_what_is_in_the_air(
+    store: SemanticStore, clock: FakeClock
+) -> None:
+    """What was asked for before everything was forgotten is not kept either."""
+    asked_at = clock.now()
+    assert await come(store, clock, None)
+    assert await come(store, clock, None, tenant="key:ben")
+    clock.pass_by(1)
+    assert await store.invalidate(all_of("", "", clock.now())) == 2
+    clock.pass_by(1)
+    assert not await come(store, clock, asked_at)
+    clock.pass_by(1)
+    assert await come(store, clock, clock.now())
+    assert await store.invalidate(all_of("key:ana", "", clock.now())) == 1

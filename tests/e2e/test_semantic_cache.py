@@ -241,3 +241,13 @@ async def test_what_cannot_work_says_so_in_one_line(text: str, said: str, tmp_pa
             raise AssertionError
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_key_forgets_its_answers_by_meaning_with_the_others() -> None:
+    """DELETE of the cache is of both: nobody is served what he was told is gone."""
+    with scene() as here:
+        here.ask("openai", ROOT)
+        assert here.ask("openai", PARAPHRASES[0])[1] == "semantic_cache"
+        gone = httpx2.delete(f"{here.stage.url}/v1/scrimp/cache")
+        assert gone.json() == {"cleared": 2}
+        assert here.ask("openai", PARAPHRASES[1])[1] == "upstream"

@@ -176,7 +176,12 @@ def test_nobody_is_told_that_all_workers_forgot(tmp_path: Path) -> None:
         answer = raw_http.ask(serving.url, clear)
         assert answer.status == 400
         assert b"2 workers" in answer.body
-        serving.write('[exact_cache]\nengine = "sqlite"\n')
+        shared = '[exact_cache]\nengine = "sqlite"\n'
+        serving.write(f"{shared}[semantic_cache]\nenabled = true\n")
+        serving.rolled()
+        answer = raw_http.ask(serving.url, clear)
+        assert (answer.status, b"semantic_cache.engine" in answer.body) == (400, True)
+        serving.write(shared)
         serving.rolled()
         assert raw_http.ask(serving.url, clear).status == 200
 

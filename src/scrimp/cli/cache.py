@@ -86,7 +86,7 @@ def stats_command(tenant: str | None, config: Path | None, *, as_json: bool) -> 
 def clear_command(
     tenant: str | None, task: str | None, config: Path | None, *, as_json: bool
 ) -> None:
-    """Forget remembered replies: all, or those of a tenant, of a task type, of both.
+    """Forget remembered replies, by word and by meaning: all, or those of a tenant, of a task type.
 
     Gateways that run see it within five seconds. Hits and misses stay counted.
     """
@@ -102,7 +102,7 @@ def clear_command(
 
 
 def place_of(loaded: Loaded) -> str:
-    """Where replies are, for people; never with a password."""
+    """Where replies by word are, for people; never with a password."""
     from scrimp.cli.console import short_path
 
     settings = loaded.settings
@@ -150,10 +150,30 @@ def _clear(loaded: Loaded, tenant: str | None, task: str | None) -> int:
         check_task(task)
     if loaded.settings.exact_cache.engine != "memory":
         chosen = Chosen(tenant=tenant or "", task=task or "")
-        return asyncio.run(forget_cached(loaded, chosen))
+        return asyncio.run(forget_cached(loaded, chosen)) + _clear_meanings(loaded, tenant, task)
     only_own(tenant)
     path = "/v1/scrimp/cache" + (f"/{task}" if task else "")
     return int(ask_gateway(loaded, "DELETE", path)["cleared"])
+
+
+def _clear_meanings(loaded: Loaded, tenant: str | None, task: str | None) -> int:
+    from scrimp.app import system_clock
+    from scrimp.cli.console import note
+    from scrimp.remembered import all_of
+
+    section = loaded.settings.semantic_cache
+    if not section.enabled:
+        return 0
+    if section.engine == "memory":
+        note(
+            "answers by meaning are in the memory of the gateway: ask it (DELETE /v1/scrimp/cache)"
+        )
+        return 0
+    from scrimp.by_meaning import forget_by_meaning
+
+    clock = system_clock()
+    chosen = all_of(tenant or "", task or "", clock.now())
+    return asyncio.run(forget_by_meaning(loaded, clock, chosen, dry_run=False))
 
 
 def check_task(task: str) -> None:

@@ -20,6 +20,7 @@ from scrimp.gateway.semantic_view import semantic_view
 from scrimp.gateway.standing import Standing
 from scrimp.pipeline.semantic_parts import SemanticParts
 from scrimp.ports import Entry, ReplyStore, StoreStats
+from scrimp.remembered import all_of
 from scrimp.settings import Settings
 from scrimp.shell import wire
 from scrimp.shell.choice import shown
@@ -129,7 +130,7 @@ class Views:
         return Shown(anthropic_one(one) if _anthropic(headers) else openai_one(one))
 
     def _cache_view(self, method: str, task: str | None) -> View | None:
-        """The asker's own part of the exact cache: GET shows it, DELETE forgets it."""
+        """The asker's own part of both caches: GET shows it, DELETE forgets it."""
         replies = self._app.replies
 
         async def show(headers: RequestHeaders) -> Shown:
@@ -142,11 +143,19 @@ class Views:
             if task is not None and task not in TTL_S:
                 names = ", ".join(TTL_S)
                 raise UnknownModel(f"{task[:60]!r} is no task type (one of: {names})")
-            return await _stored(_cleared(replies, tenant, task))
+            return await _stored(self._cleared(tenant, task))
 
         if method == "DELETE":
             return clear
         return show if method == "GET" and task is None else None
+
+    async def _cleared(self, tenant: str, task: str | None) -> dict[str, Any]:
+        app = self._app
+        cleared = await app.replies.clear(tenant, task)
+        if app.meanings is not None:
+            chosen = all_of(tenant, task or "", app.clock.now())
+            cleared += await app.meanings.store.invalidate(chosen)
+        return {"cleared": cleared}
 
     async def _call(self, headers: RequestHeaders, call_id: str) -> Shown:
         """The entry of a finished call, as far as the asker may see it."""
@@ -173,11 +182,19 @@ class Views:
 
 def check_one_memory(settings: Settings) -> None:
     """Nobody must be told that something is forgotten which other workers still know."""
-    if settings.server.workers > 1 and settings.exact_cache.engine == "memory":
+    own = [
+        name
+        for name, section in (
+            ("exact_cache", settings.exact_cache),
+            ("semantic_cache", settings.semantic_cache),
+        )
+        if section.enabled and section.engine == "memory"
+    ]
+    if settings.server.workers > 1 and own:
         raise InvalidRequest(
             f"each of {settings.server.workers} workers remembers for itself, and this would "
             "reach one of them (SIGHUP to the gateway forgets all; or share a cache: "
-            'exact_cache.engine = "sqlite")'
+            f'{own[0]}.engine = "sqlite")'
         )
 
 
@@ -195,10 +212,6 @@ async def _shown_stats(
 ) -> dict[str, Any]:
     told = stats_view(await replies.stats(tenant))
     return told if meanings is None else told | {"semantic": await semantic_view(meanings, tenant)}
-
-
-async def _cleared(replies: ReplyStore, tenant: str, task: str | None) -> dict[str, Any]:
-    return {"cleared": await replies.clear(tenant, task)}
 
 
 def stats_view(stats: StoreStats) -> dict[str, Any]:

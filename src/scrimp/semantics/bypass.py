@@ -7,6 +7,7 @@ far as their words cannot mean something else in English.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -39,7 +40,7 @@ def why_not_call(call: Call, ttl_s: int, rules: BypassRules) -> str:
 
 def why_not_question(question: Question, rules: BypassRules) -> str:
     """Why a question is not answered by meaning; empty when it may be."""
-    text = question.text
+    text = _seen(question.text)
     lowered = text.lower().replace("\u2019", "'")
     words = _WORD.findall(lowered)
     checks = (
@@ -53,6 +54,14 @@ def why_not_question(question: Question, rules: BypassRules) -> str:
     return next((reason for reason, applies in checks if applies), "")
 
 
+def _seen(text: str) -> str:
+    """What a reader sees: wide letters are letters, and what has no width is not there."""
+    if text.isascii():
+        return text
+    shown = unicodedata.normalize("NFKC", text)
+    return "".join(sign for sign in shown if unicodedata.category(sign) != "Cf")
+
+
 def _set(words: str) -> frozenset[str]:
     return frozenset(words.split())
 
@@ -60,7 +69,9 @@ def _set(words: str) -> frozenset[str]:
 _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 
 _CODE = re.compile(
-    r"```|[{};]\s*$|=>|->|==|!=|&&|\|\||\w\(\)|</?\w+>|^\s*(?:def|class|import)\s", re.MULTILINE
+    r"```|[{};]\s*$|=>|->|==|!=|&&|\|\||\w\(\)|\w\([\"']|</?\w+>|^\s*(?:def|class|import)\s"
+    r"|\bSELECT\b.+\bFROM\b|\bINSERT INTO\b|\bUPDATE\b.+\bSET\b|\bDELETE FROM\b",
+    re.MULTILINE,
 )
 _SUM = re.compile(r"\d\s*[-+*/^=\u00d7\u00f7]\s*\d")
 _LITERAL = re.compile(
@@ -83,7 +94,8 @@ def _has_literal(text: str) -> bool:
 
 
 _NOW = _set(
-    "now today tonight tomorrow yesterday currently latest newest nowadays weather forecast "
+    "now today tonight tomorrow yesterday current currently latest newest recent recently nowadays "
+    "weather forecast upcoming "
     "headlines bitcoin ethereum heute gestern morgen derzeit aktuell aujourd'hui demain hier "
     "actuellement hoy ma\u00f1ana ayer ahora actualmente oggi domani ieri adesso"
 )
@@ -108,6 +120,28 @@ _NOW_PAIRS = (
     "share price",
     "exchange rate",
     "long until",
+    "days until",
+    "weeks until",
+    "what's new",
+    "when is the next",
+    "when's the next",
+    "last night",
+    "this weekend",
+    "these days",
+    "price of",
+    "prices of",
+    "is it raining",
+    "is it snowing",
+    "wie spät",
+    "wer ist der",
+    "wer ist die",
+    "quelle heure",
+    "qui est le",
+    "qué hora",
+    "quién es el",
+    "quién es la",
+    "che ore",
+    "che ora",
 )
 
 
@@ -119,13 +153,21 @@ def _is_about_now(words: list[str]) -> bool:
     return any(f" {pair} " in spaced for pair in _NOW_PAIRS)
 
 
-_OWN = _set("my mine our ours mein meine mon mes mis mio mia")
+_OWN = _set(
+    "my mine our ours mein meine meinen meiner mon ma mes mi mis mio mia unser unsere notre"
+)
 _STATE = _set(
     "name address balance order orders parcel package delivery shipment salary age birthday email "
     "number invoice invoices bill appointment reservation booking history usage score grade status "
-    "ticket case data records location schedule calendar statement transactions payslip debt"
+    "ticket case data records location schedule calendar statement transactions payslip debt "
+    "bestellung konto kontostand saldo paket lieferung rechnung adresse gehalt termin vertrag "
+    "commande compte solde colis livraison facture adresse salaire rendez "
+    "pedido cuenta paquete factura entrega dirección salario cita"
 )
-_ASKS_FACT = _set("what what's whats where where's when which who show list tell give")
+_ASKS_FACT = _set(
+    "what what's whats where where's when which who show list tell give "
+    "wo wann welche welcher zeig où quand quel quelle montre dónde cuándo cuál muestra"
+)
 _OPENINGS = (
     "do i have",
     "did i",
@@ -142,9 +184,13 @@ _OPENINGS = (
     "how many do i",
     "how much have i",
     "remember that",
+    "what did i",
+    "when did i",
+    "where did i",
     "i am called",
     "my name is",
 )
+_TOLD = ("my name is", "i live ", "my password is", "my pin is", "my email is", "my address is")
 _FORGET = _set("please hi hello hey so and then well ok okay")
 
 
@@ -154,7 +200,7 @@ def _is_personal(lowered: str, words: list[str]) -> bool:
     opening = " ".join(said[:4]) + " "
     if any(opening.startswith(f"{one} ") for one in _OPENINGS):
         return True
-    if "my name is" in lowered or "i live " in lowered:
+    if any(told in lowered for told in _TOLD):
         return True
     if not said or said[0] not in _ASKS_FACT:
         return False

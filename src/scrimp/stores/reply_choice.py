@@ -7,7 +7,7 @@ from collections.abc import Callable
 from scrimp.dialects import DIALECTS
 from scrimp.errors import InvalidRequest
 from scrimp.ports import StoredReply
-from scrimp.remembered import Chosen, matcher
+from scrimp.remembered import Chosen, check_text, matcher
 
 Meant = Callable[[StoredReply], bool]
 
@@ -51,8 +51,10 @@ def check_pattern(chosen: Chosen, found: int, others: int) -> None:
 
 
 def part(tenant: str | None, task: str | None) -> Chosen:
-    """What `clear` means."""
-    return Chosen(tenant=tenant or "", task=task or "")
+    """What `clear` means. Raises InvalidRequest."""
+    chosen = Chosen(tenant=tenant or "", task=task or "")
+    check_text(chosen)
+    return chosen
 
 
 def _words(stored: StoredReply) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 
-from scrimp.errors import Rejected, StoreError
+from scrimp.errors import InvalidRequest, Rejected, StoreError
 from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.stores.reply_codec import pack
 from scrimp.stores.scope_counts import Looked
@@ -198,3 +198,5 @@ def _done(work: Callable[[Rows], int], rows: Rows) -> int | Rejected:
         return work(rows)
     except Rejected as error:
         return error
+    except (ValueError, TypeError, OverflowError) as error:  # words that no file can hold
+        return InvalidRequest(f"the cache has no room for such words ({type(error).__name__})")

@@ -18,6 +18,8 @@ from scrimp.ports import CacheScope, StoredReply
 from tests.support.core import reply_of
 from tests.support.redis_server import RedisServer
 from tests.support.reply_stores import open_redis, open_store
+from tests.support.semantic_stores import known
+from tests.support.semantic_stores import open_store as open_semantic
 
 ANA, BEN = CacheScope("key:ana", "general"), CacheScope("key:ben", "code_review")
 
@@ -148,3 +150,33 @@ def test_help_shows_examples(tmp_path: Path) -> None:
 def test_bytes_for_people(number: int, text: str) -> None:
     """Exact while small."""
     assert size(number) == text
+
+
+def test_clear_forgets_by_meaning_too(tmp_path: Path) -> None:
+    """All means all: of both caches, or of both the part that is named."""
+    filled(tmp_path / "cache.sqlite")
+
+    async def fill() -> None:
+        path = tmp_path / "semantic.sqlite"
+        async with AsyncExitStack() as stack:
+            store = await open_semantic(stack, "sqlite", SystemClock(), path)
+            for scope in (ANA, BEN):
+                assert await store.add_root(b"scope", known(0.1), stored(scope))
+
+    toml = 'engine = "sqlite"\n[semantic_cache]\nenabled = true\nengine = "sqlite"'
+    asyncio.run(fill())
+    assert "Forgot 3 replies" in run(tmp_path, "clear", "--tenant", "key:ana", toml=toml).stdout
+    asyncio.run(fill())
+    assert "Forgot 4 replies" in run(tmp_path, "clear", toml=toml).stdout
+    assert "Forgot 0 replies" in run(tmp_path, "clear", toml=toml).stdout
+
+
+@pytest.mark.parametrize(
+    "args", [("invalidate", "--tag", "\udce9"), ("clear", "--tenant", "\udce9")]
+)
+def test_signs_that_are_no_text_are_refused(tmp_path: Path, args: tuple[str, ...]) -> None:
+    """As a terminal in another encoding sends them: one line, and it ends."""
+    filled(tmp_path / "cache.sqlite")
+    result = run(tmp_path, *args)
+    assert result.exit_code == 1
+    assert "no text" in " ".join(result.stderr.split())
