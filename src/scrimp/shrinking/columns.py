@@ -7,6 +7,7 @@ numbers stand as they stood. What cannot be proven to read back equal is left as
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -21,16 +22,34 @@ _FRAME = len('{"columns":,"rows":}') + len("[]")
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\."
 )
+_GAPS = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
 _decode = msgspec.json.Decoder(float_hook=lambda digits: msgspec.Raw(digits.encode())).decode
 _encode = msgspec.json.Encoder().encode
 
 
 def minified(text: str) -> str | None:
-    """The same JSON without white space between values; None for what is no object or list."""
+    """The same JSON without white space between values; None for what is no object or list.
+
+    What only some readers take (`NaN`, half of a pair of surrogates) counts as JSON, too. What is
+    too deep to be looked through stays as it is.
+    """
     try:
         return msgspec.json.format(text, indent=-1)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except RecursionError:
+        return text
+    except (msgspec.MsgspecError, ValueError):
+        pass
+    try:
+        json.loads(text)
+    except RecursionError:
+        return text
+    except ValueError:
         return None
+    return _GAPS.sub(_string_or_nothing, text)
+
+
+def _string_or_nothing(found: re.Match[str]) -> str:
+    return found[1] or ""
 
 
 def unescaped(text: str) -> str:

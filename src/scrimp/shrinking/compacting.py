@@ -86,11 +86,10 @@ def steps_for(tool: str, steps: Steps, exact: Iterable[str] = ()) -> Steps | Non
 
 def compacted(text: str, steps: Steps) -> str:
     """A tool's result in fewer characters; the text itself where little or nothing is gained."""
-    new = _json(text, steps.json) if steps.json != "off" else None
-    looked = new  # all names are in what is left of JSON, and less is to be looked through
+    new = looked = _json(text, steps.json)
     if new is None or looked is None:
-        new, looked = _lines(text, steps), text
-    if len(text) - len(new) < LEAST_SAVED or (_has_sign(looked) and is_signed(text)):
+        new, looked = _lines(text, steps), text  # of JSON all names are in what is left of it
+    if not new or len(text) - len(new) < LEAST_SAVED or (_has_sign(looked) and is_signed(text)):
         return text
     return new
 
@@ -120,16 +119,20 @@ def is_json(text: str) -> bool:
 
 
 def _json(text: str, how: Json) -> str | None:
-    """None for what is no JSON."""
+    """None for what is no JSON. A line that tells of others would make it none, whatever `how`."""
     new = minified(text) if is_json(text) else None
     if new is None:
         return None
+    if how == "off":
+        return text
     return in_columns(unescaped(new)) if how == "columns" else new
 
 
 def _lines(text: str, steps: Steps) -> str:
-    if steps.terminal:
-        text = shown(text)
+    if steps.terminal and (plain := shown(text)) != text:
+        if (new := _json(plain, steps.json)) is not None:
+            return new  # it was coloured
+        text = plain
     if steps.spaces:
         text = tidied(text)
     return told_once(text) if steps.repeats else text

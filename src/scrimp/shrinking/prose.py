@@ -39,7 +39,8 @@ def _blocks(text: str) -> Iterator[tuple[str, bool]]:
         return
     run: list[str] = []
     fence = ""
-    for line in text.splitlines(keepends=True):
+    *whole, rest = text.split("\n")  # and nowhere else: white space at a line's end may go
+    for line in (*[line + "\n" for line in whole], rest):
         match = _FENCE.match(line)
         opens = match is not None and not fence
         if opens and run:

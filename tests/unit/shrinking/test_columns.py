@@ -82,7 +82,7 @@ def test_characters_stand_for_themselves() -> None:
     assert json.loads(unescaped(whole)) == json.loads(whole)
 
 
-@pytest.mark.parametrize("text", ["{", "[1,]", "{'a': 1}", '{"a": NaN}', "", "[1] [2]", "\ud800["])
+@pytest.mark.parametrize("text", ["{", "[1,]", "{'a': 1}", '{"a": nan}', "", "[1] [2]", "\ud800["])
 def test_what_is_no_json_is_none(text: str) -> None:
     """And nothing is raised."""
     assert minified(text) is None

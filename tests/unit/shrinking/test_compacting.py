@@ -82,3 +82,46 @@ def test_lines_that_repeat_are_told_once() -> None:
     assert "a\na\na" in once, "too short to be worth it"
     assert told_again(once) == text
     assert told_once(once) == once
+
+
+LOOSE = {
+    "not a number": '{ "a": NaN, "b": -Infinity }',
+    "half of a pair": '{ "a": "\\ud800", "b": 1 }',
+    "a key twice": '{ "a": 1, "a": 2.50 }',
+    "large": '{ "a": 1e400, "b": 123456789012345678901234567890 }',
+}
+
+
+def told(text: str) -> object:
+    """Every key and every digit of JSON, as it stands."""
+    kept = {"parse_int": str, "parse_float": str, "parse_constant": str}
+    return json.loads(text, object_pairs_hook=tuple, **kept)
+
+
+@pytest.mark.parametrize("steps", [Steps(json="minify"), Steps(json="off", spaces=False)])
+@pytest.mark.parametrize("item", LOOSE.values(), ids=LOOSE)
+def test_json_of_equal_lines_stays_json(item: str, steps: Steps) -> None:
+    """No line of another kind comes into it, of a shell's and of what only some readers take."""
+    text = "[\n" + ",\n".join([f"    {item}"] * 40) + "\n]"
+    for given in (text, f"\x1b[1;38;5;120m{text}\x1b[0m"):
+        new = compacted(given, steps)
+        assert json.dumps(told(new)) == json.dumps(told(text))
+        assert compacted(new, steps) == new
+        assert len(new) < len(text) or steps.json == "off"
+
+
+def test_numbers_of_a_shell_stay_json() -> None:
+    """A file of zeros, one a line, is no log."""
+    text = "[\n" + "  0,\n" * 99 + "  0\n]"
+    assert compacted(text, Steps(json="off", spaces=False)) == text
+
+
+def test_what_is_too_deep_stays() -> None:
+    """Nobody can look through it, so nobody changes it."""
+    text = "[\n" * 2000 + "]\n" * 2000
+    assert compacted(text, STEPS) == text
+
+
+def test_nothing_is_left_empty() -> None:
+    """A result of white space is one still: providers refuse empty texts."""
+    assert compacted(" \n" * 60, STEPS) == " \n" * 60

@@ -168,3 +168,12 @@ def test_signed_texts_stay() -> None:
     """A signature may be over these very characters."""
     text = "In order to verify:  \n-----BEGIN PGP SIGNED MESSAGE-----  \n"
     assert reworded(text, LOSSY) == text
+
+
+def test_a_lone_return_is_no_end_of_a_line() -> None:
+    """Nothing is joined to what a carriage return stood before, and twice is once."""
+    text = "in order to\r``` \nin order to"
+    for wording in (Wording(), LOSSY):
+        once = reworded(text, wording)
+        assert once.startswith(("in order to\r```", "to\r```"))
+        assert reworded(once, wording) == once
