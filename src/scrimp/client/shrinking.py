@@ -106,10 +106,13 @@ def fit(
         if now <= limit:
             return kept
         need = found.tokens + now - limit
+    way_out = "shorten the newest message, or take a model of a larger window"
+    if limit <= 0:
+        way_out = f"keep less for the answer: reserve_output={window // 2}"
     raise InvalidRequest(
         f"what must stay of the conversation is {count(kept):,} tokens in {len(kept)} messages, "
         f"and {max(0, limit):,} fit: a window of {window:,} less {reserve_output:,} for the answer "
-        "(shorten the newest message, or take a model of a larger window)"
+        f"({way_out})"
     )
 
 

@@ -189,9 +189,11 @@ class Breaks:
         before = len(end.join(lines[:at])) if self._whole else 0
         line = lines[at] if at < len(lines) else b""
         newline = _newline(part.data)
+        kind, start = _kind(line)
         number = 1 + end.join(lines[:at]).count(newline) + (end == newline and at > 0)
+        number += line.count(newline, 0, start)  # a sentence may go over several lines
         sizes = (size // BYTES_PER_TOKEN, before // BYTES_PER_TOKEN)
-        return Broken(_named(part), number, _kind(line), *sizes)
+        return Broken(_named(part), number, kind, *sizes)
 
 
 class AllBreaks:
@@ -268,7 +270,7 @@ def _other_tools(part: Part, head: _Head, like: _Head) -> Broken:
     elif sorted(head.sorted_keys) == sorted(like.sorted_keys):
         kind = "keys"
     elif len(head.lines) == len(like.lines) and at < len(tools):
-        said = _kind(tools[at])
+        said, _ = _kind(tools[at])
         kind = "tools" if said == "text" else said
     return Broken(f"tools[{at}]", 0, kind, sum([len(tool) for tool in again]) // BYTES_PER_TOKEN)
 
@@ -278,20 +280,19 @@ def _described(part: Part, tokens: int, *, gone: bool) -> Broken:
         return Broken("settings", 0, "settings", tokens)
     if gone:
         return Broken(_named(part), 0, "removed", tokens)
-    kind, line = _kind(part.data), 0
-    for pattern in (_IDS, _TIMES, _NONCES):
-        if kind != "text" and (found := pattern.search(part.data)) is not None:
-            line = 1 + part.data.count(_newline(part.data), 0, found.start())
-            break
+    kind, start = _kind(part.data)
+    line = 0 if kind == "text" else 1 + part.data.count(_newline(part.data), 0, start)
     return Broken(_named(part), line, kind, tokens)
 
 
-def _kind(line: bytes) -> Kind:
-    if _IDS.search(line):
-        return "id"
-    if _TIMES.search(line):
-        return "timestamp"
-    return "nonce" if _NONCES.search(line) else "text"
+def _kind(line: bytes) -> tuple[Kind, int]:
+    """What a line holds, and where that begins."""
+    if (found := _IDS.search(line)) is not None:
+        return "id", found.start()
+    if (found := _TIMES.search(line)) is not None:
+        return "timestamp", found.start()
+    found = _NONCES.search(line)
+    return ("text", 0) if found is None else ("nonce", found.start())
 
 
 def _named(part: Part) -> str:

@@ -173,3 +173,25 @@ def test_memory_has_an_end() -> None:
     every.of(("b",), OPENAI_FREE)
     every.of(("c",), OPENAI_FREE)
     assert len(every.of(("a",), OPENAI_FREE)) == 0
+
+
+FLAT = "You book flights and never talk of anything else. " * 300
+
+
+@pytest.mark.parametrize(
+    ("begin", "line", "kind"),
+    [
+        ("Hello.\nNow: 2026-11-23T10:00:0{n}Z\n", 2, "timestamp"),
+        ("Hello.\n\nBe kind\nid 550e8400-e29b-41d4-a716-44665544000{n}\n", 4, "id"),
+        ("One. Two. Three\ncch=a9f3{n}c77e0b1; ", 2, "nonce"),
+        ("At 2026-11-23T10:00:0{n}Z. Two.\n", 1, "timestamp"),
+    ],
+    ids=["second", "fourth", "nonce", "first"],
+)
+def test_in_a_text_of_few_lines_the_line_is_that_of_what_changes(
+    begin: str, line: int, kind: str
+) -> None:
+    """Sentences are compared there, and one of them may go over several lines."""
+    broken = found(lambda n: ask(0, system=begin.replace("{n}", str(n)) + FLAT))
+    assert broken is not None
+    assert (broken.at, broken.line, broken.kind) == ("system", line, kind)
