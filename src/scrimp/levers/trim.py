@@ -149,8 +149,9 @@ class Trim:
             return edited
         found, smaller, now = await self._fitted(call, weighed, limit)
         if found is None:
-            told = {"tokens": now.tokens, "limit": limit, "window": window}
-            call.trace.note(self.name, "cannot_fit", told)
+            if now.tokens > limit:
+                told = {"tokens": now.tokens, "limit": limit, "window": window}
+                call.trace.note(self.name, "cannot_fit", told)
             return call
         before = weighed.whole if call is whole else await self._count(whole)
         summed = await self._summed_up(call, found, limit)
@@ -211,10 +212,14 @@ class Trim:
     async def _fitted(
         self, call: Call, weighed: Weighed, limit: int
     ) -> tuple[Trimmed | None, Call, Count]:
-        """What fits, proven by counting it; None where the newest turn alone is too large."""
+        """What fits, proven by counting it; None where the newest turn alone is too large.
+
+        Where tokens are an estimate, and only its high end does not fit, the least is what fits.
+        """
         items = call.request.fields[list_name(call.target.dialect)]
         step = limit * self._settings.step // 100
         need, now = weighed.whole.high - limit + self._room(limit), weighed.whole
+        least: tuple[Trimmed, Call, Count] | None = None
         for _ in range(_TRIES):
             found = fit_to(items, weighed.items, need, step=step, first=self._settings.first)
             if not found.messages and not found.results:
@@ -223,8 +228,10 @@ class Trim:
             now = await self._count(smaller)
             if now.high <= limit:
                 return found, smaller, now
+            if now.tokens <= limit:
+                least = (found, smaller, now)
             need = found.tokens + now.high - limit
-        return None, call, now
+        return (None, call, now) if least is None else least
 
     async def _weighed(self, call: Call, limit: int) -> Weighed | None:
         """None for what fits."""

@@ -140,6 +140,35 @@ async def test_what_cannot_fit_goes_on_whole_and_the_trace_has_both_numbers() ->
     assert TRIMMED not in call.trace.headers
 
 
+class Unsure(WordEncoder):
+    """The truth may be twice as much."""
+
+    async def count_request(self, model: str, fields: Mapping[str, Any], dialect: str) -> Count:
+        """At the high end twice the words."""
+        found = await super().count_request(model, fields, dialect)
+        return Count(found.tokens, found.tokens // 2, found.tokens * 2, "words, or so")
+
+
+async def test_what_most_likely_fits_is_sent_without_its_old_turns() -> None:
+    """Only the high end of an estimate is too large for the newest turn; whole it fits less."""
+    items = [*talk(9), {"role": "user", "content": "new " * 400}]
+    lever = Trim(Unsure(), lambda _: 800, lambda *_: None, TrimSettings(reserve_output=100, step=0))
+    below, call = Below(), asked(items)
+    await lever(call, below)
+    assert below.said() == ["rules", "new"]
+    assert verdicts(call, "trim") == ["trimmed"]
+
+
+async def test_an_estimate_that_fits_is_not_said_not_to() -> None:
+    """There is nothing to take away, and by what is known it fits: nothing is said."""
+    items = [SYSTEM, {"role": "user", "content": "new " * 400}]
+    lever = Trim(Unsure(), lambda _: 800, lambda *_: None, TrimSettings(reserve_output=100, step=0))
+    below, call = Below(), asked(items)
+    await lever(call, below)
+    assert below.call is call
+    assert verdicts(call, "trim") == []
+
+
 async def test_an_unknown_window_trims_nothing() -> None:
     """A model that the price book does not know."""
     (lever, _), below, call = trim(window=None), Below(), asked(talk(90))
