@@ -94,8 +94,9 @@ LOOSE = {
 
 def told(text: str) -> object:
     """Every key and every digit of JSON, as it stands."""
-    kept = {"parse_int": str, "parse_float": str, "parse_constant": str}
-    return json.loads(text, object_pairs_hook=tuple, **kept)
+    return json.loads(
+        text, object_pairs_hook=tuple, parse_int=str, parse_float=str, parse_constant=str
+    )
 
 
 @pytest.mark.parametrize("steps", [Steps(json="minify"), Steps(json="off", spaces=False)])
