@@ -8,18 +8,20 @@ from scrimp.billing import rates_of
 from scrimp.budgets.tables import nanousd_of
 from scrimp.calls import Call
 from scrimp.dialects import DIALECTS
-from scrimp.levers.compact import Compact, CompactSettings
+from scrimp.levers.compact import Compact, CompactSettings, Reads
 from scrimp.levers.prefix_cache import PrefixCache
 from scrimp.levers.trim import Prices, Trim, TrimSettings, Window
 from scrimp.pipeline.again import Again
 from scrimp.pipeline.summaries import Summaries, SummaryMeans, SummarySettings
 from scrimp.ports import Clock, Lever, ReplyStore
+from scrimp.prefixes.rules import rules_of
+from scrimp.prefixes.tables import PrefixCacheSection
 from scrimp.prices.book import PriceBook
 from scrimp.prices.rates import rate_at
 from scrimp.settings import Settings
 from scrimp.shrinking.compacting import Steps, Wording
 from scrimp.shrinking.tables import CompactSection
-from scrimp.shrinking.worth import TokenPrices
+from scrimp.shrinking.worth import Kept, TokenPrices
 from scrimp.targets import Targets, judging_target
 from scrimp.weights import Scales
 
@@ -48,7 +50,7 @@ def shrinking(
             TrimSettings(trim.last, trim.reserve_output, trim.first, trim.step, native=trim.native),
             summaries=summaries,
         )
-    return [found, _compact(settings.compact)]
+    return [found, _compact(settings.compact, _reads(settings.prefix_cache, book, names))]
 
 
 def summaries_of(
@@ -71,13 +73,32 @@ def summaries_of(
     )
 
 
-def _compact(section: CompactSection) -> Compact | None:
+def _compact(section: CompactSection, reads: Reads) -> Compact | None:
     if not section.enabled:
         return None
     steps = Steps(section.json, section.terminal, section.repeats, section.spaces)
     wording = Wording(section.spaces, section.phrases, section.examples)
     settings = CompactSettings(steps, frozenset(section.exact), wording if wording.lossy else None)
-    return Compact(settings)
+    return Compact(settings, reads)
+
+
+def _reads(section: PrefixCacheSection, book: PriceBook, names: Mapping[str, str]) -> Reads:
+    """Of what a provider keeps by itself, a call marks, or the lever behind this one may."""
+
+    def reads(call: Call) -> Kept | None:
+        provider = call.target.provider
+        rules = rules_of(names.get(provider, provider), call.target.model)
+        told = section.enabled and provider in section.providers
+        if rules is None or not (rules.by_itself or told or b"cache_control" in call.request.body):
+            return None
+        rates = rates_of(call, book, names)
+        fresh, read = (None, None) if rates is None else map(rates.of, ("input", "cache_read"))
+        if fresh is None or read is None:
+            return None
+        least = rules.least_tokens
+        return Kept(rate_at(fresh, least), rate_at(read, least), least)
+
+    return reads
 
 
 def _window(said: int | str, book: PriceBook, names: Mapping[str, str]) -> Window:

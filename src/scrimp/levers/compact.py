@@ -6,6 +6,7 @@ the provider has cached stays what it was.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ from scrimp.ports import Next
 from scrimp.shrinking.blocks import RESULT_SIGNS, list_name, prompts_changed, results_changed
 from scrimp.shrinking.compacting import STEPS, Steps, Wording, compacted, reworded, steps_for
 from scrimp.shrinking.memo import ShortTexts
+from scrimp.shrinking.worth import Kept, too_short_to_be_read
 
 COMPACTED = "x-scrimp-compacted"
 """The header of a call that was sent in fewer characters: how many are gone."""
@@ -25,6 +27,9 @@ COMPACTED = "x-scrimp-compacted"
 MEMO_CHARACTERS = 8 * 1024 * 1024
 """For results, for those of shells, and for prompts, each."""
 _MOST_TOOLS = 1024
+
+Reads = Callable[[Call], Kept | None]
+"""What a call's beginning costs when it is read from a prefix cache; None where none is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,9 @@ class Compact:
     name: ClassVar[str] = "compact"
     fail_closed: ClassVar[bool] = False
 
-    def __init__(self, settings: CompactSettings) -> None:
+    def __init__(self, settings: CompactSettings, reads: Reads = lambda _: None) -> None:
         self._settings = settings
+        self._reads = reads
         self._results: dict[str, ShortTexts] = {}
         self._prompts = ShortTexts(MEMO_CHARACTERS)
         self._steps: dict[str, Steps | None] = {}
@@ -56,7 +62,9 @@ class Compact:
         if self._settings.wording is None and sign not in call.request.body:
             return await next(call)
         made = _Made()
-        smaller = self._smaller(call.request, call.target.dialect, made)
+        smaller = self._smaller(call, made)
+        if made.refused:
+            call.trace.note(self.name, "refused_by_price", {"texts": made.refused})
         if smaller is None:
             return await next(call)
         lossy = self._settings.wording is not None and self._settings.wording.lossy
@@ -66,7 +74,9 @@ class Compact:
         call.trace.headers[COMPACTED] = f"{made.characters} characters of {made.texts} texts"
         return await next(replace(call, request=smaller))
 
-    def _smaller(self, request: Request, dialect: str, made: _Made) -> Request | None:
+    def _smaller(self, call: Call, made: _Made) -> Request | None:
+        request, dialect = call.request, call.target.dialect
+
         def result(tool: str, text: str) -> str:
             steps = self._steps_for(tool)
             return text if steps is None else made.of(text, self._compacted(text, steps))
@@ -77,15 +87,24 @@ class Compact:
             fields = {**fields, list_name(dialect): items}
         wording = self._settings.wording
         if wording is not None:
-            changed = prompts_changed(
-                fields,
-                dialect,
-                lambda text: made.of(text, self._reworded(text, wording), prompt=True),
-            )
+
+            def prompt(text: str) -> str:
+                new = self._reworded(text, wording)
+                if len(new) < len(text) and self._loses(call, len(text), len(new)):
+                    made.refused += 1
+                    return text
+                return made.of(text, new, prompt=True)
+
+            changed = prompts_changed(fields, dialect, prompt)
             fields = fields if changed is None else changed
         if not made.texts:
             return None
         return replace(request, body=encode(fields), fields=fields)
+
+    def _loses(self, call: Call, before: int, after: int) -> bool:
+        """By the text and the price list alone: what is refused once is refused ever after."""
+        kept = self._reads(call)
+        return kept is not None and too_short_to_be_read(before, after, kept)
 
     def _steps_for(self, tool: str) -> Steps | None:
         try:
@@ -113,10 +132,10 @@ class Compact:
 class _Made:
     """What was made shorter in one call."""
 
-    __slots__ = ("characters", "prompts", "texts")
+    __slots__ = ("characters", "prompts", "refused", "texts")
 
     def __init__(self) -> None:
-        self.characters = self.texts = self.prompts = 0
+        self.characters = self.texts = self.prompts = self.refused = 0
 
     def of(self, text: str, new: str, *, prompt: bool = False) -> str:
         """Count a text; a longer one is not taken."""
