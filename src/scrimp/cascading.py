@@ -70,7 +70,7 @@ def cascade_of(
     rules = StopLossRules(stop.margin, stop.least_calls, stop.rest_s)
     lessons, clock = judging.lessons, around.clock
     regions = Regions(places_of(settings), settings.route.facts, targets)
-    cheaper = Cheaper((), targets, worst_case, clock, elsewhere=regions.elsewhere)
+    cheaper = Cheaper((), targets, worst_case, clock, elsewhere=regions.elsewhere, translated=True)
     means = CascadeMeans(
         ladder=cheaper.all_of,
         checker=Checker(

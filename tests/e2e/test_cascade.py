@@ -111,6 +111,23 @@ def test_a_cheap_draft_is_served(plain: Stage, vendor: Vendor) -> None:
     assert len(entry.attempts) == 1
 
 
+@pytest.mark.parametrize("stream", [False, True], ids=["json", "stream"])
+@pytest.mark.parametrize(("vendor", "other"), [("openai", "anthropic"), ("anthropic", "openai")])
+def test_a_cheap_model_of_the_other_vendor_drafts(
+    held: Stage,
+    vendor: Vendor,
+    other: Vendor,
+    stream: bool,  # noqa: FBT001 (a table)
+) -> None:
+    """Translated both ways: the client hears its own dialect, and each nano-dollar is booked."""
+    only = {"x-scrimp-route": f"models={CHEAP[other]}+{DEAR[vendor]}"}
+    said, entry = held.call(vendor, stream=stream, headers=only)
+    assert said.error is None
+    assert said.text
+    assert (entry.model_requested, entry.model) == (DEAR[vendor], CHEAP[other])
+    assert dict(entry.saved)["cascade"] > 0
+
+
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_a_draft_that_fails_is_paid_for_beside_the_dear_answer(
     plain: Stage, vendor: Vendor

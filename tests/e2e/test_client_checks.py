@@ -42,9 +42,40 @@ def broken(question: str, answer: str) -> bool:
     raise ZeroDivisionError(question, answer)
 
 
+def exits(question: str, answer: str) -> bool:
+    """It ends the program, as it thinks."""
+    raise SystemExit(f"{question}{answer}")
+
+
+async def exits_too(question: str, answer: str) -> bool:
+    """The same, awaited."""
+    raise SystemExit(f"{question}{answer}")
+
+
+async def gives_up(question: str, answer: str) -> bool:
+    """Something that it waited for was cancelled."""
+    raise asyncio.CancelledError(question, answer)
+
+
+def runs_out(question: str, answer: str) -> bool:
+    """Of an iterator: a loop would not take that from a thread."""
+    return bool(next(iter(())) or (question, answer))
+
+
+def says_no_in_words(question: str, answer: str) -> bool:
+    """A text that is true as any text is."""
+    return "no"[len(question + answer) * 0 :]  # type: ignore[return-value]  # that is the point
+
+
 @pytest.mark.parametrize(
     ("check", "model"),
-    [(yes, "gpt-4o-mini"), (awaited, "gpt-4o-mini"), (no, "gpt-4o"), (broken, "gpt-4o")],
+    [
+        *((one, "gpt-4o") for one in (exits, exits_too, gives_up, runs_out, says_no_in_words)),
+        (yes, "gpt-4o-mini"),
+        (awaited, "gpt-4o-mini"),
+        (no, "gpt-4o"),
+        (broken, "gpt-4o"),
+    ],
 )
 def test_a_programs_own_check_decides_who_is_served(
     tmp_path: Path, check: CheckFunction, model: str

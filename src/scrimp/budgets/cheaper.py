@@ -25,10 +25,10 @@ class Places(Protocol):
 class Cheaper:
     """Called with a call: the target, or None where none of the list is cheaper and allowed.
 
-    A model must speak the call's dialect and be able to answer the call, and a key's own list must
-    have it; the call's own list, too, where it is called (of a ladder, an opinion is no answer). A
-    provider's key that a client brings goes to that provider only, and a call for a region to no
-    target that `elsewhere` says may run in another.
+    A model must speak the call's dialect (or, with `translated`, its counterpart) and be able to
+    answer the call, and a key's own list must have it; the call's own list, too, where it is called
+    (of a ladder, an opinion is no answer). A provider's key that a client brings goes to that
+    provider only, and a call for a region to no target that `elsewhere` says may run in another.
     """
 
     def __init__(
@@ -39,12 +39,14 @@ class Cheaper:
         clock: Clock,
         *,
         elsewhere: Callable[[Call, Target], bool] = lambda call, _: bool(call.wish.region),
+        translated: bool = False,
     ) -> None:
         self._models = models
         self._places = places
         self._worst_case = worst_case
         self._clock = clock
         self._elsewhere = elsewhere
+        self._native_only = not translated
 
     def __call__(self, call: Call) -> Target | None:
         """The cheapest by what the call may cost there at most, of those that it allows."""
@@ -81,7 +83,8 @@ class Cheaper:
 
     def _resolved(self, name: str, call: Call) -> Target | None:
         try:
-            return self._places.resolve(name, call.target.dialect, native_only=True)
+            dialect, native_only = call.target.dialect, self._native_only
+            return self._places.resolve(name, dialect, native_only=native_only)
         except Rejected:
             return None
 

@@ -136,7 +136,12 @@ class Checker:
                 said = await _answered(function, draft.question.text, draft.answer.text)
         except TimeoutError:
             return Unknown(f"nothing within {self._limit_s:g} s")
-        except Exception as error:  # noqa: BLE001 (a stranger's function: whatever it is, it asks on)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():  # the call itself is over
+                raise
+            return Unknown("broke (CancelledError)")
+        except (Exception, SystemExit) as error:  # noqa: BLE001 (a stranger's function: it asks on)
             return Unknown(f"broke ({type(error).__name__})")
         if said is None:
             return Unknown("cannot tell")
@@ -151,7 +156,14 @@ async def _answered(function: CheckFunction, question: str, answer: str) -> bool
         said = await _in_thread(function, question, answer)
         if inspect.isawaitable(said):
             said = await said
+    if said is not None and said not in (True, False):  # a text, a generator: no word of its own
+        raise TypeError(f"a check says True, False or None, not {type(said).__name__}")
     return None if said is None else bool(said)
+
+
+def _may_be_raised(error: BaseException) -> bool:
+    """Whether a loop takes it from a future: the end of an iterator, or a program's, it does not."""
+    return isinstance(error, Exception) and not isinstance(error, StopIteration)
 
 
 async def _in_thread(function: Callable[[str, str], Any], question: str, answer: str) -> Any:
@@ -170,8 +182,8 @@ async def _in_thread(function: Callable[[str, str], Any], question: str, answer:
         result, failure = None, None
         try:
             result = function(question, answer)
-        except Exception as error:  # noqa: BLE001 (handed on, whatever it is)
-            failure = error
+        except BaseException as error:  # noqa: BLE001 (handed on, whatever it is: the thread ends)
+            failure = error if _may_be_raised(error) else RuntimeError(type(error).__name__)
         try:
             loop.call_soon_threadsafe(told, result, failure)
         except RuntimeError:
