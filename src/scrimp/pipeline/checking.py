@@ -162,7 +162,7 @@ async def _answered(function: CheckFunction, question: str, answer: str) -> bool
 
 
 def _may_be_raised(error: BaseException) -> bool:
-    """Whether a loop takes it from a future: the end of an iterator, or a program's, it does not."""
+    """Whether a future may hold it: the end of an iterator, or of the program, it may not."""
     return isinstance(error, Exception) and not isinstance(error, StopIteration)
 
 
