@@ -31,13 +31,13 @@ from scrimp.pipeline.later import Later
 from scrimp.pipeline.semantic_learning import Learning, LearningRules
 from scrimp.pipeline.semantic_parts import SemanticParts
 from scrimp.pipeline.semantic_renewals import Renewals
-from scrimp.pipeline.semantic_scopes import Scopes
+from scrimp.pipeline.semantic_scopes import Scopes, with_standings
 from scrimp.pipeline.semantic_servings import Feedback, Servings
-from scrimp.ports import Clock, Next
+from scrimp.ports import CacheScope, Clock, Next
 from scrimp.remembered import Chosen
 from scrimp.routing.stand_ins import Admits, StandIns, itself
 from scrimp.semantics.bypass import BypassRules
-from scrimp.semantics.deciding import Policies
+from scrimp.semantics.deciding import Policies, Standing
 from scrimp.semantics.scope import ScopeRules
 from scrimp.semantics.tables import (
     SemanticCacheSection,
@@ -57,6 +57,7 @@ from scrimp.stores.semantic_open import (
     server_policy,
 )
 from scrimp.stores.semantic_plan import SemanticLimits, SemanticPlan
+from scrimp.stores.sqlite_semantic_file import file_states
 from scrimp.targets import Targets, judging_target
 
 __all__ = ["ByMeaning", "Engine", "JudgeFunction", "join", "open_by_meaning"]
@@ -168,6 +169,32 @@ async def semantic_counts(loaded: Loaded, tenant: str | None) -> tuple[SemanticS
 async def semantic_policy(loaded: Loaded) -> str:
     """What the Redis of answers by meaning does when it is full. Raises StoreError."""
     return await server_policy(plan_of(loaded), SystemClock())
+
+
+async def semantic_standings(
+    loaded: Loaded, tenant: str | None
+) -> tuple[tuple[SemanticStats, ...], dict[CacheScope, int | None]]:
+    """The same with what is wrong and how many verdicts are missing, as far as a file tells.
+
+    It has what scopes have learned as it was last saved; others say None. Raises StoreError.
+    """
+    stats = await semantic_counts(loaded, tenant)
+    section, plan = loaded.settings.semantic_cache, plan_of(loaded)
+    known: dict[CacheScope, list[Standing]] = {}
+    if section.engine == "sqlite":
+        states = await asyncio.to_thread(file_states, plan.path)
+        with suppress(ImportError):  # the extra; a file tells its counts without it
+            policies = policies_of(section)
+            for books, state in states:
+                known.setdefault(books, []).append(policies.of(state, ()).standing)
+    told = tuple(with_standings(one, known.get(one.scope, ())) for one in stats)
+    missing = {
+        one.scope: max((s.missing or 0 for s in known[one.scope]), default=0)
+        if one.scope in known
+        else (None if section.threshold is None else 0)
+        for one in stats
+    }
+    return told, missing
 
 
 async def forget_by_meaning(loaded: Loaded, clock: Clock, chosen: Chosen, *, dry_run: bool) -> int:

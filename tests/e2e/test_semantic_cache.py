@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from scrimp.app import open_app
 from scrimp.cli.cache_semantic import semantic_stats, show_semantic
+from scrimp.cli.report import _by_meaning
 from scrimp.errors import ConfigError
 from scrimp.settings import Loaded, parse
 from tests.support.gateway import RunningGateway
@@ -147,7 +149,7 @@ def test_the_gateway_tells_how_its_answers_by_meaning_do() -> None:
 
 
 def test_scrimp_cache_stats_reads_a_file_without_a_gateway(tmp_path: Path) -> None:
-    """Counts from the file, savings from the ledger; what is wrong only a gateway knows."""
+    """Counts from the file, savings from the ledger; nothing was judged, so nothing is known."""
     more = CLASSIC + f'engine = "sqlite"\npath = "{tmp_path / "semantic.sqlite"}"\n'
     more += '[exact_cache]\nengine = "sqlite"\n'
     with scene(more) as here:
@@ -158,7 +160,8 @@ def test_scrimp_cache_stats_reads_a_file_without_a_gateway(tmp_path: Path) -> No
         told = semantic_stats(loaded, {}, None, None)
         assert told is not None
         (one,) = told["scopes"]
-        assert (one["questions"], one["hits"], one["missing"]) == (1, 1, None)
+        assert (one["questions"], one["hits"], one["missing"]) == (1, 1, 0)
+        assert one["saved_nanousd"] == one["net_nanousd"] == told["saved_nanousd"]
         assert told["net_nanousd"] == told["saved_nanousd"] > 0
         show_semantic(told)
         assert ((tmp_path / "semantic.sqlite").stat().st_mode & 0o777) == 0o600
@@ -251,3 +254,29 @@ def test_a_key_forgets_its_answers_by_meaning_with_the_others() -> None:
         gone = httpx2.delete(f"{here.stage.url}/v1/scrimp/cache")
         assert gone.json() == {"cleared": 2}
         assert here.ask("openai", PARAPHRASES[1])[1] == "upstream"
+
+
+def test_a_file_and_the_report_tell_what_is_wrong_without_a_gateway(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By scope: what was judged, the wrong share with its bound, audits, and money net of them."""
+    file = tmp_path / "semantic.sqlite"
+    more = f'{CLASSIC}audits = 1.0\nengine = "sqlite"\npath = "{file}"\n'
+    more += "[exact_cache]\nenabled = false\n"
+    with scene(more) as here:
+        here.ask("openai", ROOT)
+        here.ask("openai", ROOT)  # its answer is judged: the same
+        here.gateway.stop()
+        loaded = here.gateway.loaded
+        told = semantic_stats(loaded, {}, None, None)
+        assert told is not None
+        (one,) = told["scopes"]
+        assert (one["audits"], one["judged"], one["missing"]) == (1, 1, 0)
+        assert 0 <= one["wrong_share"] <= one["wrong_upper"] <= 1
+        shown = _by_meaning(loaded, (datetime.now(UTC) - timedelta(1), datetime.now(UTC)))
+        assert shown["semantic_cache"]["scopes"] == told["scopes"]
+        assert shown["semantic_cache"]["days"] is None
+        show_semantic(shown["semantic_cache"])
+        words = " ".join(capsys.readouterr().out.split())
+        assert "in this time" in words
+        assert "questions audits saved judging net" in words

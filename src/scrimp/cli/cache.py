@@ -12,6 +12,8 @@ import click
 from scrimp.cli.options import config_option, examples, json_option, load_settings
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from scrimp.settings import Loaded
 
 _KEY_ENV = "SCRIMP_KEY"
@@ -59,7 +61,7 @@ def stats_command(tenant: str | None, config: Path | None, *, as_json: bool) -> 
 
     loaded = load_settings(config)
     told = {"place": place_of(loaded), **_stats(loaded, tenant)}
-    semantic = _semantic(loaded, told, tenant)
+    semantic = semantic_of(loaded, told, tenant)
     if as_json:
         print_json(told if semantic is None else told | {"semantic": semantic})
         return
@@ -126,8 +128,16 @@ def _stats(loaded: Loaded, tenant: str | None) -> dict[str, Any]:
     return ask_gateway(loaded, "GET", "/v1/scrimp/cache")
 
 
-def _semantic(loaded: Loaded, told: dict[str, Any], tenant: str | None) -> dict[str, Any] | None:
-    """What is known of answers by meaning: a running gateway knows most."""
+def semantic_of(
+    loaded: Loaded,
+    told: dict[str, Any],
+    tenant: str | None,
+    period: tuple[datetime, datetime] | None = None,
+) -> dict[str, Any] | None:
+    """What is known of answers by meaning: a running gateway knows most.
+
+    Raises StoreError where there is no file or server of them.
+    """
     if not loaded.settings.semantic_cache.enabled:
         return None
     from scrimp.cli.cache_semantic import semantic_stats
@@ -139,7 +149,7 @@ def _semantic(loaded: Loaded, told: dict[str, Any], tenant: str | None) -> dict[
             asked = ask_gateway(loaded, "GET", "/v1/scrimp/cache", timeout_s=2.0)
         except ScrimpError:
             asked = None  # none runs here, or it wants a key: the file tells its counts
-    return semantic_stats(loaded, told, asked, tenant)
+    return semantic_stats(loaded, told, asked, tenant, period)
 
 
 def _clear(loaded: Loaded, tenant: str | None, task: str | None) -> int:

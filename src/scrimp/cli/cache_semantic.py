@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scrimp.settings import Loaded
 
 _DAYS = 30
+Period = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,33 +31,40 @@ class _Booked:
     saved_nanousd: int
     judging_nanousd: int
     embedding_nanousd: int
+    by_scope: Mapping[tuple[str, str], int]
 
 
 def semantic_stats(
-    loaded: Loaded, told: Mapping[str, Any], ask: Mapping[str, Any] | None, tenant: str | None
+    loaded: Loaded,
+    told: Mapping[str, Any],
+    ask: Mapping[str, Any] | None,
+    tenant: str | None,
+    period: Period | None = None,
 ) -> dict[str, Any] | None:
     """What is known of answers by meaning; None where they are switched off.
 
     `told` is what the gateway said already, `ask` what it says when it is asked for this alone. A
-    file or a server tells its counts without one, but not what is wrong.
+    file tells what it knew when it was last saved, a server its counts alone. Money is of the
+    `period`, else of the last thirty days.
     """
     if not loaded.settings.semantic_cache.enabled:
         return None
     found = told.get("semantic") or (ask or {}).get("semantic")
     if found is None and loaded.settings.semantic_cache.engine != "memory":
-        from scrimp.by_meaning import semantic_counts
+        from scrimp.by_meaning import semantic_standings
         from scrimp.gateway.semantic_view import shown
 
-        found = shown(asyncio.run(semantic_counts(loaded, tenant)))
+        found = shown(*asyncio.run(semantic_standings(loaded, tenant)))
     if found is None:
         return None
-    booked = _booked(loaded, tenant)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    booked = _booked(loaded, tenant, period or (until - timedelta(days=_DAYS), until))
     net = None
     if booked is not None:
         net = booked.saved_nanousd - booked.judging_nanousd - booked.embedding_nanousd
     return {
-        **found,
-        "days": _DAYS,
+        "scopes": [_with_money(one, booked) for one in found["scopes"]],
+        "days": None if period else _DAYS,
         "saved_nanousd": booked and booked.saved_nanousd,
         "judge_nanousd": booked and booked.judging_nanousd,
         "embedding_nanousd": booked and booked.embedding_nanousd,
@@ -65,8 +73,16 @@ def semantic_stats(
     }
 
 
-def _booked(loaded: Loaded, tenant: str | None) -> _Booked | None:
-    """What the ledger says of it lately; None where there is none to read.
+def _with_money(one: Mapping[str, Any], booked: _Booked | None) -> dict[str, Any]:
+    """What it saved and what its verdicts cost; None where no ledger says so."""
+    if booked is None:
+        return {**one, "saved_nanousd": None, "net_nanousd": None}
+    saved = booked.by_scope.get((one["tenant"], one["task"]), 0)
+    return {**one, "saved_nanousd": saved, "net_nanousd": saved - one["judge_nanousd"]}
+
+
+def _booked(loaded: Loaded, tenant: str | None, period: Period) -> _Booked | None:
+    """What the ledger says of it in that time; None where there is none to read.
 
     Embeddings are asked for many tenants at once, so they are in the sum over all of them alone.
     """
@@ -74,17 +90,17 @@ def _booked(loaded: Loaded, tenant: str | None) -> _Booked | None:
     from scrimp.judges.model import OWN_TAG
     from scrimp.pipeline.embedding_calls import TAG
 
-    until = datetime.now(UTC) + timedelta(hours=1)
+    since, until = period
     try:
         reader = open_ledger_reader(loaded.settings)
-        since = until - timedelta(days=_DAYS)
         levers = reader.report(since, until, "lever", tenant=tenant).rows
         tags = reader.report(since, until, "tag", tenant=tenant).rows
+        by_scope = reader.saved_by_answering("semantic_cache", since, until)
     except ScrimpError:
         return None
     cost = {row.value: row.cost_nanousd for row in tags}
     saved = sum(row.saved_nanousd for row in levers if row.value == "semantic_cache")
-    return _Booked(saved, cost.get(OWN_TAG, 0), cost.get(TAG, 0))
+    return _Booked(saved, cost.get(OWN_TAG, 0), cost.get(TAG, 0), by_scope)
 
 
 def show_semantic(told: Mapping[str, Any]) -> None:
@@ -98,7 +114,8 @@ def show_semantic(told: Mapping[str, Any]) -> None:
         cost = told["embedding_nanousd"]
         embedded = f", {format_usd(cost)} for embeddings" if cost else ""
         text = (
-            f"{format_usd(told['net_nanousd'])} in {told['days']} days "
+            f"{format_usd(told['net_nanousd'])} in "
+            f"{'this time' if told['days'] is None else str(told['days']) + ' days'} "
             f"({format_usd(saved)} saved, {format_usd(judged)} for judging{embedded})"
         )
         console.print(Text.assemble((f"  {'net':<9}", "dim"), text))
@@ -109,13 +126,12 @@ def show_semantic(told: Mapping[str, Any]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("tenant", overflow="fold")
     table.add_column("task type", overflow="fold")
-    for title in ("questions", "answers", "hits", "hit %", "judged", "wrong %", "missing"):
+    for title in ("answers", "hits", "hit %", "judged", "wrong %", "missing"):
         table.add_column(title, justify="right", no_wrap=True)
     for one in told["scopes"]:
         table.add_row(
             one["tenant"],
             one["task"],
-            f"{one['questions']:,}",
             f"{one['answers']:,}",
             f"{one['hits']:,}",
             share(one),
@@ -124,8 +140,26 @@ def show_semantic(told: Mapping[str, Any]) -> None:
             _missing(one["missing"]),
         )
     console.print(table)
+    console.print(_money_table(told["scopes"]))
     console.print(dim("wrong: of what is served, as judged, and its upper bound;"))
-    console.print(dim("missing: about how many verdicts more before anything is served."))
+    console.print(dim("missing: about how many verdicts more before anything is served;"))
+    console.print(dim("audits: of what would have been served, paid for and judged; judging: what"))
+    console.print(dim("all verdicts have cost since the cache began; net: saved less judging."))
+
+
+def _money_table(scopes: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("tenant", overflow="fold")
+    table.add_column("task type", overflow="fold")
+    for title in ("questions", "audits", "saved", "judging", "net"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for one in scopes:
+        money = (one["saved_nanousd"], one["judge_nanousd"], one["net_nanousd"])
+        shown = ("–" if amount is None else format_usd(amount) for amount in money)  # noqa: RUF001 - a dash
+        table.add_row(
+            one["tenant"], one["task"], f"{one['questions']:,}", f"{one['audits']:,}", *shown
+        )
+    return table
 
 
 def _wrong(one: Mapping[str, Any]) -> str:

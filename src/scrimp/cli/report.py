@@ -23,7 +23,7 @@ from scrimp.ledger.report import (
 )
 
 if TYPE_CHECKING:
-    from scrimp.settings import Settings
+    from scrimp.settings import Loaded, Settings
 
 EMPTY = "No calls{when} in {where}: point a client at `scrimp serve`, or watch `scrimp demo`."
 _NO_LATENCY = LatencyAdded(0, 0.0, 0.0)
@@ -71,6 +71,7 @@ def report_command(**options: Unpack[ReportOptions]) -> None:
     Sums are over whole hours, days are UTC. Calls whose price is not known are counted and named,
     never added as $0.
     """
+    from scrimp.cli.cache_semantic import show_semantic
     from scrimp.cli.console import note, print_json, say, short_path
     from scrimp.cli.report_view import overview, table_of
 
@@ -81,7 +82,8 @@ def report_command(**options: Unpack[ReportOptions]) -> None:
     if until <= since:
         given = f"--since {_hour(since)} is not before --until {_hour(until)} (UTC)"
         raise click.UsageError(given)
-    settings = load_settings(options["config"]).settings
+    loaded = load_settings(options["config"])
+    settings = loaded.settings
     by = options["by"]
     wanted: tuple[By, ...] = (
         (by,) if by else ("model",) if options["as_csv"] else ("model", "lever")
@@ -95,6 +97,7 @@ def report_command(**options: Unpack[ReportOptions]) -> None:
         (note if options["as_json"] or options["as_csv"] else say)(remark)
     if options["as_json"]:
         document = to_json(reports[0]) if by else _document(reports, latency)
+        document |= _by_meaning(loaded, (since, until)) if not by else {}
         print_json({**document, "adjusted": dict(adjusted_fields(adjusted))})
     elif options["as_csv"]:
         sys.stdout.write(to_csv(reports[0]))
@@ -102,6 +105,20 @@ def report_command(**options: Unpack[ReportOptions]) -> None:
         table_of(reports[0], adjusted)
     elif not empty:
         overview(reports, latency, adjusted)
+        for told in _by_meaning(loaded, (since, until)).values():
+            show_semantic(told)
+
+
+def _by_meaning(loaded: Loaded, period: tuple[datetime, datetime]) -> dict[str, Any]:
+    """How answers by meaning do; nothing where they are off, or nobody can be asked."""
+    from scrimp.cli.cache import semantic_of
+    from scrimp.errors import ScrimpError
+
+    try:
+        told = semantic_of(loaded, {}, None, period)
+    except ScrimpError:
+        return {}
+    return {} if told is None else {"semantic_cache": told}
 
 
 def gather(

@@ -16,7 +16,7 @@ async def semantic_view(parts: SemanticParts, tenant: str | None) -> dict[str, A
 
 
 def shown(
-    stats: tuple[SemanticStats, ...], missing: Mapping[CacheScope, int] | None = None
+    stats: tuple[SemanticStats, ...], missing: Mapping[CacheScope, int | None] | None = None
 ) -> dict[str, Any]:
     """By tenant and task type; `wrong_share` and `wrong_upper` are null before there is a verdict.
 

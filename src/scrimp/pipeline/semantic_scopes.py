@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from msgspec.structs import replace
+
 from scrimp.meanings import Embedder, Judged, SemanticStats, SemanticStore
 from scrimp.ports import CacheScope
-from scrimp.semantics.deciding import Decision, Nearby, Policies, Policy
+from scrimp.semantics.deciding import Decision, Nearby, Policies, Policy, Standing
 from scrimp.values import Value
 
 _MOST_SCOPES = 256
@@ -97,25 +100,7 @@ class Scopes:
             for learned in self._learned.values()
             if learned.books == one.scope
         ]
-        told = [standing for standing in standings if standing.wrong_share is not None]
-        judged = sum(standing.judged for standing in told)
-        if not judged:
-            return one
-        wrong = sum((standing.wrong_share or 0.0) * standing.judged for standing in told)
-        upper = max(1.0 if s.wrong_upper is None else s.wrong_upper for s in told)
-        return SemanticStats(
-            one.scope,
-            one.groups,
-            one.questions,
-            one.size_bytes,
-            one.hits,
-            one.misses,
-            one.audits,
-            one.judged,
-            wrong / judged,
-            upper,
-            one.judge_nanousd,
-        )
+        return with_standings(one, standings)
 
     async def _policy(self, scope: bytes, books: CacheScope) -> Policy:
         known = self._learned.get(scope)
@@ -129,3 +114,14 @@ class Scopes:
         elif next(reversed(self._learned)) != scope:
             self._learned.move_to_end(scope)
         return known.policy
+
+
+def with_standings(one: SemanticStats, standings: Sequence[Standing]) -> SemanticStats:
+    """Counts with what the policies of their scopes know of what is wrong."""
+    told = [standing for standing in standings if standing.wrong_share is not None]
+    judged = sum(standing.judged for standing in told)
+    if not judged:
+        return one
+    wrong = sum((standing.wrong_share or 0.0) * standing.judged for standing in told)
+    upper = max(1.0 if s.wrong_upper is None else s.wrong_upper for s in told)
+    return replace(one, wrong_share=wrong / judged, wrong_upper=upper)

@@ -84,6 +84,19 @@ SELECT lever, sum(calls), sum(nanousd) FROM (
   FROM adjustments, json_each(saved) AS each
 ) GROUP BY 1 ORDER BY 1
 """
+_SAVED_BY_TASK = """
+SELECT tenant, task, sum(nanousd) FROM (
+  SELECT tenant, task, json_extract(each.value, '$[1]') AS nanousd
+  FROM calls, json_each(saved) AS each
+  WHERE at_us >= :since AND at_us < :until AND served_by = :lever
+    AND json_extract(each.value, '$[0]') = :lever
+  UNION ALL
+  SELECT tenant, task, json_extract(each.value, '$[1]')
+  FROM adjustments JOIN calls ON calls.id = call_id, json_each(adjustments.saved) AS each
+  WHERE call_at_us >= :since AND call_at_us < :until
+    AND json_extract(each.value, '$[0]') = :lever
+) GROUP BY 1, 2
+"""
 _ADJUSTED = """
 SELECT count(DISTINCT call_id), coalesce(sum(cost_nanousd), 0), coalesce(sum(known), 0)
 FROM adjustments WHERE call_at_us >= ? AND call_at_us < ?
@@ -162,6 +175,16 @@ class LedgerReader:
         with self._connection() as connection:
             calls, nanousd = connection.execute(_OF_CLIENTS, (*span, model)).fetchone()
         return int(calls), int(nanousd)
+
+    def saved_by_answering(
+        self, lever: str, since: datetime, until: datetime
+    ) -> dict[tuple[str, str], int]:
+        """What a lever saved by calls that it answered, by tenant and task type. Reads each."""
+        first, end = (since - EPOCH) // _MICROSECOND, (until - EPOCH) // _MICROSECOND
+        values = {"lever": lever, "since": first, "until": end}
+        with self._connection() as connection:
+            rows = connection.execute(_SAVED_BY_TASK, values).fetchall()
+        return {(tenant, task): int(nanousd) for tenant, task, nanousd in rows}
 
     def frequent(self, top: int, tenant: str = "") -> list[tuple[str, str, int]]:
         """Bodies of chats that were asked most often, with task type and how often.

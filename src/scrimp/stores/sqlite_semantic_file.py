@@ -24,6 +24,13 @@ SELECT tenant, task, groups, questions, size_bytes, hits, misses, audits, judged
 FROM books ORDER BY tenant, task
 """
 
+_STATES = """
+SELECT tenant, task, state FROM (SELECT DISTINCT scope, book FROM groups LIMIT ?) AS used
+JOIN books ON books.id = used.book JOIN scopes ON scopes.id = used.scope
+WHERE state IS NOT NULL
+"""
+_MOST_STATES = 256  # each may have half a megabyte
+
 _MAPPED_BYTES = 1 << 34  # reading sixty rows through a map takes half the time
 
 
@@ -64,6 +71,18 @@ def books_of(rows: Iterable[Any], tenant: str | None) -> tuple[SemanticStats, ..
         for found, task, groups, questions, size_bytes, hits, misses, audits, judged, cost in rows
         if tenant in (None, found)
     )
+
+
+def file_states(path: Path) -> list[tuple[CacheScope, bytes]]:
+    """What was learned in scopes that have answers, as it was last saved. Raises StoreError."""
+    connection = open_reader(path, busy_timeout_ms=1000)
+    try:
+        rows = connection.execute(_STATES, (_MOST_STATES,)).fetchall()
+        return [(CacheScope(tenant, task), state) for tenant, task, state in rows]
+    except sqlite3.Error as error:
+        raise StoreError(f"the semantic cache cannot be read: {error}") from error
+    finally:
+        connection.close()
 
 
 def file_stats(path: Path, tenant: str | None = None) -> tuple[SemanticStats, ...]:
