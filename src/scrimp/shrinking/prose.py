@@ -13,13 +13,20 @@ _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _NO_PROSE = re.compile(r"(?: {4}|\t|\s{0,3}>)")
 _KEPT = re.compile(
     r"(?P<ticks>`+)(?:.*?(?<!`)(?P=ticks)(?!`)|.*\Z)"
+    r"|(?i:<(?P<tag>code|pre|kbd|samp|script|style|q|blockquote)\b[^<>]*>.*?(?:</(?P=tag)\s*>|\Z))"
     r"|“[^”]*(?:”|\Z)|«[^»]*(?:»|\Z)|„[^“”]*(?:[“”]|\Z)"
+    r"|\u2039[^\u203a]*(?:\u203a|\Z)|「[^」]*(?:」|\Z)|『[^』]*(?:』|\Z)"
+    r"|\u201a[^\u2018\u2019]*(?:[\u2018\u2019]|\Z)"
+    r"|(?<!\w)\u2018(?=\S).*?(?:(?<=\S)\u2019(?!\w)|\Z)"
     r'|"[^"]*"'
     r"|(?<!\w)'(?=\S).*?(?:(?<=\S)'(?!\w)|\Z)"
     r"|<[^<>]*>"
     r"|\b(?:https?|file)://\S+",
     re.DOTALL,
 )
+# single ones by their numbers: they look like other characters
+_OPEN_CLOSE = (("“", "”"), ("«", "»"), ("\u2039", "\u203a"), ("「", "」"), ("『", "』"))
+_TAGS = tuple([(f"<{tag}", f"</{tag}") for tag in ("code", "pre", "script", "style", "blockquote")])
 
 
 def in_prose(text: str, change: Callable[[str], str]) -> str:
@@ -71,7 +78,7 @@ def _stretches(text: str) -> Iterator[tuple[str, bool]]:
 def _paragraphs(block: str) -> Iterator[tuple[str, bool]]:
     """Paragraphs, and whether each may hold prose; a quotation over several of them may not."""
     parts = re.split(r"(\n[ \t]*\n)", block)
-    loose = [number for number, part in enumerate(parts) if not _pairs(part)]
+    loose = [number for number, part in enumerate(parts) if not (_pairs(part) and _even(part))]
     for number, part in enumerate(parts):
         quoted = bool(loose) and loose[0] <= number <= loose[-1]
         lines = part.splitlines(keepends=True)
@@ -92,6 +99,18 @@ def _pairs(part: str) -> bool:
             return False
         at, opens = part.find('"', at + 1), not opens
     return opens
+
+
+def _even(part: str) -> bool:
+    """True when as many quotations and pieces of code begin as end here."""
+    if "„" in part:
+        return part.count("„") in (part.count("“"), part.count("”"))
+    if any(part.count(begin) != part.count(end) for begin, end in _OPEN_CLOSE):
+        return False
+    if part.count("\u2018") > part.count("\u2019"):
+        return False
+    lower = part.lower() if "<" in part else ""
+    return all(lower.count(begin) == lower.count(end) for begin, end in _TAGS)
 
 
 def _between_marks(part: str) -> Iterator[tuple[str, bool]]:

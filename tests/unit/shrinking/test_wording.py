@@ -177,3 +177,23 @@ def test_a_lone_return_is_no_end_of_a_line() -> None:
         once = reworded(text, wording)
         assert once.startswith(("in order to\r```", "to\r```"))
         assert reworded(once, wording) == once
+
+
+QUOTED = [
+    "He said \u2018in order to win\u2019.",
+    "It\u2019s late, isn\u2019t it? \u2018it\u2019s in order to win\u2019",
+    "\u201ain order to\u2018 und \u2039in order to\u203a und „in order to“",
+    "「in order to」 『in order to』",
+    "<code>in order to</code> <PRE class='x'>in order to</PRE>",
+    "“in order to\n\n“in order to\n\nin order to”",
+    "«in order to\n\nin order to»",
+    "<pre>\nin order to\n\nin order to\n</pre>",
+    "\u2018in order to\n\nin order to\u2019",
+]
+
+
+@pytest.mark.parametrize("text", QUOTED)
+def test_every_kind_of_quotation_and_code_stays(text: str) -> None:
+    """Curly, angled and Asian ones, and tags of code, over several paragraphs too."""
+    assert reworded(text, LOSSY) == text
+    assert reworded(f"In order to win.\n\n{text}", LOSSY) == f"To win.\n\n{text}"
