@@ -19,7 +19,7 @@ from scrimp.ports import Next
 from scrimp.shrinking.blocks import RESULT_SIGNS, list_name, prompts_changed, results_changed
 from scrimp.shrinking.compacting import STEPS, Steps, Wording, compacted, reworded, steps_for
 from scrimp.shrinking.memo import ShortTexts
-from scrimp.shrinking.worth import Kept, too_short_to_be_read
+from scrimp.shrinking.worth import LEAST_KEPT_CHARACTERS, Kept, too_short_to_be_read
 
 COMPACTED = "x-scrimp-compacted"
 """The header of a call that was sent in fewer characters: how many are gone."""
@@ -103,6 +103,8 @@ class Compact:
 
     def _loses(self, call: Call, before: int, after: int) -> bool:
         """By the text and the price list alone: what is refused once is refused ever after."""
+        if before < LEAST_KEPT_CHARACTERS:
+            return False
         kept = self._reads(call)
         return kept is not None and too_short_to_be_read(before, after, kept)
 

@@ -30,6 +30,8 @@ class Kept(Value, frozen=True):
 
 
 _CHARACTERS_PER_TOKEN = 4
+LEAST_KEPT_CHARACTERS = 512 * _CHARACTERS_PER_TOKEN
+"""No provider keeps less (the least of any model in `scrimp.prefixes.rules`)."""
 
 
 def too_short_to_be_read(before: int, after: int, kept: Kept) -> bool:
