@@ -25,7 +25,7 @@ from scrimp.errors import ConfigError
 from scrimp.integrations.langchain import ScrimpSemanticCache, SemanticOptions
 from scrimp.simulator import Simulator
 from tests.support.meanings import vector
-from tests.support.redis_server import RedisServer
+from tests.support.redis_server import RedisServer, vector_server
 
 ASKED, AGAIN = "How do I reset a forgotten password?", "A forgotten password: how do I reset it?"
 OTHER = "Which trains run from Oslo to Bergen?"
@@ -107,6 +107,24 @@ def test_the_same_question_in_other_words_is_not_sent(
         cache.clear()
         chat(sim).invoke(AGAIN)
         assert sent(sim) == 7
+
+
+def test_programs_share_answers_by_meaning_in_a_redis(sim: Simulator) -> None:
+    """What one learned another serves; two servers at once are refused, and no URL is shown."""
+    with RedisServer(program=vector_server()) as server:
+        options = SemanticOptions(redis_url=server.url)
+        with classic(options=options) as one, classic(options=options) as two:
+            set_llm_cache(one)
+            chat(sim).invoke(ASKED)
+            one.settle()
+            set_llm_cache(two)
+            chat(sim).invoke(AGAIN)
+            assert sent(sim) == 1
+            assert sum(found.hits for found in two.stats().meanings) == 1
+    assert server.url not in repr(options)
+    both = SemanticOptions(redis_url=server.url, postgres_url="postgresql://h/d")
+    with pytest.raises(ConfigError, match="both a postgres_url and a redis_url"):
+        classic(options=both)
 
 
 async def test_awaited_it_is_the_same(sim: Simulator) -> None:

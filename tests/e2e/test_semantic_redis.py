@@ -12,6 +12,7 @@ import redis as client
 
 from scrimp.app import system_clock
 from scrimp.cli.cache_semantic import semantic_stats
+from scrimp.cli.doctor_cache import cache
 from scrimp.cli.doctor_semantic import semantic_cache
 from scrimp.simulator import Simulator
 from scrimp.stores.semantic_open import look
@@ -187,6 +188,12 @@ def test_the_doctor_warns_of_a_server_that_drops_what_it_likes(
 ) -> None:
     """With the policy that suits both caches."""
     own.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+    caches = f'{table(prefix)}engine = "redis"\n'.replace("enabled = false", "enabled = true")
+    with gateway(
+        "http://127.0.0.1:9", more=caches, semantic_url=own.url, cache_url=own.url
+    ) as both:
+        (finding,) = cache(both.loaded)
+        assert finding.way_out == "set its maxmemory, and maxmemory-policy volatile-lru"
     with Simulator() as sim, gateway(sim.url, more=table(prefix), semantic_url=own.url) as one:
         warned, used = semantic_cache(one.loaded)
         assert (warned.status, "volatile-lru" in warned.way_out) == ("warn", True)

@@ -38,9 +38,10 @@ from scrimp.stores.redis_semantic_rows import (
     book_of,
     command_of,
     question_of,
+    rows_of,
     stats_of,
 )
-from scrimp.stores.redis_semantic_scripts import PURGE, TELL
+from scrimp.stores.redis_semantic_scripts import PURGE, ROWS, TELL
 from scrimp.stores.reply_codec import unpack
 from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
@@ -57,6 +58,7 @@ _EFFORT = 200
 _EXACT = 1000
 """Up to so many, comparing all takes no longer than the graph."""
 _MOST = 4000
+_ROWS = 1000
 _SIZES = 10_000
 _TALLY_S = 1.0
 _PURGE_S = 60.0
@@ -264,11 +266,15 @@ class RedisSemantic:
     ) -> tuple[Neighbour, ...]:
         if not candidates:
             return ()
-        rows = await self._lanes.ask("HMGET", self._name("q", name), *candidates)
+        asked = (
+            ("EVAL", ROWS, 1, self._name("q", name), *candidates[start : start + _ROWS])
+            for start in range(0, len(candidates), _ROWS)
+        )
+        rows = rows_of(await self._lanes.read(asked))
         now_us, dims = self._now_us(), len(row)
         found = []
         for number, data in zip(candidates, rows, strict=True):
-            if data is not None:
+            if data:
                 group, expires_us, vector, words = question_of(data, dims)
                 if expires_us > now_us:
                     found.append((int(number), group, vector, words))

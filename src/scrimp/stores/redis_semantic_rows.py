@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -47,8 +47,8 @@ Page = Callable[[int], Awaitable[tuple[int, list[int]]]]
 Question = tuple[Kept, bytes]
 """As it is kept, and the vector that it was given with."""
 
-_GRAPH_BYTES = 768
-"""What a question takes in the server beside its row and its numbers: links, names, tables."""
+_GRAPH_BYTES = 1536
+"""What a question takes there beside its row and its numbers: links, names, its group's share."""
 _NUMBER_BYTES = 4
 _EFFORT = 200
 _TRIES = 5
@@ -248,6 +248,16 @@ def command_of(script: str, prefix: str, words: Mapping[str, Any]) -> Command:
 def book_of(scope: CacheScope) -> str:
     """A tenant and task type as a name."""
     return _packed(tuple(scope), _encode_json).decode()
+
+
+def rows_of(told: Sequence[bytes]) -> Iterator[bytes]:
+    """The rows that `ROWS` answered with, empty where there was none."""
+    for one in told:
+        sizes, _, rows = one.partition(b"\n")
+        begins = 0
+        for size in map(int, sizes.split()):
+            yield rows[begins : begins + size]
+            begins += size
 
 
 def question_of(data: bytes, dims: int) -> tuple[int, int, bytes, bytes]:

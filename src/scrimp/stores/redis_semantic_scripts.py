@@ -152,6 +152,16 @@ local function add_question(s, id, f)
 end
 """
 
+ROWS = """#!lua flags=no-writes
+local rows, sizes = redis.call('HMGET', KEYS[1], unpack(ARGV)), {}
+for at = 1, #ARGV do
+  rows[at] = rows[at] or ''
+  sizes[at] = #rows[at]
+end
+return table.concat(sizes, ' ') .. '\\n' .. table.concat(rows)
+"""
+"""Many rows as one: its client reads one long answer in a fraction of the time of many."""
+
 ADD_ROOT = f"""{_COMMON}{_ADDING}
 local old = a.old and facts(a.s, a.old)
 if a.old and (not old or old.out == 1 or old.e <= a.now) then return 0 end
