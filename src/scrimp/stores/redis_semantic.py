@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -266,7 +266,7 @@ class RedisSemantic:
     ) -> tuple[Neighbour, ...]:
         if not candidates:
             return ()
-        asked = (
+        asked: Iterable[Command] = (
             ("EVAL", ROWS, 1, self._name("q", name), *candidates[start : start + _ROWS])
             for start in range(0, len(candidates), _ROWS)
         )
