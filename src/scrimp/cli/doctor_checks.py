@@ -18,6 +18,7 @@ from scrimp.cli.console import short_path
 from scrimp.cli.doctor_alerts import alerts
 from scrimp.cli.doctor_budgets import budgets
 from scrimp.cli.doctor_cache import cache
+from scrimp.cli.doctor_choice import choices
 from scrimp.cli.doctor_control import keys
 from scrimp.cli.doctor_fallback import fallbacks
 from scrimp.cli.doctor_jobs import jobs
@@ -55,6 +56,7 @@ def all_findings(config: Path | None) -> Iterator[Finding]:
     yield from ledger(loaded.settings)
     yield from cache(loaded)
     yield from semantic_cache(loaded)
+    yield from choices(loaded)
     yield from fallbacks(loaded)
     yield from budgets(loaded.settings, config)
     yield from keys(loaded.settings, config)

@@ -49,19 +49,19 @@ def _of_chain(
     loaded: Loaded, targets: Targets, model: str, chain: tuple[str, ...]
 ) -> Iterator[Finding]:
     """What is wrong with one of them."""
-    if model != "default" and (failure := _why_not(targets, model)):
+    if model != "default" and (failure := why_not(targets, model)):
         said = f"{model}: no call can ask for it: {failure}"
         yield Finding("warn", _NAME, said, f'rename or remove it: fallback.models."{model}"')
     for name in chain:
-        found = _served(targets, name)
+        found = served(targets, name)
         if found is None:
-            said = f"{model} → {name}: {_why_not(targets, name)}"
-            way_out = _meant(targets, name) or f"name another, or configure who serves '{name}'"
+            said = f"{model} → {name}: {why_not(targets, name)}"
+            way_out = meant(targets, name) or f"name another, or configure who serves '{name}'"
             yield Finding("fail", _NAME, said, way_out)
             continue
         provider = loaded.settings.providers[found.provider]
         if loaded.settings.auth.mode == "passthrough":
-            asked = _served(targets, model)
+            asked = served(targets, model)
             if asked is not None and asked.provider != found.provider:
                 said = f"{model} → {name}: clients bring keys for '{asked.provider}' only"
                 yield Finding("warn", _NAME, said, f"it is never asked: leave '{name}' out")
@@ -85,7 +85,8 @@ def _circuits(loaded: Loaded) -> Iterator[Finding]:
             yield Finding("warn", _NAME, said, "the provider's status page, or its key and address")
 
 
-def _served(targets: Targets, name: str) -> Target | None:
+def served(targets: Targets, name: str) -> Target | None:
+    """Where a model is asked, in whatever dialect; None where nobody serves it."""
     for dialect in _DIALECTS:
         try:
             return targets.resolve(name, dialect)
@@ -94,9 +95,9 @@ def _served(targets: Targets, name: str) -> Target | None:
     return None
 
 
-def _why_not(targets: Targets, name: str) -> str:
+def why_not(targets: Targets, name: str) -> str:
     """The reason without its way out, which is another one here; empty where it is served."""
-    if _served(targets, name) is not None:
+    if served(targets, name) is not None:
         return ""
     try:
         targets.resolve(name, _DIALECTS[0])
@@ -105,7 +106,7 @@ def _why_not(targets: Targets, name: str) -> str:
     return ""
 
 
-def _meant(targets: Targets, name: str) -> str:
+def meant(targets: Targets, name: str) -> str:
     """The name that comes nearest, as the refusal has it."""
     try:
         targets.resolve(name, _DIALECTS[0])
