@@ -217,8 +217,9 @@ class _One:
             return wrong_method(self._scope["method"], self._scope["path"], "POST")
         try:
             taker = await desk.identify(self._headers)
-            most = getattr(desk, "max_bytes", self._shared.max_body_bytes)
-            body = await read_body(receive, most, self._declared())
+            own: int | None = getattr(desk, "max_bytes", None)
+            most = self._shared.max_body_bytes if own is None else own
+            body = await read_body(receive, most, self._declared(), fixed=own is not None)
             shown = body if isinstance(body, Refusal) else await taker(body)
         except Rejected as error:
             return refusal_of(error)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from scrimp.gateway.sink import Receive
 from scrimp.shell.refusal import Refusal, too_large
 
@@ -14,14 +16,20 @@ class ClientGoneError(Exception):
     """The client closed its connection."""
 
 
-async def read_body(receive: Receive, limit: int, declared: int | None) -> bytes | Refusal:
-    """The whole body, or why it is not taken. Raises ClientGoneError."""
+async def read_body(
+    receive: Receive, limit: int, declared: int | None, *, fixed: bool = False
+) -> bytes | Refusal:
+    """The whole body, or why it is not taken. Raises ClientGoneError.
+
+    `fixed`: no setting raises the limit.
+    """
+    refused = partial(too_large, limit=limit, fixed=fixed)
     if declared is not None and declared > limit * _DRAIN_FACTOR:
-        return too_large(declared, limit)
+        return refused(declared)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body", False):
         body: bytes = message.get("body", b"")
-        return body if len(body) <= limit else too_large(len(body), limit)
+        return body if len(body) <= limit else refused(len(body))
     pieces: list[bytes] = []
     size = 0
     while True:
@@ -32,8 +40,8 @@ async def read_body(receive: Receive, limit: int, declared: int | None) -> bytes
         if size <= limit:
             pieces.append(piece)
         elif size > limit * _DRAIN_FACTOR:
-            return too_large(declared, limit)
+            return refused(declared)
         if not message.get("more_body", False):
             break
         message = await receive()
-    return b"".join(pieces) if size <= limit else too_large(size, limit)
+    return b"".join(pieces) if size <= limit else refused(size)

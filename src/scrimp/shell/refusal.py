@@ -85,10 +85,11 @@ def _amount(unit: str, amount: int) -> str:
     return decimal_usd(amount) if unit == "usd" else str(amount)
 
 
-def too_large(size: int | None, limit: int) -> Refusal:
-    """The body is over the limit."""
+def too_large(size: int | None, limit: int, *, fixed: bool = False) -> Refusal:
+    """The body is over the limit, which is `fixed` where no setting raises it."""
     given = f"{size} bytes" if size is not None else f"more than {limit} bytes"
-    text = f"the body has {given}, the limit is {limit} (raise it: server.max_body_bytes)"
+    way_out = "send less at once" if fixed else "raise it: server.max_body_bytes"
+    text = f"the body has {given}, the limit is {limit} ({way_out})"
     return Refusal(413, "too_large", text)
 
 

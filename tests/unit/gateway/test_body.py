@@ -78,3 +78,11 @@ async def test_a_client_that_leaves_while_sending() -> None:
     for messages in ((GONE,), (piece(b"a"), GONE)):
         with pytest.raises(ClientGoneError):
             await body_of(*messages)
+
+
+async def test_a_limit_that_no_setting_raises_says_so() -> None:
+    """Events and feedback: a setting that changes nothing is no way out."""
+    client = Client(piece(b"x" * 11, more=False))
+    refused = await read_body(client.receive, 10, None, fixed=True)
+    assert isinstance(refused, Refusal)
+    assert refused.message == "the body has 11 bytes, the limit is 10 (send less at once)"
