@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scrimp.shrinking.blocks import results_changed
-from scrimp.shrinking.columns import expanded
+from scrimp.shrinking.columns import expanded, in_columns
 from scrimp.shrinking.compacting import LOSSY, STEPS, Wording, compacted, is_json, reworded
 from scrimp.shrinking.fitting import First, fit_to, last_of
 from scrimp.shrinking.terminal import told_again, told_once
@@ -32,6 +32,22 @@ JSON = st.recursive(
     ),
     max_leaves=30,
 )
+NAMES = st.sampled_from(["name", "id", "é", 'a"b', "\\\\", "from", "", "x y"])
+ROW = st.recursive(
+    st.dictionaries(NAMES, JSON, max_size=3),
+    lambda inner: st.dictionaries(NAMES, inner | JSON, max_size=4),
+    max_leaves=8,
+)
+TABLES = st.one_of(
+    st.builds(lambda row, times: [row] * times, ROW, st.integers(1, 5)),
+    st.builds(
+        lambda rows, times: [{"first": 1, "second": {"third": one}} for one in rows] * times,
+        st.lists(JSON, min_size=1, max_size=4),
+        st.integers(1, 3),
+    ),
+    st.lists(ROW, max_size=4),
+)
+"""Lists of objects, alike in most of them."""
 DUMPED = st.builds(
     lambda value, indent, ascii_only: json.dumps(value, indent=indent, ensure_ascii=ascii_only),
     JSON,
@@ -139,6 +155,17 @@ def test_any_text_twice_is_once(text: str) -> None:
         assert reworded(once, wording) == once
         assert len(once) <= len(text)
     assert told_again(told_once(text)) == text or "[the line above " in text
+
+
+@given(rows=TABLES, wrapped=st.booleans())
+def test_a_list_alone_is_written_as_it_is_among_others(rows: object, *, wrapped: bool) -> None:
+    """One list of objects is read by a type of its keys, several are not: nobody sees which."""
+    value = {"found": rows, "n": 1} if wrapped else rows
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    other = '[{"x":1}]'
+    assert in_columns(f"[{text},{other}]") == f"[{in_columns(text)},{other}]"
+    if '"rows":' not in text:
+        assert expanded(json.loads(in_columns(text))) == value
 
 
 @given(st.lists(DUMPED | TEXTS, min_size=1, max_size=8))

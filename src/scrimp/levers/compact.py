@@ -6,10 +6,11 @@ the provider has cached stays what it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply, Request
@@ -18,7 +19,7 @@ from scrimp.ledger.smaller import less_text
 from scrimp.ports import Next
 from scrimp.shrinking.blocks import RESULT_SIGNS, list_name, prompts_changed, results_changed
 from scrimp.shrinking.compacting import STEPS, Steps, Wording, compacted, reworded, steps_for
-from scrimp.shrinking.memo import ShortTexts
+from scrimp.shrinking.memo import Short, ShortTexts
 from scrimp.shrinking.worth import LEAST_KEPT_CHARACTERS, Kept, too_short_to_be_read
 
 COMPACTED = "x-scrimp-compacted"
@@ -50,9 +51,9 @@ class Compact:
     def __init__(self, settings: CompactSettings, reads: Reads = lambda _: None) -> None:
         self._settings = settings
         self._reads = reads
-        self._results: dict[str, ShortTexts] = {}
+        self._tools: dict[str, _Results | None] = {}
+        self._results: dict[Steps, _Results] = {}
         self._prompts = ShortTexts(MEMO_CHARACTERS)
-        self._steps: dict[str, Steps | None] = {}
 
     async def __call__(self, call: Call, next: Next) -> Reply:
         """Pass on a smaller call, or the same one where there is nothing to gain."""
@@ -75,11 +76,11 @@ class Compact:
         return await next(replace(call, request=smaller))
 
     def _smaller(self, call: Call, made: _Made) -> Request | None:
-        request, dialect = call.request, call.target.dialect
+        request, dialect, tools = call.request, call.target.dialect, self._tools
 
         def result(tool: str, text: str) -> str:
-            steps = self._steps_for(tool)
-            return text if steps is None else made.of(text, self._compacted(text, steps))
+            results = tools[tool] if tool in tools else self._results_of(tool)
+            return text if results is None else made.of(text, results.short(text))
 
         fields = request.fields
         items = results_changed(fields, dialect, result)
@@ -89,17 +90,19 @@ class Compact:
         if wording is not None:
 
             def prompt(text: str) -> str:
-                new = self._reworded(text, wording)
-                if len(new) < len(text) and self._loses(call, len(text), len(new)):
+                short = self._reworded(text, wording)
+                size = len(short.text)
+                if size < len(text) and self._loses(call, len(text), size):
                     made.refused += 1
                     return text
-                return made.of(text, new, prompt=True)
+                return made.of(text, short, prompt=True)
 
             changed = prompts_changed(fields, dialect, prompt)
             fields = fields if changed is None else changed
         if not made.texts:
             return None
-        return replace(request, body=encode(fields), fields=fields)
+        body = encode(made.spelled(fields, request.fields, dialect))
+        return replace(request, body=body, fields=fields)
 
     def _loses(self, call: Call, before: int, after: int) -> bool:
         """By the text and the price list alone: what is refused once is refused ever after."""
@@ -108,42 +111,63 @@ class Compact:
         kept = self._reads(call)
         return kept is not None and too_short_to_be_read(before, after, kept)
 
-    def _steps_for(self, tool: str) -> Steps | None:
-        try:
-            return self._steps[tool]
-        except KeyError:
-            if len(self._steps) >= _MOST_TOOLS:
-                self._steps.clear()
-            found = steps_for(tool, self._settings.steps, self._settings.exact)
-            self._steps[tool] = found
-            return found
+    def _results_of(self, tool: str) -> _Results | None:
+        """Those of a tool that is new; None where its results are never touched."""
+        if len(self._tools) >= _MOST_TOOLS:
+            self._tools.clear()
+        steps = steps_for(tool, self._settings.steps, self._settings.exact)
+        found = None if steps is None else self._results.setdefault(steps, _Results(steps))
+        self._tools[tool] = found
+        return found
 
-    def _compacted(self, text: str, steps: Steps) -> str:
-        if (known := self._results.get(steps.json)) is None:
-            known = self._results[steps.json] = ShortTexts(MEMO_CHARACTERS)
-        if (new := known.get(text)) is None:
-            known.keep(text, new := compacted(text, steps))
-        return new
+    def _reworded(self, text: str, wording: Wording) -> Short:
+        return self._prompts.get(text) or self._prompts.keep(text, reworded(text, wording))
 
-    def _reworded(self, text: str, wording: Wording) -> str:
-        if (new := self._prompts.get(text)) is None:
-            self._prompts.keep(text, new := reworded(text, wording))
-        return new
+
+class _Results:
+    """Results of all tools to which the same is done. Each text is worked on once."""
+
+    __slots__ = ("_known", "_steps")
+
+    def __init__(self, steps: Steps) -> None:
+        self._steps = steps
+        self._known = ShortTexts(MEMO_CHARACTERS)
+
+    def short(self, text: str) -> Short:
+        """In fewer characters."""
+        return self._known.get(text) or self._known.keep(text, compacted(text, self._steps))
 
 
 class _Made:
     """What was made shorter in one call."""
 
-    __slots__ = ("characters", "prompts", "refused", "texts")
+    __slots__ = ("_json", "characters", "prompts", "refused", "texts")
 
     def __init__(self) -> None:
         self.characters = self.texts = self.prompts = self.refused = 0
+        self._json: dict[str, Raw] = {}
 
-    def of(self, text: str, new: str, *, prompt: bool = False) -> str:
+    def of(self, text: str, short: Short, *, prompt: bool = False) -> str:
         """Count a text; a longer one is not taken."""
+        new = short.text
         if len(new) >= len(text):
             return text
         self.characters += len(text) - len(new)
         self.texts += 1
         self.prompts += prompt
+        self._json[new] = short.json
         return new
+
+    def spelled(
+        self, fields: Mapping[str, Any], before: Mapping[str, Any], dialect: str
+    ) -> Mapping[str, Any]:
+        """The fields with texts as they stand in JSON: these are not to be escaped once more."""
+        name, known = list_name(dialect), self._json
+        items, old = fields.get(name), before.get(name)
+        if type(items) is not list or type(old) is not list:
+            return fields
+        where, found = "output" if name == "input" else "content", list(items)
+        for number, item in enumerate(items):
+            if item is not old[number] and type(text := item.get(where)) is str and text in known:
+                found[number] = {**item, where: known[text]}
+        return {**fields, name: found}

@@ -129,7 +129,11 @@ def _result_changed(
     name = names.get(key, "") if isinstance(key, str) else ""
     if chat and not name and isinstance(item.get("name"), str):
         name = item["name"]
-    new = _content(item.get(where), lambda text: by_tool(name, text))
+    value = item.get(where)
+    if type(value) is str:  # nearly all are, and there are many
+        new = by_tool(name, value)
+        return None if new == value else {**item, where: new}
+    new = _content(value, lambda text: by_tool(name, text))
     return None if new is None else {**item, where: new}
 
 

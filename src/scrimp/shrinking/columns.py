@@ -3,6 +3,9 @@
 A list of objects of the same keys becomes `{"columns":[…],"rows":[[…],…]}`, so that each key stands
 there once; a column of objects of the same keys becomes `{"name":[…]}`. No value is ever decoded:
 numbers stand as they stood. What cannot be proven to read back equal is left as it is.
+
+One list of alike objects, the usual answer of a tool, is read by a type made for its keys, all else
+as any JSON: both are written the same way.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ from typing import Any
 
 import msgspec
 
+from scrimp.shrinking.rows import rows_of
+
 _COLUMNS, _ROWS = "columns", "rows"
 _OBJECTS = {dict}
 _HOLDERS = frozenset((dict, list))
@@ -24,6 +29,7 @@ _ESCAPE = re.compile(
 )
 _GAPS = re.compile(r'("(?:[^"\\]|\\.)*")|[ \t\r\n]+')
 _decode = msgspec.json.Decoder(float_hook=lambda digits: msgspec.Raw(digits.encode())).decode
+_decode_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -60,19 +66,54 @@ def unescaped(text: str) -> str:
 def in_columns(text: str) -> str:
     """Minified JSON with its lists of equal objects in columns, where that is shorter.
 
-    JSON that is not spelled as it would be again (a key twice, odd escapes) stays as it is.
+    JSON that is not spelled as it would be again (a key twice, odd escapes) stays as it is; of one
+    list of objects only keys are looked at.
     """
     if "[{" not in text or _OWN_SIGN in text:
         return text
     data = text.encode("utf-8", "surrogatepass")
     try:
-        value = _decode(data)
-        if _encode(value) != data:
-            return text
-        found = _encode(_shrunk(value, lists=data.count(b"[") > 1)).decode()
+        new = _one_list(data) or _any_json(data)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return text
+    found = new.decode()
     return found if len(found) < len(text) else text
+
+
+def _any_json(data: bytes) -> bytes:
+    value = _decode(data)
+    if _encode(value) != data:
+        return data
+    return _encode(_shrunk(value, lists=data.count(b"[") > 1))
+
+
+def _one_list(data: bytes) -> bytes | None:
+    """JSON with one list of objects, which stands alone or in an object; None for any other."""
+    if data.rfind(b"[") > 0 and data.count(b"[{") > 1:  # most hold no list but themselves
+        return None
+    if data.startswith(b"["):
+        return _written(data)
+    if not data.startswith(b"{"):
+        return None
+    fields = _decode_fields(data)
+    if _encode(fields) != data:
+        return data
+    for name, value in fields.items():
+        if (one := bytes(value)).startswith(b"[{"):
+            new = _written(one)
+            return None if new is None else _encode({**fields, name: msgspec.Raw(new)})
+    return None
+
+
+def _written(data: bytes) -> bytes | None:
+    """A list of alike objects in columns where that pays; None for any other list."""
+    found = rows_of(data)
+    if found is None:
+        return None
+    shape, rows = found
+    if not _pays(shape.names, len(rows)):
+        return data
+    return _encode({_COLUMNS: shape.columns, _ROWS: rows})
 
 
 def expanded(value: Any) -> Any:
@@ -111,10 +152,15 @@ def _shrunk(value: Any, *, lists: bool = True) -> Any:
         return value
     if len(value) > 1 and type(value[0]) is dict:
         names = _names(value)
-        if names and (len(value) - 1) * (sum(map(len, names)) + 3 * len(names)) > _FRAME:
+        if names and _pays(names, len(value)):
             columns, rows = _table(value, names, lists=lists)
             return {_COLUMNS: columns, _ROWS: rows}
     return value if _HOLDERS.isdisjoint(map(type, value)) else list(map(_shrunk, value))
+
+
+def _pays(names: Sequence[str], rows: int) -> bool:
+    """Whether keys that are told once leave out more than the frame takes."""
+    return (rows - 1) * (sum(map(len, names)) + 3 * len(names)) > _FRAME
 
 
 def _names(rows: Sequence[Any]) -> tuple[str, ...]:

@@ -111,12 +111,14 @@ def tool_names(items: Sequence[Any]) -> dict[str, str]:
             for call in _objects(called):
                 tool = call.get("function") or call.get("custom")
                 _name(found, call.get("id"), tool.get("name") if isinstance(tool, dict) else None)
-        if type(content := item.get("content")) is not str:
-            if isinstance(item.get("call_id"), str):
-                _name(found, item["call_id"], item.get("name"))
-            for block in _objects(content):
-                if block.get("type") in _USED:
-                    _name(found, block.get("id"), block.get("name"))
+        content = item.get("content")
+        if type(content) is str:
+            continue
+        if isinstance(item.get("call_id"), str):
+            _name(found, item["call_id"], item.get("name"))
+        for block in _objects(content) if content is not None else ():
+            if block.get("type") in _USED:
+                _name(found, block.get("id"), block.get("name"))
     return found
 
 

@@ -10,7 +10,7 @@ import pytest
 from scrimp.calls import Call, Reply
 from scrimp.levers.compact import COMPACTED, Compact, CompactSettings
 from scrimp.shrinking.columns import expanded
-from scrimp.shrinking.compacting import Wording
+from scrimp.shrinking.compacting import Steps, Wording
 from tests.support.core import call_of, numbers, reply_of, verdicts
 
 ROWS = [
@@ -125,3 +125,13 @@ async def test_anthropics_results_are_compacted_beside_their_thoughts() -> None:
     sent = below.messages[2]["content"][0]
     assert expanded(json.loads(sent["content"])) == ROWS
     assert len(sent["content"]) < len(RESULT)
+
+
+async def test_what_a_shell_said_is_kept_apart_from_other_results() -> None:
+    """Spaces of a shell's output stay, even where another tool said the very same before."""
+    below, text = Below(), "\n".join(f"line {n}:    {'x' * n}   " for n in range(40))
+    compact = Compact(CompactSettings(Steps(json="off")))
+    await compact(asked(text), below)
+    assert below.messages[3]["content"] != text
+    await compact(asked(text, "bash"), below)
+    assert below.messages[3]["content"] == text

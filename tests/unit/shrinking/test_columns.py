@@ -66,12 +66,20 @@ def test_numbers_stand_as_they_stood() -> None:
     [
         '[{"key":1,"key":2,"another":3},{"key":1,"key":2,"another":3}]',
         '[{"k\\u0065y":1,"another":3},{"k\\u0065y":1,"another":3}]',
-        '[{"name":"a\\/b","another":3},{"name":"a\\/b","another":3},{"name":"","another":3}]',
+        '[[{"name":"a\\/b","another":3},{"name":"","another":3},{"name":"","another":3}],[{}]]',
     ],
 )
 def test_what_cannot_be_proven_equal_stays(text: str) -> None:
     """A key twice, a key or a text in an odd spelling."""
     assert in_columns(text) == text
+
+
+def test_a_table_keeps_the_spelling_of_its_values() -> None:
+    """No value is decoded: an odd escape, or a zero with a sign, stands as it stood."""
+    rows = '[{"name":"a\\/b","zero":-0},{"name":"\\u0041","zero":0},{"name":"","zero":0}]'
+    assert in_columns(rows) == (
+        '{"columns":["name","zero"],"rows":[["a\\/b",-0],["\\u0041",0],["",0]]}'
+    )
 
 
 def test_characters_stand_for_themselves() -> None:

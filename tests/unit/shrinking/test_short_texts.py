@@ -12,7 +12,8 @@ def test_a_text_is_known_until_others_have_taken_its_place() -> None:
     known.keep("once", "1")
     for number in range(500):
         known.keep(f"text {number} " * 20, "t")
-        assert known.get("often") == "o"
+        assert (found := known.get("often")) is not None
+        assert found.text == "o"
     assert known.get("once") is None
     assert len(known) < 120
 
@@ -24,4 +25,5 @@ def test_what_would_fill_it_alone_is_not_kept() -> None:
     assert known.get("x" * 5_000) is None
     known.keep("a", "b")
     assert known.get("A") is None
-    assert known.get("a") == "b"
+    assert (found := known.get("a")) is not None
+    assert (found.text, bytes(found.json)) == ("b", b'"b"')
