@@ -60,33 +60,23 @@ class Run:
                 total += tokens
         return total if not unknown else sum(map(self._count_one, texts))
 
-    def count_each(self, texts: list[str]) -> list[int]:
-        """The tokens of every one."""
-        self._chars -= sum(map(len, texts))
-        if self._chars < 0:
-            raise TooLong
-        found = list(map(self._memo.young.get, keys_of(texts)))
-        return [
-            self._anew(text) if tokens is None else tokens
-            for text, tokens in zip(texts, found, strict=True)
-        ]
-
-    def most_of_each(self, texts: Sequence[str]) -> tuple[list[int], bool]:
+    def most_of_each(self, texts: Sequence[str]) -> tuple[list[int], list[int]]:
         """The tokens of every one at most, of those that are not known as many as bytes.
 
-        True where all are known.
+        With it comes which are not known.
         """
         if sum(map(len, texts)) > self._chars:
             raise TooLong
         found = list(map(self._memo.young.get, keys_of(texts)))
         if None not in found:
-            return [tokens for tokens in found if tokens is not None], True
-        most, exactly = list[int](), True
-        for text, young in zip(texts, found, strict=True):
+            return [tokens for tokens in found if tokens is not None], []
+        most, new = list[int](), list[int]()
+        for at, (text, young) in enumerate(zip(texts, found, strict=True)):
             tokens = self._memo.find(text) if young is None else young
-            exactly = exactly and tokens is not None
+            if tokens is None:
+                new.append(at)
             most.append(_bytes_of(text) if tokens is None else tokens)
-        return most, exactly
+        return most, new
 
     def _count_one(self, text: str) -> int:
         tokens = self._memo.young.get(key_of(text))

@@ -86,15 +86,15 @@ def _deepest(
 
     (0, `read`, 0) where nothing is worth a write.
     """
-    expected, gain = scope.habits.expected, prices.fresh - prices.read
-    reads = {kind: expected(kind) for kind in set(kinds[read + 1 :])}
+    gain, start = prices.fresh - prices.read, pieces[read].tokens if read >= 0 else 0
+    sums, places = scope.habits.sums(kinds[read + 1 :]), pieces[read + 1 :]
     best, at_best, best_life = 0.0, read, 0
-    start = pieces[read].tokens if read >= 0 else 0
     for life in range(len(scope.lives_s)):
         worth, before, premium = 0.0, start, prices.writes[life] - prices.fresh
-        for at in range(read + 1, len(pieces)):
-            tokens = pieces[at].tokens
-            worth += (tokens - before) * (reads[kinds[at]][life] * gain - premium)
+        for at, (piece, of_kind) in enumerate(zip(places, sums, strict=True), read + 1):
+            tokens = piece.tokens
+            reads = of_kind[life + 1] / of_kind[0]
+            worth += (tokens - before) * (reads * gain - premium)
             before = tokens
             if worth > best and tokens >= least:
                 best, at_best, best_life = worth, at, life

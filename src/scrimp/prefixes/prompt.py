@@ -152,20 +152,19 @@ def hash_of(value: object) -> int | None:
     Most messages are such, and long: Python keeps the hashes with the texts, for whoever looks
     these up next. What holds other plain values is hashed, too, and is known under its JSON's.
     """
-    if type(value) is str:
-        return hash(value)
-    if type(value) is not dict or "tool_calls" in value or type(value.get("content")) is list:
-        return None
-    try:
-        return hash(tuple(value.items()))
-    except TypeError:
-        return None
+    if type(value) is dict:
+        if "tool_calls" in value or type(value.get("content")) is list:
+            return None
+        try:
+            return hash(tuple(value.items()))
+        except TypeError:
+            return None
+    return hash(value) if type(value) is str else None
 
 
 def _measured(value: object, own: int | None, lengths: Lengths) -> tuple[int, _Length]:
     """What is not known by its own hash: a new text, or what only its JSON tells apart."""
-    size = None if own is None else _size(value)
-    if own is not None and size is not None:
+    if own is not None and (size := _size(value)) is not None:
         return own, lengths.keep(own, _Length(size, told=False))
     data = plain(value)
     own = hash(data)

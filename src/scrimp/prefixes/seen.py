@@ -29,6 +29,7 @@ _MOST_RIPENING = 20_000
 _MOST_TIMES, _MOST_TURN = 3, 4
 _STEP_TOKENS = 512
 _END, _FAR, _TURN, _TIMES = 1, 1 << 1, 1 << 7, 1 << 9
+_OFTEN = _TIMES * _MOST_TIMES
 
 
 class Piece(Value, frozen=True, gc=False):
@@ -81,10 +82,13 @@ class Habits:
         self._of = _Sums(len(lives_s))
         self._reviewed: dict[Kind, list[float]] = {}
 
-    def expected(self, kind: Kind) -> list[float]:
-        """Reads per token, for each life."""
-        sent, *reads = self._of[kind]
-        return [read / sent for read in reads]
+    def sums(self, kinds: list[Kind]) -> list[list[float]]:
+        """Of each kind tokens that were sent, and that were read in each life: not to be changed.
+
+        What was read over what was sent are the reads that a token can expect.
+        """
+        sums = self._of
+        return [sums[kind] for kind in kinds]
 
     def sent(self, kind: Kind, tokens: int) -> None:
         """So much of a kind was sent a while ago."""
@@ -164,7 +168,7 @@ class Scope:
         of_turn = min(_MOST_TURN - 1, turn) * _TURN
         kinds = [of_turn + (one.tokens // _STEP_TOKENS).bit_length() * _FAR for one in pieces]
         for at, one in enumerate(found):
-            kinds[at] += _TIMES * min(_MOST_TIMES, one.times)
+            kinds[at] += _TIMES * one.times if one.times < _MOST_TIMES else _OFTEN
         if kinds:
             kinds[-1] += _END
         return Sight(found, kinds, turn)
@@ -177,21 +181,20 @@ class Scope:
         found, kinds, turn = sight
         sizes: dict[Kind, int] = {}
         again: dict[tuple[Kind, Kind, float], int] = {}
-        known, seen_again, before = self._known, self._known.move_to_end, 0
-        for piece, kind, one in zip(pieces, kinds, found, strict=False):
+        known, seen_again, before, count = self._known, self._known.move_to_end, 0, len(found)
+        for at, (piece, kind) in enumerate(zip(pieces, kinds, strict=True)):
             tokens = piece.tokens
             size, before = tokens - before, tokens
-            sizes[kind] = sizes.get(kind, 0) + size
+            sizes[kind] = sizes[kind] + size if kind in sizes else size
+            if at >= count:
+                known[piece.digest] = Known(now_s, kind)
+                continue
+            one = found[at]
             change = (one.kind, kind, now_s - one.at_s)
-            again[change] = again.get(change, 0) + size
+            again[change] = again[change] + size if change in again else size
             one.at_s, one.kind = now_s, kind
             one.times += 1
             seen_again(piece.digest)
-        for at in range(len(found), len(pieces)):
-            piece, kind = pieces[at], kinds[at]
-            sizes[kind] = sizes.get(kind, 0) + piece.tokens - before
-            before = piece.tokens
-            known[piece.digest] = Known(now_s, kind)
         last = known[pieces[-1].digest]
         if last.turn <= turn:
             last.turn = turn + 1

@@ -51,10 +51,10 @@ def units_of(items: Sequence[Any]) -> list[Unit]:
         asks, first, end = kind == "question", number, number
         for one in answers:
             first = min(first, called.get(one, number))
-        if open_units:
-            orphan = bool(answers) and first == number and open_units[-1][1] == "answer"
+        if open_units and first == number:
+            orphan = bool(answers) and open_units[-1][1] == "answer"
             if joins or with_last or orphan:
-                first = min(first, open_units[-1][0])
+                first = open_units[-1][0]
         while open_units and end > first:
             end, before, asked = open_units.pop()
             kind, asks = _joined(before, kind), asks or asked
@@ -137,8 +137,8 @@ def _read(item: Any) -> _Read:
         return _of_type(item) if role is None else _KEPT
     content, called = item.get("content"), item.get("tool_calls")
     if role == "assistant" and type(content) is not list and not item.get("tool_call_id"):
-        ids = [call.get("id") for call in _objects(called)] if called is not None else []
-        return ("answer", _texts(ids), (), False, False) if ids else _SAID
+        ids = _texts([call.get("id") for call in _objects(called)]) if called is not None else ()
+        return ("answer", ids, (), False, False) if ids else _SAID
     key = item.get("tool_call_id")
     if role == "tool" and type(content) is str and called is None and type(key) is str and key:
         return "answer", (), (key,), False, False
@@ -186,13 +186,13 @@ def _joined(one: Kind, other: Kind) -> Kind:
 
 
 def _objects(value: Any) -> list[dict[str, Any]]:
-    if not isinstance(value, list | tuple):
-        return []
-    return [one for one in value if isinstance(one, dict)]
+    if type(value) is list or isinstance(value, list | tuple):
+        return [one for one in value if isinstance(one, dict)]
+    return []
 
 
 def _texts(values: Sequence[Any]) -> tuple[str, ...]:
-    return tuple([value for value in values if isinstance(value, str) and value])
+    return tuple([value for value in values if value and isinstance(value, str)])
 
 
 def _name(found: dict[str, str], key: Any, name: Any) -> None:

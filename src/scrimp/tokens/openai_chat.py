@@ -12,13 +12,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from scrimp.tokens.audio import audio
 from scrimp.tokens.image_sizes import data_url_size
 from scrimp.tokens.images import image
 from scrimp.tokens.openai_tools import AROUND, SHARED, declarations, undeclared
-from scrimp.tokens.tally import Range, Tally, exactly
+from scrimp.tokens.tally import CountText, Range, Tally, exactly
 
 _GPT5 = re.compile(r"(^|/)gpt-[5-9]")
 _OLD = re.compile(r"(^|/)(gpt-4(?![a-z0-9.])|gpt-3\.5|gpt-35)")
@@ -52,11 +53,24 @@ def add_request(tally: Tally, fields: Mapping[str, Any], model: str) -> None:
         add_about(tally, json.dumps(schema["json_schema"], ensure_ascii=False))
 
 
+@lru_cache(maxsize=1024)
 def message_framing(model: str) -> tuple[Range, Range]:
     """Tokens around each message, and those that prime the reply."""
     if _GPT5.search(model.lower()):
         return (3, 4, 4), (3, 5, 5)
     return exactly(3), exactly(3)
+
+
+class _Roles(dict[Any, int]):
+    """Tokens of roles, counted when one is met: most chats have two of them."""
+
+    def __init__(self, count_text: CountText) -> None:
+        self._count_text = count_text
+
+    def __missing__(self, role: str) -> int:
+        """Count it."""
+        self[role] = found = self._count_text(role)
+        return found
 
 
 def _add_messages(
@@ -67,12 +81,13 @@ def _add_messages(
 ) -> None:
     """All messages; those of a role and a content only, which are most, on a short way."""
     later, raw, marks = tally.texts.append, 0, tally.marks
-    roles = {role: tally.count_text(role) for role in _ROLES}
+    roles = _Roles(tally.count_text)
     tally.mark()
     for message in messages:
         content = message.get("content")
         role = message.get("role") if len(message) == 2 else None
-        of_role = roles.get(role) if type(role) is str and message is not system else None
+        plain = type(role) is str and role in _ROLES and message is not system
+        of_role = roles[role] if plain else None
         if of_role is not None and type(content) is str:
             raw += of_role
             later(content)
@@ -95,14 +110,19 @@ def _add_message(tally: Tally, message: Mapping[str, Any], model: str) -> None:
                 tally.texts.append(value)
                 if key == "name":
                     tally.add(exactly(_NAME))
-        elif key == "content":
-            _add_parts(tally, value, model)
         elif key == "tool_calls":
             _add_tool_calls(tally, value)
-        elif key == "function_call":
-            _add_function_call(tally, value, model)
+        elif value is not None:
+            _add_other(tally, key, value, model)
     if message.get("role") == "function":
         tally.add((_ANSWER, _ANSWER, _ANSWER if _OLD.search(model.lower()) else 0))
+
+
+def _add_other(tally: Tally, key: str, value: Any, model: str) -> None:
+    if key == "content":
+        _add_parts(tally, value, model)
+    elif key == "function_call":
+        _add_function_call(tally, value, model)
 
 
 def _add_parts(tally: Tally, content: Any, model: str) -> None:
@@ -202,6 +222,6 @@ def add_about(tally: Tally, text: str) -> None:
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
     """The objects of a list; nothing for anything else."""
-    if not isinstance(value, list | tuple):
-        return []
-    return [one for one in value if isinstance(one, dict)]
+    if type(value) is list or isinstance(value, list | tuple):
+        return [one for one in value if isinstance(one, dict)]
+    return []

@@ -28,12 +28,8 @@ class Texts(Protocol):
         """One."""
         ...
 
-    def most_of_each(self, texts: Sequence[str]) -> tuple[list[int], bool]:
-        """What every one has at most, without counting any that is new; True where none is."""
-        ...
-
-    def count_each(self, texts: list[str]) -> list[int]:
-        """Every one."""
+    def most_of_each(self, texts: Sequence[str]) -> tuple[list[int], list[int]]:
+        """What every one has at most, without counting any that is new; which of them are."""
         ...
 
 
@@ -50,11 +46,11 @@ def weigh_request(
     tally = Tally(counted.count_text, marks=[])
     add_request(tally, fields, dialect, model)
     texts = tally.texts
-    tokens, exactly = counted.most_of_each(texts)
+    tokens, new = counted.most_of_each(texts)
     if scale(tally.raw + sum(tokens), choice).high + tally.high <= enough:
         return None
-    if not exactly:
-        tokens = counted.count_each(texts)
+    for at in new:
+        tokens[at] = counted.count_text(texts[at])
     each = _each(tally, tokens, choice)
     tally.raw += sum(tokens)
     items = fields.get(_LISTS.get(dialect, ""))
@@ -67,10 +63,11 @@ def weigh_request(
 def _each(tally: Tally, tokens: list[int], choice: EncodingChoice) -> list[int]:
     """Between each two marks."""
     upto = list(accumulate(tokens, initial=0))
-    ratio, around = choice.ratio_high, tally.around
-    found = []
-    for (began, raw, high), (ended, raw_now, high_now) in pairwise(tally.marks or ()):
-        own = raw_now - raw + upto[ended] - upto[began]
-        more = high_now - high + around
-        found.append((own if choice.exact else -int(-own * ratio // 1)) + more)
-    return found
+    marks, around, ratio = pairwise(tally.marks or ()), tally.around, choice.ratio_high
+    both = [
+        (raw_now - raw + upto[ended] - upto[began], high_now - high + around)
+        for (began, raw, high), (ended, raw_now, high_now) in marks
+    ]
+    if choice.exact:
+        return list(map(sum, both))
+    return [-int(-own * ratio // 1) + more for own, more in both]

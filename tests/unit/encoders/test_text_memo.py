@@ -43,7 +43,7 @@ def test_texts_of_the_same_bytes_in_memory_are_two() -> None:
     run = Run(spy, memo, on_loop=False)
     assert run.count_text(plain) == 200
     assert run.count_text(wide) == run.count_texts([wide]) == len(wide.split())
-    assert run.count_each([plain, wide]) == [200, len(wide.split())]
+    assert run.most_of_each([plain, wide, "new"]) == ([200, len(wide.split()), 3], [2])
     assert spy.asked == [plain, wide]
 
 
