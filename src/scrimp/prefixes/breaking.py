@@ -74,6 +74,15 @@ class _Head(NamedTuple):
     at_s: float
 
 
+class _Opened(NamedTuple):
+    """A beginning while its call is here: `end` ends its lines; `lines` are none of tools."""
+
+    head: _Head
+    data: bytes
+    end: bytes
+    lines: list[bytes]
+
+
 class Breaks:
     """What one scope sent lately. `whole`: only whole parts can be read, so all of one is lost.
 
@@ -99,15 +108,15 @@ class Breaks:
         first = prompt.ends[known - 1] + 1 if known else 0
         parts, hashes = prompt.parts, prompt.hashes
         at = self._parted(prompt, first, now_s)
-        broken = head = None
+        broken = opened = None
         if at < len(parts):
-            head = _head_of(parts[at], now_s) if _is_head(parts[at]) else None
+            opened = _opened(parts[at], now_s) if _is_head(parts[at]) else None
             again = self._again(prompt, at + 1, now_s)
-            if head is not None or again >= LEAST_LOST_TOKENS * BYTES_PER_TOKEN:
-                broken = self._broken(prompt, at, head, again)
+            if opened is not None or again >= LEAST_LOST_TOKENS * BYTES_PER_TOKEN:
+                broken = self._broken(prompt, at, opened, again)
         for number in range(first, len(parts)):
             if _is_head(part := parts[number]) and hashes[number] not in self._parts:
-                made = head if number == at and head else _head_of(part, now_s)
+                made = (opened if number == at and opened else _opened(part, now_s)).head
                 self._heads.setdefault(_named(part), deque(maxlen=_MOST_HEADS)).append(made)
         self._learn(hashes[first:], now_s)
         return broken
@@ -130,12 +139,12 @@ class Breaks:
             size += prompt.sizes[number]
         return size
 
-    def _broken(self, prompt: Prompt, at: int, head: _Head | None, again: int) -> Broken | None:
+    def _broken(self, prompt: Prompt, at: int, opened: _Opened | None, again: int) -> Broken | None:
         """What stands at a part that differs, behind which so many bytes were sent before."""
         part, earlier = prompt.parts[at], sum(prompt.sizes[:at])
         if earlier + prompt.sizes[at] + again < self._least_bytes:
             return None
-        broken = self._compared(part, head, again // BYTES_PER_TOKEN)
+        broken = self._compared(part, opened, again // BYTES_PER_TOKEN)
         if broken is None and again >= LEAST_LOST_TOKENS * BYTES_PER_TOKEN:
             gone = prompt.hashes[at] in self._parts
             broken = _described(part, again // BYTES_PER_TOKEN, gone=gone)
@@ -153,27 +162,31 @@ class Breaks:
         while len(parts) > _MOST_PARTS:
             parts.popitem(last=False)
 
-    def _compared(self, part: Part, head: _Head | None, again: int) -> Broken | None:
+    def _compared(self, part: Part, opened: _Opened | None, again: int) -> Broken | None:
         """A beginning beside those that were sent lately."""
         heads = self._heads.get(_named(part))
-        if head is None or not heads:
+        if opened is None or not heads:
             return None
-        like = self._most_like(heads, head, head.at_s)
+        like = self._most_like(heads, opened.head)
         if like is None:
             return None
-        if head.sorted_keys:
-            found = _other_tools(part, head, like)
+        if opened.head.sorted_keys:
+            found = _other_tools(part, opened.head, like)
         else:
-            found = self._other_lines(part, head, like)
+            found = self._other_lines(part, opened, like)
         found = found._replace(tokens=found.tokens + again)
         return found if found.tokens + found.before >= LEAST_LOST_TOKENS else None
 
-    def _most_like(self, heads: deque[_Head], head: _Head, now_s: float) -> _Head | None:
+    def _most_like(self, heads: deque[_Head], head: _Head) -> _Head | None:
         """One that has most in common, and half of it at least; the newest that is very alike."""
-        mine, keys, best, most = set(head.lines), set(head.sorted_keys), None, 0
+        mine, keys, best, most = frozenset[int](), frozenset(head.sorted_keys), None, 0
+        few = (1 - _VERY_LIKE) * len(head.lines)
         for one in reversed(heads):
-            if now_s - one.at_s > self._kept_s:
+            if head.at_s - one.at_s > self._kept_s:
                 break
+            if len(head.lines) - sum(_same_ends(head.lines, one.lines)) <= few:
+                return one  # what stands where it stood tells enough: most differ in one line
+            mine = mine or frozenset(head.lines)
             common = len(keys.intersection(one.sorted_keys) or mine.intersection(one.lines))
             if common > most:
                 best, most = one, common
@@ -181,16 +194,16 @@ class Breaks:
                     break
         return best if most >= max(1, _LIKE * len(mine)) else None
 
-    def _other_lines(self, part: Part, head: _Head, like: _Head) -> Broken:
-        end, lines = _lines(part.data)
-        at = _common(head.lines, like.lines)
-        behind = _common(head.lines[:at:-1], like.lines[:at:-1])
-        size = len(end.join(lines[len(lines) - behind :]))
-        before = len(end.join(lines[:at])) if self._whole else 0
+    def _other_lines(self, part: Part, opened: _Opened, like: _Head) -> Broken:
+        head, data, end, lines = opened
+        at, behind = _same_ends(head.lines, like.lines)
+        front = end.join(lines[:at])
+        size = len(data) - len(end.join(lines[: len(lines) - behind])) - len(end) if behind else 0
+        before = len(front) if self._whole else 0
         line = lines[at] if at < len(lines) else b""
-        newline = _newline(part.data)
+        newline = _newline(data)
         kind, start = _kind(line)
-        number = 1 + end.join(lines[:at]).count(newline) + (end == newline and at > 0)
+        number = 1 + front.count(newline) + (end == newline and at > 0)
         number += line.count(newline, 0, start)  # a sentence may go over several lines
         sizes = (size // BYTES_PER_TOKEN, before // BYTES_PER_TOKEN)
         return Broken(_named(part), number, kind, *sizes)
@@ -221,18 +234,35 @@ def _is_head(part: Part) -> bool:
     return number >= 0 and (name not in LISTED or number < _BEGIN)
 
 
-def _head_of(part: Part, now_s: float) -> _Head:
+def _opened(part: Part, now_s: float) -> _Opened:
+    data = part.data
     if part.place[0] == "tools":
-        tools = _tools(part)
-        hashes = [array("q", map(hash, one)) for one in zip(*tools, strict=True)]
-        return _Head(hashes[0], hashes[1], now_s)
-    return _Head(array("q", map(hash, _lines(part.data)[1])), array("q"), now_s)
+        hashes = [array("q", map(hash, one)) for one in zip(*_tools(data), strict=True)]
+        return _Opened(_Head(hashes[0], hashes[1], now_s), data, b"", [])
+    end, lines = _lines(data)
+    head = _Head(array("q", list(map(hash, lines))), array("q"), now_s)
+    return _Opened(head, data, end, lines)
+
+
+def _same_ends(one: array[int], other: array[int]) -> tuple[int, int]:
+    """How many are equal from the beginning on, and of those behind the first other one at the end.
+
+    Most differ in one line of hundreds, so halves of what is left are compared at once.
+    """
+    at = _common(one, other)
+    return at, _common(one[:at:-1], other[:at:-1])
 
 
 def _common(one: array[int], other: array[int]) -> int:
     """How many are equal from the beginning on."""
-    pairs = zip(one, other, strict=False)
-    return next((at for at, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+    same, most = 0, min(len(one), len(other))
+    while same < most:
+        middle = (same + most + 1) // 2
+        if one[same:middle] == other[same:middle]:
+            same = middle
+        else:
+            most = middle - 1
+    return same
 
 
 def _lines(data: bytes) -> tuple[bytes, list[bytes]]:
@@ -247,16 +277,16 @@ def _newline(data: bytes) -> bytes:
     return _NEWLINE if _NEWLINE in data else _ESCAPED
 
 
-def _tools(part: Part) -> list[tuple[bytes, bytes]]:
+def _tools(data: bytes) -> list[tuple[bytes, bytes]]:
     """Each tool as it was sent, and with its keys sorted."""
-    tools: list[Any] = msgspec.json.decode(part.data)
+    tools: list[Any] = msgspec.json.decode(data)
     return [
         (msgspec.json.encode(tool), msgspec.json.encode(tool, order="sorted")) for tool in tools
     ]
 
 
 def _other_tools(part: Part, head: _Head, like: _Head) -> Broken:
-    tools = [tool for tool, _ in _tools(part)]
+    tools = [tool for tool, _ in _tools(part.data)]
     at = _common(head.lines, like.lines)
     before, keyed = set(like.lines), set(like.sorted_keys)
     again = [
