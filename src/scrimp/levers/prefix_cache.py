@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 from msgspec.structs import replace
 
@@ -48,6 +48,7 @@ from scrimp.prefixes.telling import (
     sorted_tools,
     told,
 )
+from scrimp.values import Value
 
 _ANY = "prompt_cache"
 _MOST_REFUSALS = 1024
@@ -195,11 +196,13 @@ class PrefixCache:
         call.trace.note(self.name, "withdrawn", {"why": why})
 
 
-class _Look(NamedTuple):
+class _Look(Value, frozen=True, gc=False):
     """What is known of a call's prompt. `ordered` are its fields, where its tools were sorted.
 
     `own`: its client says itself how it is cached.
     """
+
+    HIDDEN = frozenset({"ordered"})
 
     prompt: Prompt
     found: Plan

@@ -13,9 +13,11 @@ from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from scrimp.prefixes.prompt import BYTES_PER_TOKEN, LISTED, Part, Prompt
 from scrimp.prefixes.rules import Rules
+from scrimp.values import Value
 
 Kind = Literal["timestamp", "id", "nonce", "order", "keys", "tools", "settings", "removed", "text"]
 """timestamp, id, nonce: what the line holds · order: the same tools in another order · keys: a tool
@@ -44,7 +46,7 @@ _NONCES = re.compile(
 )
 
 
-class Broken(NamedTuple):
+class Broken(Value, frozen=True, gc=False):
     """Where a prompt parted: `at` names the part, `line` is that of its text, from 1 (0: none).
 
     `tokens` stand behind it that were sent before and could have been read, had nothing changed
@@ -148,7 +150,7 @@ class Breaks:
         if broken is None and again >= LEAST_LOST_TOKENS * BYTES_PER_TOKEN:
             gone = prompt.hashes[at] in self._parts
             broken = _described(part, again // BYTES_PER_TOKEN, gone=gone)
-        return None if broken is None else broken._replace(earlier=earlier // BYTES_PER_TOKEN)
+        return None if broken is None else replace(broken, earlier=earlier // BYTES_PER_TOKEN)
 
     def _is_known(self, one: int, now_s: float) -> bool:
         at_s = self._parts.get(one)
@@ -174,7 +176,7 @@ class Breaks:
             found = _other_tools(part, opened.head, like)
         else:
             found = self._other_lines(part, opened, like)
-        found = found._replace(tokens=found.tokens + again)
+        found = replace(found, tokens=found.tokens + again)
         return found if found.tokens + found.before >= LEAST_LOST_TOKENS else None
 
     def _most_like(self, heads: deque[_Head], head: _Head) -> _Head | None:

@@ -6,8 +6,6 @@ reads that are expected of all up to it pay for the write; what is written alrea
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from scrimp.prefixes.rules import Rules
 from scrimp.prefixes.seen import Kind, Known, Piece, Scope
 from scrimp.values import Value
@@ -21,7 +19,7 @@ class Prices(Value, frozen=True):
     writes: tuple[int, ...]
 
 
-class Plan(NamedTuple):
+class Plan(Value, frozen=True, gc=False):
     """What to mark. `reads` is the piece that the provider has already (-1: none of them).
 
     `marks` are pieces in their order, the one that is read included; `life` is a number of the

@@ -56,7 +56,7 @@ class Part(Value, frozen=True, gc=False):
         return plain(self.value)
 
 
-class Prompt(NamedTuple):
+class Prompt(Value, frozen=True, gc=False):
     """The parts of a prompt; of each that may end a prefix its piece and its number in `parts`.
 
     `hashes` and `sizes` (in bytes) are those of the parts. `marked`: its client marks it somewhere.

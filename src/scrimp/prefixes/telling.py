@@ -21,6 +21,7 @@ from scrimp.prefixes.placing_openai import (
 from scrimp.prefixes.planning import Plan, Prices
 from scrimp.prefixes.prompt import Keys, Part, Place, Prompt, is_told
 from scrimp.prefixes.rules import Rules
+from scrimp.values import Value
 
 Way = Literal["claude", "translated", "messages", "chat", "responses"]
 """In which words a prompt stands, and in which it is marked.
@@ -65,11 +66,13 @@ class Terms(NamedTuple):
     way: Way
 
 
-class Told(NamedTuple):
+class Told(Value, frozen=True, gc=False):
     """The fields to send, at which places they are new, and in a word what was done.
 
     `marks` are those that carry a mark; the provider's own end of a prompt is none of them.
     """
+
+    HIDDEN = frozenset({"fields"})
 
     fields: dict[str, Any]
     new: tuple[Place, ...]
