@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scrimp.budgets.worst import NOT_TEXT, own_tools, plainly
+from scrimp.budgets.frame import frame_of
+from scrimp.budgets.worst import NOT_TEXT, own_tools
 from scrimp.calls import Call, Request, Target
 from scrimp.dialects.sampling import refuses_sampling
 from scrimp.prices.rates import ModelPrice
@@ -99,9 +100,9 @@ def _takes_parts(
     request: Request, model: str, found: ModelPrice | None, *, sees: bool | None
 ) -> bool:
     """Whether it takes what is no text: sound where it has a price for it, images if it sees."""
-    body = plainly(request).body
-    if not any(sign in body for sign in NOT_TEXT):
+    frame = frame_of(request)
+    if not any(sign in frame for sign in NOT_TEXT):
         return True
-    if any(sign in body for sign in _SOUND):
+    if any(sign in frame for sign in _SOUND):
         return found is not None and any("input_audio" in row.rates for row in found.rows)
     return _SEES.match(model) is not None if sees is None else sees

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec.structs
 
+from scrimp.budgets.frame import frame_of
 from scrimp.calls import Request, Target
 from scrimp.dialects.json_body import encode
 from scrimp.ports import Count
@@ -36,7 +37,7 @@ NOT_TEXT = (
     *(b'"image', b'"input_image', b'"file', b'"input_file', b'"document', b'"input_audio'),
     *(b'"audio', b'"computer', b'"video', b'"container_upload', b'"item_reference', b"base64"),
 )
-"""What begins a part whose tokens its size does not bound, wherever it stands between quotes."""
+"""What begins a part whose tokens its size does not bound, wherever it stands beside texts."""
 _OF_CLIENTS = (None, "function", "custom")
 
 
@@ -102,8 +103,8 @@ def quick_count(request: Request, dialect: str) -> Count | None:
     size = len(request.body)
     if size > _MOST_QUICK_BYTES or (dialect == "openai.responses" and request.stateful):
         return None
-    body = plainly(request).body
-    if any(sign in body for sign in NOT_TEXT) or not own_tools(request.fields):
+    frame = frame_of(request)
+    if any(sign in frame for sign in NOT_TEXT) or not own_tools(request.fields):
         return None
     return Count(size // 4, 0, size + _OVERHEAD_TOKENS, "bytes")
 
