@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import ClassVar
 
 from msgspec.structs import replace
 from uuid_utils import uuid7
@@ -80,9 +81,10 @@ def asked(size: int, salt: str) -> Call:
 class Scope:
     """The key of the semantic cache's scope, as if a lever did nothing else."""
 
-    name, fail_closed = "semantic_cache, key of the scope", False
+    name: ClassVar[str] = "semantic_cache, key of the scope"
+    fail_closed: ClassVar[bool] = False
 
-    async def __call__(self, call: Call, _: Next) -> Reply:
+    async def __call__(self, call: Call, next: Next) -> Reply:  # noqa: ARG002 (a lever's shape)
         """Cut the question out, and make a key of the rest."""
         dialect = DIALECTS[call.target.dialect]
         question = question_of(call.request, dialect)
@@ -117,10 +119,11 @@ async def measure(rounds: int) -> Figures:
     found: Figures = {}
     async with gateway() as app:
         levers = [app.levers[place.name] for place in ORDER if place.name in app.levers]
+        levers.append(Scope())
         for size in SIZES:
             parsed = parsed_us(asked(size, "x"), rounds)
             found.setdefault(PARSED, {})[size] = Pair(parsed, parsed)
-            for lever in (*levers, Scope()):
+            for lever in levers:
                 if lever.name in _ELSEWHERE:
                     continue
                 first = await pass_us(once(lever, size), below, rounds)
