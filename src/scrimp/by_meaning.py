@@ -34,6 +34,7 @@ from scrimp.pipeline.semantic_renewals import Renewals
 from scrimp.pipeline.semantic_scopes import Scopes, with_standings
 from scrimp.pipeline.semantic_servings import Feedback, Servings
 from scrimp.ports import CacheScope, Clock, Next
+from scrimp.providers import spoken
 from scrimp.remembered import Chosen
 from scrimp.routing.stand_ins import Admits, StandIns, itself
 from scrimp.semantics.bypass import BypassRules
@@ -113,6 +114,7 @@ def open_by_meaning(
     settings, section = loaded.settings, loaded.settings.semantic_cache
     if not section.enabled:
         return None
+    check_embedder(settings)
     store = open_semantic(plan_of(loaded), clock)
     calls = EmbeddingCalls()
     embedder = open_embedder(embedder_plan(section), calls)
@@ -150,15 +152,31 @@ def check(loaded: Loaded, targets: Targets, clock: Clock) -> None:
     """Raises ConfigError where it cannot be used: an extra is missing, or nobody serves a model."""
     settings, section = loaded.settings, loaded.settings.semantic_cache
     check_semantic(plan_of(loaded), clock)
-    if section.embedder != "endpoint":
-        open_embedder(embedder_plan(section))
-    elif section.embedder_provider not in settings.providers or not section.embedder_model:
-        raise ConfigError(
-            f"semantic_cache.embedder_provider '{section.embedder_provider}' is not configured, or "
-            "no embedder_model is named (name one of [providers], and its model)"
-        )
+    check_embedder(settings)
     if "model" in judges_of(section):
         judging_target(section.judge_model, targets, _JUDGE)
+
+
+def check_embedder(settings: Settings) -> None:
+    """Raises ConfigError for one that cannot be opened, or that nobody serves. Opens nothing."""
+    section = settings.semantic_cache
+    if section.embedder == "endpoint":
+        _check_provider(settings, section.embedder_provider, section.embedder_model)
+    open_embedder(embedder_plan(section), EmbeddingCalls())
+
+
+def _check_provider(settings: Settings, name: str, model: str) -> None:
+    provider = settings.providers.get(name)
+    if provider is None or not model:
+        raise ConfigError(
+            f"semantic_cache.embedder_provider '{name}' is not configured, or no embedder_model is "
+            "named (name one of [providers], and its model)"
+        )
+    if "openai.embeddings" not in spoken(provider.dialects, provider.base_url):
+        raise ConfigError(
+            f"semantic_cache.embedder_provider '{name}' has no embeddings, it speaks "
+            f"{', '.join(provider.dialects)} (name one that speaks openai.embeddings)"
+        )
 
 
 async def semantic_counts(loaded: Loaded, tenant: str | None) -> tuple[SemanticStats, ...]:

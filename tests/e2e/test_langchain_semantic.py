@@ -160,6 +160,29 @@ def test_a_file_is_shared_and_survives(sim: Simulator, tmp_path: Path) -> None:
     assert all(one.stat().st_mode & 0o077 == 0 for one in tmp_path.iterdir())
 
 
+class Halved(Words):
+    """Another model, of which only the length tells it."""
+
+    def embed_query(self, text: str) -> list[float]:
+        """Half as long."""
+        numbers = super().embed_query(text)
+        return [one + two for one, two in zip(numbers[::2], numbers[1::2], strict=True)]
+
+
+def test_vectors_of_another_length_begin_anew(sim: Simulator, tmp_path: Path) -> None:
+    """They find nothing of the old, and are not refused for it."""
+    path = tmp_path / "answers.sqlite"
+    Halved.__module__, Halved.__qualname__ = Words.__module__, Words.__qualname__
+    with classic(path) as cache:
+        chat(sim, cache=cache).invoke(ASKED)
+    with ScrimpSemanticCache(Halved(), path, score_threshold=0.4) as cache:
+        assert chat(sim, cache=cache).invoke(AGAIN).content
+        cache.settle()
+        assert sent(sim) == 2
+        chat(sim, cache=cache).invoke("A forgotten password: how can I reset it?")
+        assert (sent(sim), cache.skipped) == (2, 0)
+
+
 def test_what_is_never_answered_by_meaning(sim: Simulator) -> None:
     """Variety, several answers, what was cut, what is about now, what leans on what was said."""
     with classic() as cache:

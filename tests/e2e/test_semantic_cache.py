@@ -28,6 +28,9 @@ enabled = true
 threshold = 0.8
 limit_s = 10
 """
+ENDPOINT = (
+    'embedder = "endpoint"\nembedder_provider = "{0}"\nembedder_model = "m"\n[providers.{1}]\n'
+)
 ROOT = "How do I reset my password?"
 PARAPHRASES = ("How can I reset my password?", "How do I go about resetting my password?")
 TRAPS = {
@@ -233,6 +236,9 @@ def test_switched_off_nothing_of_it_is_there() -> None:
         ('judge_model = "nobody-has-it"', "semantic_cache.judge_model"),
         ('embedder = "magic"', "there is no embedder 'magic'"),
         ('embedder = "fastembed"', "pip install 'scrimp[fastembed]'"),
+        (ENDPOINT.format("nobody", "openai"), "embedder_provider 'nobody' is not configured"),
+        (ENDPOINT.format("anthropic", "anthropic"), "'anthropic' has no embeddings, it speaks"),
+        (ENDPOINT.format("openai", "openai"), "how long are the vectors of 'm'?"),
     ],
 )
 async def test_what_cannot_work_says_so_in_one_line(text: str, said: str, tmp_path: Path) -> None:

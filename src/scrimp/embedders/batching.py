@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
-from scrimp.errors import StoreError
+from scrimp.errors import StoreError, kind_and_place
 
 Answer = bytes | StoreError
 """A vector, or why there is none for this text."""
@@ -159,6 +159,9 @@ class Batcher:
                 f"embedder '{self._name}' did not answer within {self._limits.timeout_s:g} s"
             )
             sent = Sent([late] * len(batch), away_s=self._limits.pauses_s[0])
+        except Exception as error:  # noqa: BLE001 (an edge: the app must go on)
+            broken = StoreError(f"embedder '{self._name}' failed ({kind_and_place(error)})")
+            sent = Sent([broken] * len(batch), away_s=self._limits.pauses_s[0])
         finally:
             self._places.release()
             self._note(sent)

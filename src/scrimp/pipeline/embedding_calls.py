@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from scrimp.calls import Call, Caller, Headers, HeldSink, Reply, Target, Task, Trace
 from scrimp.choosing import ITSELF
 from scrimp.dialects.base import Dialect
-from scrimp.errors import Rejected, UpstreamError
+from scrimp.errors import Rejected, ScrimpError, UpstreamError
 from scrimp.ports import Clock, Exchange, Next, UpstreamRequest
 from scrimp.remembered import CacheControl
 
@@ -62,6 +62,8 @@ class EmbeddingCalls:
             return _Answer(error.status, error.headers, error.body)
         except Rejected as error:  # a budget, a limit of ours
             raise UpstreamError(str(error), status=error.status, sent=False) from error
+        except ScrimpError as error:  # a store of ours that is down
+            raise UpstreamError(str(error), status=503, sent=False) from error
         return _of(reply)
 
     async def close(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -57,6 +58,7 @@ class Scopes:
     async def look(self, scope: bytes, books: CacheScope, text: str) -> Looked:
         """Embed, find, decide. Raises StoreError."""
         (vector,) = await self._embedder.embed((text,))
+        scope = _of_length(scope, vector)
         sketch = self._policies.sketch(text, scope)
         near = await self._store.nearest(scope, vector, self._policies.neighbours)
         groups = tuple(dict.fromkeys(one.group for one in near))
@@ -125,3 +127,11 @@ def with_standings(one: SemanticStats, standings: Sequence[Standing]) -> Semanti
     wrong = sum((standing.wrong_share or 0.0) * standing.judged for standing in told)
     upper = max(1.0 if s.wrong_upper is None else s.wrong_upper for s in told)
     return replace(one, wrong_share=wrong / judged, wrong_upper=upper)
+
+
+def _of_length(scope: bytes, vector: bytes) -> bytes:
+    """The scope, for vectors so long: not every embedder's id tells when another model makes them.
+
+    Of another length none is ever compared, and the new ones must not be refused for the old.
+    """
+    return blake2b(len(vector).to_bytes(4), key=scope[:64], digest_size=32).digest()

@@ -195,3 +195,23 @@ async def test_when_running_ends_nobody_waits_on() -> None:
         assert await flies == "embedder 'e' gave no answer"
     with pytest.raises(StoreError, match="is closed"):
         await made.ask(["later"])
+
+
+async def test_what_breaks_in_sending_is_told_to_those_who_asked_and_ends_nothing() -> None:
+    """An error that nobody thought of: no text is in its words, and the next batch is sent."""
+    sender = Sender()
+
+    async def send(texts: list[str]) -> Sent:
+        if texts == ["secret"]:
+            raise KeyError("secret")
+        return await sender(texts)
+
+    made = Batcher("e", send, BatchLimits(window_s=0.0, pauses_s=(0.0,)))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(made.run())
+        told = await outcome(made, "secret")
+        assert isinstance(told, str)
+        assert told.startswith("embedder 'e' failed (KeyError")
+        assert "secret" not in told
+        assert await good(made)
+        made.close()
