@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 
 from scrimp.budgets.tables import nanousd_of
@@ -22,7 +23,7 @@ from scrimp.judges.closeness import Closeness
 from scrimp.judges.function import Function, JudgeFunction
 from scrimp.judges.model import ModelJudge, ModelJudgeSettings
 from scrimp.judges.panel import Panel
-from scrimp.judges.plain import COMPARED, Plain
+from scrimp.judges.plain import COMPARED, ERRORS, Plain
 from scrimp.levers.semantic_cache import SemanticCache, SemanticCacheSettings
 from scrimp.meanings import Judge, SemanticStats, SemanticStore
 from scrimp.pipeline.again import Again
@@ -267,7 +268,7 @@ def parts_of(settings: Settings, opened: ByMeaning, engine: Engine) -> SemanticP
 
 
 def parts_with(
-    section: SemanticCacheSection, opened: ByMeaning, judge: Judge, clock: Clock
+    section: SemanticCacheSection, opened: ByMeaning, judge: Panel, clock: Clock
 ) -> SemanticParts:
     """All but the lever, with this judge."""
     store = opened.store
@@ -285,6 +286,7 @@ def parts_with(
         servings,
         Feedback(store, scopes, servings, clock),
         opened.later,
+        judge.errors,
     )
 
 
@@ -329,24 +331,29 @@ def policies_of(section: SemanticCacheSection) -> Policies:
     return Bounds(promise, random.random)
 
 
-def _panel(section: SemanticCacheSection, opened: ByMeaning, engine: Engine) -> Judge:
+def _panel(section: SemanticCacheSection, opened: ByMeaning, engine: Engine) -> Panel:
     asked = "model" in judges_of(section)
     return panel_of(section, opened, _model_judge(section, engine) if asked else None)
 
 
-def panel_of(section: SemanticCacheSection, opened: ByMeaning, model: Judge | None) -> Judge:
+def panel_of(section: SemanticCacheSection, opened: ByMeaning, model: ModelJudge | None) -> Panel:
     """Who judges, together; `model` is the one that asks a model."""
     judges: list[Judge] = []
+    errors: dict[str, Callable[[], float]] = {}
+    if opened.judge is not None:
+        judges.append(Function(opened.judge, DIALECTS))
+        errors["function"] = partial(float, ERRORS["function"])
     for name in judges_of(section):
+        errors[name] = partial(float, ERRORS[name])
         if name == "model":
-            judges += [model] if model is not None else []
+            if model is not None:
+                judges.append(model)
+                errors[name] = lambda: model.error
         elif name == "embedding":
             judges.append(Closeness(opened.embedder.embedder, DIALECTS))
         else:
             judges.append(Plain(name, COMPARED[name], DIALECTS))
-    if opened.judge is not None:
-        judges.insert(0, Function(opened.judge, DIALECTS))
-    return Panel(judges)
+    return Panel(judges, errors)
 
 
 def _model_judge(section: SemanticCacheSection, engine: Engine) -> ModelJudge:

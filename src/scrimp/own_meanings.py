@@ -30,7 +30,6 @@ from scrimp.dialects import DIALECTS
 from scrimp.embedders.opened import OpenEmbedder, open_embedder, open_local
 from scrimp.judges.model import ModelJudge, ModelJudgeSettings
 from scrimp.levers.semantic_cache import SemanticCache
-from scrimp.meanings import Judge
 from scrimp.own_replies import OwnReplies, check_own_replies, open_own_replies
 from scrimp.pipeline.later import Later
 from scrimp.pipeline.semantic_parts import SemanticParts
@@ -131,7 +130,7 @@ def _secret(settings: Settings) -> bytes:
     return state_secret(path.parent, path.name)
 
 
-def _model(own: OwnMeanings, clock: Clock) -> Judge | None:
+def _model(own: OwnMeanings, clock: Clock) -> ModelJudge | None:
     if own.ask is None:
         return None
     target = ModelJudgeSettings(Target("langchain", own.judge_name, "openai.chat"))

@@ -137,8 +137,10 @@ def test_under_a_bound_nothing_is_served_before_anything_is_proven() -> None:
         assert int(told["missing"]) > 100
 
 
-def test_the_gateway_tells_how_its_answers_by_meaning_do() -> None:
-    """Counts by tenant and task type, what was judged wrong, and what is missing; to whom it is."""
+def test_the_gateway_tells_how_its_answers_by_meaning_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Counts by tenant and task type, errors, what is missing, who judges; to whom it is."""
     with scene(CLASSIC + "audits = 1.0\n") as here:
         for text in (ROOT, *PARAPHRASES):
             here.ask("openai", text)
@@ -149,6 +151,13 @@ def test_the_gateway_tells_how_its_answers_by_meaning_do() -> None:
         judged = [one for one in scopes if one["judged"]]
         assert all(one["wrong_share"] <= one["wrong_upper"] <= 1 for one in judged)
         assert {one["tenant"] for one in scopes} == {"local"}
+        judges = ["equal", "json", "numbers", "code", "embedding"]
+        assert [one["judge"] for one in told["judges"]] == judges
+        assert all(0 <= one["error"] <= 0.1 for one in told["judges"])
+        seen = semantic_stats(here.gateway.loaded, {"semantic": told}, None, None)
+        assert seen is not None
+        show_semantic(seen)
+        assert "embedding 10.0% wrong, as estimated" in " ".join(capsys.readouterr().out.split())
 
 
 def test_scrimp_cache_stats_reads_a_file_without_a_gateway(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def semantic_stats(
         net = booked.saved_nanousd - booked.judging_nanousd - booked.embedding_nanousd
     return {
         "scopes": [_with_money(one, booked) for one in found["scopes"]],
+        "judges": found.get("judges", []),
         "days": None if period else _DAYS,
         "saved_nanousd": booked and booked.saved_nanousd,
         "judge_nanousd": booked and booked.judging_nanousd,
@@ -119,6 +120,11 @@ def show_semantic(told: Mapping[str, Any]) -> None:
             f"({format_usd(saved)} saved, {format_usd(judged)} for judging{embedded})"
         )
         console.print(Text.assemble((f"  {'net':<9}", "dim"), text))
+        console.print()
+    if told["judges"]:
+        named = (f"{one['judge']} {one['error']:.1%}" for one in told["judges"])
+        text = f"{', '.join(named)} wrong, as estimated"
+        console.print(Text.assemble((f"  {'judges':<9}", "dim"), text))
         console.print()
     if not told["scopes"]:
         console.print(dim("Nothing was looked up yet."))

@@ -11,8 +11,13 @@ from scrimp.ports import CacheScope
 
 
 async def semantic_view(parts: SemanticParts, tenant: str | None) -> dict[str, Any]:
-    """For machines. Raises StoreError."""
-    return shown(await parts.stats(tenant), parts.scopes.missing())
+    """For machines. Raises StoreError.
+
+    `judges` are asked in that order; `error` is the share of a judge's verdicts that is wrong, by
+    our own estimate, or by how often it contradicts itself.
+    """
+    judges = [{"judge": name, "error": round(error, 4)} for name, error in parts.errors().items()]
+    return {**shown(await parts.stats(tenant), parts.scopes.missing()), "judges": judges}
 
 
 def shown(

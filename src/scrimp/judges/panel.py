@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from scrimp.calls import FREE_COST, Call, Cost, Reply
 from scrimp.errors import ScrimpError, kind_and_place
@@ -16,8 +16,16 @@ log = logging.getLogger(__name__)
 class Panel:
     """The first definite opinion holds; what was asked before it is paid for all the same."""
 
-    def __init__(self, judges: Sequence[Judge]) -> None:
+    def __init__(
+        self, judges: Sequence[Judge], errors: Mapping[str, Callable[[], float]] | None = None
+    ) -> None:
+        """`errors` tell by name how often each is wrong where it says anything."""
         self._judges = tuple(judges)
+        self._errors = dict(errors or {})
+
+    def errors(self) -> dict[str, float]:
+        """How often each is wrong, as known or as estimated by now."""
+        return {name: error() for name, error in self._errors.items()}
 
     async def __call__(self, call: Call, kept: Reply, fresh: Reply) -> Opinion:
         """None where nobody can tell. A judge that cannot work is passed over.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from scrimp.meanings import Embedder, SemanticStats, SemanticStore
@@ -13,7 +14,10 @@ from scrimp.pipeline.semantic_servings import Feedback, Servings
 
 @dataclass(frozen=True, slots=True)
 class SemanticParts:
-    """`later` runs beside the calls; store and embedder are closed by whoever opened them."""
+    """`later` runs beside the calls; store and embedder are closed by whoever opened them.
+
+    `errors` says how often each judge is wrong, as far as that is known.
+    """
 
     store: SemanticStore
     embedder: Embedder
@@ -22,6 +26,7 @@ class SemanticParts:
     servings: Servings
     feedback: Feedback
     later: Later
+    errors: Callable[[], Mapping[str, float]] = dict
 
     async def stats(self, tenant: str | None = None) -> tuple[SemanticStats, ...]:
         """What is kept, counted and known of what is wrong. Raises StoreError."""

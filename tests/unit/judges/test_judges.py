@@ -358,3 +358,13 @@ async def test_long_answers_are_left_unjudged() -> None:
     asked = Asked(same)
     opinion = await model_judge(asked)(call_of(), answer("a" * 9000), answer("b"))
     assert (opinion, asked.calls) == (Opinion(None, "model", opinion.cost), [])
+
+
+async def test_a_model_that_contradicts_itself_says_how_often_it_is_wrong() -> None:
+    """A panel tells it beside the others, as it is by now."""
+    judge = model_judge(Asked(lambda one, two: "SAME" if one < two else "DIFFERENT"))
+    panel = Panel([judge], {"equal": float, "model": lambda: judge.error})
+    assert panel.errors() == {"equal": 0.0, "model": 0.05}
+    for _ in range(20):
+        assert (await panel(call_of(), answer("a"), answer("b"))).equal is None
+    assert panel.errors() == {"equal": 0.0, "model": 0.35}
