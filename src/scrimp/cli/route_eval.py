@@ -188,25 +188,11 @@ def _predicted(
 
 def document(items: list[Item], found: Predicted, shown: Picture) -> dict[str, Any]:
     """All numbers, for machines; the view shows some of them."""
-    from scrimp.routing.picture_points import numbers
+    from scrimp.routing.picture_points import told
 
-    lines = {
-        line.name: {
-            "aiq": (told := numbers(shown, line)).aiq,
-            "cost95": told.cost95,
-            "cost99": told.cost99,
-        }
-        for line in shown.lines
-    }
     return {
         "questions": len(items),
-        "best": shown.best,
-        "best_usd_per_call": shown.unit_usd,
-        "models": {
-            name: {"quality": quality, "cost": cost}
-            for name, (cost, quality) in shown.models.items()
-        },
-        "lines": lines,
+        **told(shown),
         "pair": _pair(items, found) if len(found.models) == 2 else None,
     }
 

@@ -166,27 +166,13 @@ def version_of(fit: Acceptance | None, *, flat: bool) -> dict[str, Any] | None:
 def evaluation(of: Drafted, judged: Columns, scores: Floats) -> dict[str, Any] | None:
     """What the score would be worth; None where there is too little to say."""
     from scrimp.routing.gate import FEWEST
-    from scrimp.routing.picture_points import numbers
+    from scrimp.routing.picture_points import told
     from scrimp.studies.score_curves import score_picture, told_apart
 
     if len(scores) < FEWEST:
         return None
     shown = score_picture(judged, scores, (of.model, of.reference))
-    lines = {}
-    for line in shown.lines:
-        told = numbers(shown, line)
-        lines[line.name] = {"aiq": told.aiq, "cost95": told.cost95, "cost99": told.cost99}
-    return {
-        "drafts": len(scores),
-        "told_apart": told_apart(judged, scores),
-        "best": shown.best,
-        "best_usd_per_call": shown.unit_usd,
-        "models": {
-            name: {"quality": quality, "cost": cost}
-            for name, (cost, quality) in shown.models.items()
-        },
-        "lines": lines,
-    }
+    return {"drafts": len(scores), "told_apart": told_apart(judged, scores), **told(shown)}
 
 
 def _at(way: At) -> dict[str, Any]:

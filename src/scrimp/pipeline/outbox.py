@@ -38,9 +38,8 @@ class SettlementOutbox:
         When too many wait already (each holds its call's body) it is booked as it is, too.
         """
         if self._ended or self.pending >= _MOST_PENDING:
-            log.error(
-                "call %s booked unsettled: %d wait before it", settlement.entry.id, self.pending
-            )
+            why = "it came after the end" if self._ended else f"{self.pending} wait before it"
+            log.error("call %s booked unsettled: %s", settlement.entry.id, why)
             self._fallback(settlement.entry)
             return
         self.pending += 1

@@ -6,9 +6,10 @@ Costs are shares of what the dearest way costs that is compared, qualities as th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from msgspec import to_builtins
 from numpy.typing import NDArray
 
 from scrimp.routing.curve import (
@@ -106,6 +107,18 @@ def numbers(of: Picture, line: Line) -> Numbers:
         _reached(points, 0.95 * wanted),
         _reached(points, 0.99 * wanted),
     )
+
+
+def told(of: Picture) -> dict[str, Any]:
+    """Its numbers by name, for machines."""
+    return {
+        "best": of.best,
+        "best_usd_per_call": of.unit_usd,
+        "models": {
+            name: {"quality": quality, "cost": cost} for name, (cost, quality) in of.models.items()
+        },
+        "lines": {line.name: to_builtins(numbers(of, line)) for line in of.lines},
+    }
 
 
 def _swept(table: Table, good: Floats, cost: Floats) -> Floats:
