@@ -44,7 +44,7 @@ def all_findings(config: Path | None) -> Iterator[Finding]:
     yield Finding("ok", "scrimp", f"{__version__}, Python {sys.version.split()[0]}, {_loop()}")
     try:
         loaded = load_settings(config)
-        targets_of(loaded.settings, book_of(loaded.settings, _undamaged(loaded.settings)))
+        targets = targets_of(loaded.settings, book_of(loaded.settings, _undamaged(loaded.settings)))
     except ConfigError as error:
         yield Finding("fail", "settings", str(error), "mend the file, or name another: --config")
         yield from prices(Settings())
@@ -56,8 +56,8 @@ def all_findings(config: Path | None) -> Iterator[Finding]:
     yield from ledger(loaded.settings)
     yield from cache(loaded)
     yield from semantic_cache(loaded)
-    yield from choices(loaded)
-    yield from fallbacks(loaded)
+    yield from choices(loaded, targets)
+    yield from fallbacks(loaded, targets)
     yield from budgets(loaded.settings, config)
     yield from keys(loaded.settings, config)
     yield from alerts(loaded)

@@ -7,19 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from scrimp.billing import book_of
 from scrimp.cli.doctor_fallback import meant, served, why_not
 from scrimp.cli.finding import Finding
-from scrimp.served import targets_of
 from scrimp.settings import Loaded, Settings
 from scrimp.targets import Targets
 
 
-def choices(loaded: Loaded) -> Iterator[Finding]:
+def choices(loaded: Loaded, targets: Targets) -> Iterator[Finding]:
     """Nothing where neither is switched on."""
-    settings = loaded.settings
-    targets = targets_of(settings, book_of(settings))
-    for name, models in _named(settings).items():
+    for name, models in _named(loaded.settings).items():
         if not models:
             continue
         found = [one for model in models for one in _of(loaded, targets, name, model)]

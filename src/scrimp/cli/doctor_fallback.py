@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 
-from scrimp.billing import book_of
 from scrimp.calls import Target
 from scrimp.cli.finding import Finding
 from scrimp.errors import Rejected, StoreError
 from scrimp.falling_back import health_of
-from scrimp.served import targets_of
 from scrimp.settings import Loaded
 from scrimp.targets import Targets
 
@@ -19,7 +17,7 @@ _MANY_ATTEMPTS = 4
 _DIALECTS = ("openai.chat", "anthropic.messages", "openai.responses", "openai.embeddings")
 
 
-def fallbacks(loaded: Loaded) -> Iterator[Finding]:
+def fallbacks(loaded: Loaded, targets: Targets) -> Iterator[Finding]:
     """Nothing where there are no chains."""
     section = loaded.settings.fallback
     chains = dict(section.models)
@@ -31,7 +29,6 @@ def fallbacks(loaded: Loaded) -> Iterator[Finding]:
         said = f"{_count(len(chains))}, switched off"
         yield Finding("warn", _NAME, said, "fallback.enabled = true, or leave the line out")
         return
-    targets = targets_of(loaded.settings, book_of(loaded.settings))
     usable = True
     for model, chain in chains.items():
         for finding in _of_chain(loaded, targets, model, chain):

@@ -6,6 +6,8 @@ import pytest
 
 from scrimp.cli.doctor_choice import choices
 from scrimp.cli.finding import Finding
+from scrimp.prices.book import load_book
+from scrimp.served import targets_of
 from scrimp.settings import Loaded, parse
 
 PROVIDERS = "[providers.openai]\n[providers.anthropic]\n"
@@ -15,7 +17,8 @@ ROUTE = '[route]\nenabled = true\ndepth = "rules"\nmodels = [{}]\n'
 def found(toml: str) -> list[Finding]:
     """What is said where only `openai` has a key."""
     settings = parse((toml + PROVIDERS).encode(), source="x")
-    return list(choices(Loaded(settings, "x", {"openai": "k"})))
+    targets = targets_of(settings, load_book())
+    return list(choices(Loaded(settings, "x", {"openai": "k"}), targets))
 
 
 @pytest.mark.parametrize(

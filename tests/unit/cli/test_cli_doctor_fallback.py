@@ -10,6 +10,8 @@ import pytest
 from scrimp.cli.doctor_fallback import fallbacks
 from scrimp.cli.finding import Finding
 from scrimp.health import WELL, Health
+from scrimp.prices.book import load_book
+from scrimp.served import targets_of
 from scrimp.settings import Loaded, parse
 from scrimp.stores.sqlite_health import SqliteHealth
 
@@ -27,7 +29,8 @@ prices_as = "openai"
 def found(toml: str, **secrets: str) -> list[Finding]:
     """What is said where `openai` and `anthropic` have keys."""
     settings = parse((toml + PROVIDERS).encode(), source="x")
-    return list(fallbacks(Loaded(settings, "x", {"openai": "k", "anthropic": "k", **secrets})))
+    loaded = Loaded(settings, "x", {"openai": "k", "anthropic": "k", **secrets})
+    return list(fallbacks(loaded, targets_of(settings, load_book())))
 
 
 def chain(*names: str, model: str = "gpt-4o") -> str:
