@@ -12,6 +12,8 @@ from collections.abc import Generator
 import hypothesis
 import pytest
 
+from tests.support.whole_run import AT_END
+
 # Two shared cores make a wall clock lie; the machine that decides must decide the same way twice.
 hypothesis.settings.register_profile(
     "scrimp", deadline=None, derandomize=bool(os.environ.get("SCRIMP_CI")), print_blob=True
@@ -46,3 +48,8 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _refuse_skip(report)
     return report
+
+
+def pytest_sessionfinish() -> None:
+    """No server outlives the run."""
+    AT_END.close()

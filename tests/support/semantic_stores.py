@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import hashlib
 import math
 from collections.abc import Sequence
@@ -29,6 +28,7 @@ from scrimp.stores.sqlite_semantic import SemanticOptions, SqliteSemantic
 from tests.support.core import reply_of
 from tests.support.postgres_server import PostgresServer
 from tests.support.redis_server import RedisServer, vector_server
+from tests.support.whole_run import AT_END
 
 ENGINES = ("memory", "sqlite", "postgres", "redis")
 DIMS = 8
@@ -92,18 +92,14 @@ def schema_of(path: Path) -> str:
 
 @cache
 def postgres() -> PostgresServer:
-    """One for all tests of a run: started when the first needs it, ended with the interpreter."""
-    server = PostgresServer()
-    atexit.register(server.__exit__, None, None, None)
-    return server.__enter__()
+    """One for all tests of a run: started when the first needs it, ended with the run."""
+    return AT_END.enter_context(PostgresServer())
 
 
 @cache
 def redis() -> RedisServer:
     """One with vector search for all tests of a run; skips where there is none."""
-    server = RedisServer(program=vector_server())
-    atexit.register(server.__exit__, None, None, None)
-    return server.__enter__()
+    return AT_END.enter_context(RedisServer(program=vector_server()))
 
 
 def open_redis(
