@@ -37,7 +37,7 @@ class Function:
             equal: object = await said if isawaitable(said) else said
         except StoreError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise StoreError(f"the judge function failed: {type(error).__name__}") from error
         if isinstance(equal, str):  # "no" would be a yes
             msg = "the judge function said a text; True, False or None (cannot tell) are asked for"

@@ -9,13 +9,36 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent import futures
 from contextvars import copy_context
+from functools import partial
 from typing import TypeVar
 
 from scrimp.errors import StoreError
 
 T = TypeVar("T")
+
+
+async def in_a_thread(name: str, work: Callable[[], T]) -> T:
+    """What it returns or raises, in a thread of its own; nobody waits for that at the end.
+
+    What no future may hold (the end of an iterator, of the program) is raised as a RuntimeError
+    that names it.
+    """
+    future: futures.Future[T] = futures.Future()
+    future.set_running_or_notify_cancel()
+
+    def hand_over() -> None:
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - handed on, whatever it is: the thread ends
+            future.set_exception(error if _may_be_raised(error) else _named(error))
+        else:
+            future.set_result(result)
+
+    inside = copy_context().run
+    threading.Thread(target=inside, args=(hand_over,), name=name, daemon=True).start()
+    return await asyncio.wrap_future(future)
 
 
 class Apart:
@@ -28,7 +51,7 @@ class Apart:
         self._running = 0
 
     async def run(self, work: Callable[[], T]) -> T:
-        """What it returns or raises. Raises StoreError while too many hang."""
+        """As `in_a_thread`. Raises StoreError while too many hang."""
         with self._guard:
             if self._running >= self._most:
                 raise StoreError(
@@ -36,25 +59,21 @@ class Apart:
                     f"{self._most} may run"
                 )
             self._running += 1
-        future: Future[T] = Future()
-        future.set_running_or_notify_cancel()
-        given = (copy_context().run, work, future)
-        thread = threading.Thread(target=self._work, args=given, name=self._name, daemon=True)
-        thread.start()
-        return await asyncio.wrap_future(future)
+        return await in_a_thread(self._name, partial(self._counted, work))
 
-    def _work(
-        self, inside: Callable[[Callable[[], T]], T], work: Callable[[], T], future: Future[T]
-    ) -> None:
+    def _counted(self, work: Callable[[], T]) -> T:
         try:
-            result = inside(work)
-        except BaseException as error:  # noqa: BLE001 - handed on, whatever it is
-            self._done()
-            future.set_exception(error)
-        else:
-            self._done()
-            future.set_result(result)
+            return work()
+        finally:
+            with self._guard:
+                self._running -= 1
 
-    def _done(self) -> None:
-        with self._guard:
-            self._running -= 1
+
+def _may_be_raised(error: BaseException) -> bool:
+    return isinstance(error, Exception) and not isinstance(
+        error, StopIteration | futures.CancelledError
+    )
+
+
+def _named(error: BaseException) -> RuntimeError:
+    return RuntimeError(type(error).__name__)

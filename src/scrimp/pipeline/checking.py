@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import threading
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from scrimp.checks.named import CHECKS, run
 from scrimp.checks.words import PASSED, Answer, Failed, Passed, Question, Unknown, Verdict
 from scrimp.choosing import Place
+from scrimp.pipeline.apart import in_a_thread
 from scrimp.values import Value
 
 CheckFunction = Callable[[str, str], "bool | Awaitable[bool | None] | None"]
@@ -153,41 +154,9 @@ async def _answered(function: CheckFunction, question: str, answer: str) -> bool
     if inspect.iscoroutinefunction(function):
         said = await function(question, answer)
     else:
-        said = await _in_thread(function, question, answer)
+        said = await in_a_thread("scrimp check", partial(function, question, answer))
         if inspect.isawaitable(said):
             said = await said
     if said is not None and said not in (True, False):  # a text, a generator: no word of its own
         raise TypeError(f"a check says True, False or None, not {type(said).__name__}")
     return None if said is None else bool(said)
-
-
-def _may_be_raised(error: BaseException) -> bool:
-    """Whether a future may hold it: the end of an iterator, or of the program, it may not."""
-    return isinstance(error, Exception) and not isinstance(error, StopIteration)
-
-
-async def _in_thread(function: Callable[[str, str], Any], question: str, answer: str) -> Any:
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[Any] = loop.create_future()
-
-    def told(result: Any, error: BaseException | None) -> None:
-        if future.done():  # nobody waits any more
-            return
-        if error is None:
-            future.set_result(result)
-        else:
-            future.set_exception(error)
-
-    def work() -> None:
-        result, failure = None, None
-        try:
-            result = function(question, answer)
-        except BaseException as error:  # noqa: BLE001 (handed on, whatever it is: the thread ends)
-            failure = error if _may_be_raised(error) else RuntimeError(type(error).__name__)
-        try:
-            loop.call_soon_threadsafe(told, result, failure)
-        except RuntimeError:
-            return  # the app has closed meanwhile
-
-    threading.Thread(target=work, name="scrimp check", daemon=True).start()
-    return await future

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from concurrent import futures
 from datetime import timedelta
 from typing import Any
 
@@ -209,6 +210,21 @@ async def test_a_function_that_hangs_holds_up_no_other_work_and_no_exit() -> Non
             end.set()
     assert [one.result().equal for one in asked] == [True] * 8
     assert (await judge(call_of(), *two)).equal is True
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [SystemExit, StopIteration, KeyboardInterrupt, asyncio.CancelledError, futures.CancelledError],
+)
+async def test_a_function_that_breaks_in_odd_ways_is_down(odd: type[BaseException]) -> None:
+    """It ends neither the program nor the call that judges, and leaves nobody waiting."""
+
+    def breaks(*_: str) -> bool:
+        raise odd
+
+    async with asyncio.timeout(60):
+        with pytest.raises(StoreError, match="the judge function failed"):
+            await Function(breaks, DIALECTS)(call_of(), answer("a"), answer("b"))
 
 
 async def test_a_panel_asks_from_cheap_to_dear_until_one_can_tell() -> None:
