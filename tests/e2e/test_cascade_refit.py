@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from scrimp.cli.main import cli
-from tests.support.drafted import DraftingProvider, drafting_provider, rows
+from tests.support.drafted import DraftingProvider, rows
 from tests.support.gateway import RunningGateway, gateway
 from tests.support.stage import until
 
@@ -86,7 +86,7 @@ class Town:
 @contextmanager
 def town(folder: Path) -> Iterator[Town]:
     """All of it, with a score that was trained on drafts that say their doubts in another way."""
-    with drafting_provider("turns") as provider:
+    with DraftingProvider("turns").running() as provider:
         more = _MORE.format(path=f"'{folder / 'routes.sqlite'}'") + provider.tables()
         (folder / "scrimp.toml").write_text(f"state_dir = '{folder / 'state'}'\n{more}")
         (folder / "old.jsonl").write_bytes(rows(200, tell="hedges"))

@@ -19,7 +19,7 @@ from scrimp.ports import Entry
 from scrimp.routing.rows import read_rows
 from scrimp.simulator import Simulator
 from scrimp.stores.sqlite_ledger_read import LedgerReader
-from tests.support.grading_provider import GradingProvider, grading_provider
+from tests.support.grading_provider import GradingProvider
 from tests.support.stage import until
 
 PROMPTS = [
@@ -85,7 +85,7 @@ class Desk:
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
     """All of it."""
-    with Simulator() as sim, grading_provider(fair) as judge:
+    with Simulator() as sim, GradingProvider(fair).running() as judge:
         yield Desk(sim, judge, tmp_path)
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import random
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal
 
 from scrimp.dialects.json_body import encode
@@ -92,17 +90,3 @@ class DraftingProvider(GradingProvider):
             '[prices.strong]\ninput = "10"\noutput = "20"\n'
             '[prices."grader-1"]\ninput = "1"\noutput = "2"\n'
         )
-
-
-@contextmanager
-def drafting_provider(tell: Tell) -> Iterator[DraftingProvider]:
-    """One that runs."""
-    provider = DraftingProvider(tell)
-    thread = threading.Thread(target=provider.server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield provider
-    finally:
-        provider.server.shutdown()
-        provider.server.server_close()
-        thread.join()

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Self
 
 from scrimp.dialects.json_body import encode
 from tests.support.grading import Say, shown
@@ -63,16 +63,14 @@ class GradingProvider:
             '[prices."grader-1"]\ninput = "1"\noutput = "2"\n'
         )
 
-
-@contextmanager
-def grading_provider(say: Say) -> Iterator[GradingProvider]:
-    """One that runs."""
-    provider = GradingProvider(say)
-    thread = threading.Thread(target=provider.server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield provider
-    finally:
-        provider.server.shutdown()
-        provider.server.server_close()
-        thread.join()
+    @contextmanager
+    def running(self) -> Iterator[Self]:
+        """It serves in a thread of its own."""
+        thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.server.shutdown()
+            self.server.server_close()
+            thread.join()
