@@ -54,21 +54,25 @@ def cache_command() -> None:
 def stats_command(tenant: str | None, config: Path | None, *, as_json: bool) -> None:
     """Show what is remembered, and how often it answered, by tenant and task type.
 
-    Hits and misses of a running gateway arrive within a second or so.
+    Hits and misses of a running gateway arrive within a second or so. Where one cache cannot be
+    read, it says why and shows the other.
     """
+    from scrimp.cli.cache_semantic import show_semantic
     from scrimp.cli.cache_view import show
-    from scrimp.cli.console import print_json
+    from scrimp.cli.console import note, print_json
 
     loaded = load_settings(config)
-    told = {"place": place_of(loaded), **_stats(loaded, tenant)}
-    semantic = semantic_of(loaded, told, tenant)
+    exact, semantic = _both_stats(loaded, tenant)
+    told = {"place": place_of(loaded), **exact}
     if as_json:
         print_json(told if semantic is None else told | {"semantic": semantic})
         return
-    show(told)
-    if semantic is not None:
-        from scrimp.cli.cache_semantic import show_semantic
-
+    for name, part in (("exact", exact), ("semantic", semantic or {})):
+        if "error" in part:
+            note(f"{name} cache: {part['error']}")
+    if "error" not in exact:
+        show(told)
+    if semantic is not None and "error" not in semantic:
         show_semantic(semantic)
 
 
@@ -118,6 +122,36 @@ def place_of(loaded: Loaded) -> str:
             return f"the memory of the gateway at {server.host}:{server.port}"
 
 
+def _both_stats(loaded: Loaded, tenant: str | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """What the exact and the semantic cache tell; `error` is why one of them tells nothing.
+
+    Raises ScrimpError where neither does.
+    """
+    from scrimp.errors import ScrimpError
+
+    failed: ScrimpError | None = None
+    exact: dict[str, Any] = {}
+    try:
+        exact = _stats(loaded, tenant)
+    except ScrimpError as error:
+        failed, exact = error, {"error": str(error)}
+    semantic: dict[str, Any] | None
+    try:
+        semantic = semantic_of(loaded, exact, tenant)
+    except ScrimpError as error:
+        semantic = {"error": str(error)}
+    settings = loaded.settings
+    if semantic is None and settings.semantic_cache.enabled:
+        place = f"{settings.server.host}:{settings.server.port}"
+        semantic = {
+            "error": f"answers by meaning are in the memory of the gateway at {place}, and it told "
+            f"nothing of them (is it running? it wants {_KEY_ENV} where keys are, and no --tenant)"
+        }
+    if failed is not None and (semantic is None or "error" in semantic):
+        raise failed
+    return exact, semantic
+
+
 def _stats(loaded: Loaded, tenant: str | None) -> dict[str, Any]:
     from scrimp.cached_replies import cache_stats
     from scrimp.gateway.views import stats_view
@@ -144,12 +178,16 @@ def semantic_of(
     from scrimp.errors import ScrimpError
 
     asked: dict[str, Any] | None = None
-    if "semantic" not in told and tenant is None:
+    if "semantic" not in told and tenant is None and not _asked_in_vain(loaded, told):
         try:
             asked = ask_gateway(loaded, "GET", "/v1/scrimp/cache", timeout_s=2.0)
         except ScrimpError:
             asked = None  # none runs here, or it wants a key: the file tells its counts
     return semantic_stats(loaded, told, asked, tenant, period)
+
+
+def _asked_in_vain(loaded: Loaded, told: dict[str, Any]) -> bool:
+    return "error" in told and loaded.settings.exact_cache.engine == "memory"
 
 
 def _clear(loaded: Loaded, tenant: str | None, task: str | None) -> int:

@@ -155,18 +155,10 @@ def test_bytes_for_people(number: int, text: str) -> None:
 def test_clear_forgets_by_meaning_too(tmp_path: Path) -> None:
     """All means all: of both caches, or of both the part that is named."""
     filled(tmp_path / "cache.sqlite")
-
-    async def fill() -> None:
-        path = tmp_path / "semantic.sqlite"
-        async with AsyncExitStack() as stack:
-            store = await open_semantic(stack, "sqlite", SystemClock(), path)
-            for scope in (ANA, BEN):
-                assert await store.add_root(b"scope", known(0.1), stored(scope))
-
-    toml = 'engine = "sqlite"\n[semantic_cache]\nenabled = true\nengine = "sqlite"'
-    asyncio.run(fill())
+    file, toml = tmp_path / "semantic.sqlite", both("sqlite")
+    remembered_by_meaning(file)
     assert "Forgot 3 replies" in run(tmp_path, "clear", "--tenant", "key:ana", toml=toml).stdout
-    asyncio.run(fill())
+    remembered_by_meaning(file)
     assert "Forgot 4 replies" in run(tmp_path, "clear", toml=toml).stdout
     assert "Forgot 0 replies" in run(tmp_path, "clear", toml=toml).stdout
 
@@ -180,3 +172,63 @@ def test_signs_that_are_no_text_are_refused(tmp_path: Path, args: tuple[str, ...
     result = run(tmp_path, *args)
     assert result.exit_code == 1
     assert "no text" in " ".join(result.stderr.split())
+
+
+def remembered_by_meaning(path: Path) -> None:
+    """A file of answers by meaning with one of ana's and one of ben's."""
+
+    async def fill() -> None:
+        async with AsyncExitStack() as stack:
+            store = await open_semantic(stack, "sqlite", SystemClock(), path)
+            for scope in (ANA, BEN):
+                assert await store.add_root(b"scope", known(0.1), stored(scope))
+
+    asyncio.run(fill())
+
+
+def both(exact: str, semantic: str = "sqlite") -> str:
+    """Settings with both caches."""
+    return f'engine = "{exact}"\n[semantic_cache]\nenabled = true\nengine = "{semantic}"'
+
+
+def test_stats_of_a_file_by_meaning_beside_a_memory_that_nobody_has(tmp_path: Path) -> None:
+    """The file tells its counts; of the memory it is said that it lives in a gateway."""
+    remembered_by_meaning(tmp_path / "semantic.sqlite")
+    result = run(tmp_path, "stats", "--json", toml=both("memory"))
+    assert result.exit_code == 0, result.output
+    told = json.loads(result.stdout)
+    assert "in the memory of a gateway, and none answers at 127.0.0.1:1" in told["error"]
+    assert [(one["tenant"], one["answers"]) for one in told["semantic"]["scopes"]] == [
+        ("key:ana", 1),
+        ("key:ben", 1),
+    ]
+    shown = run(tmp_path, "stats", toml=both("memory"))
+    assert "exact cache: replies are in the memory of a gateway" in shown.stderr
+    assert "Semantic cache" in shown.stdout
+    assert "key:ben" in shown.stdout
+    assert "Exact cache" not in shown.stdout
+    own = run(tmp_path, "stats", "--tenant", "key:ana", "--json", toml=both("memory"))
+    assert [one["tenant"] for one in json.loads(own.stdout)["semantic"]["scopes"]] == ["key:ana"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "why"), [("sqlite", "there is no"), ("memory", "in the memory of the gateway")]
+)
+def test_stats_by_word_without_those_by_meaning(tmp_path: Path, engine: str, why: str) -> None:
+    """The exact cache tells its counts where the other cannot be asked, and why it cannot."""
+    filled(tmp_path / "cache.sqlite")
+    result = run(tmp_path, "stats", "--json", toml=both("sqlite", engine))
+    told = json.loads(result.stdout)
+    assert (result.exit_code, told["entries"]) == (0, 3)
+    assert why in told["semantic"]["error"]
+    shown = run(tmp_path, "stats", toml=both("sqlite", engine))
+    assert "3 of 4 look-ups answered" in shown.stdout
+    assert "semantic cache: " in shown.stderr
+
+
+def test_stats_where_neither_can_be_asked(tmp_path: Path) -> None:
+    """One line, and the exit code says that nothing was told."""
+    for engine in ("memory", "sqlite"):
+        result = run(tmp_path, "stats", toml=both("memory", engine))
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert "in the memory of a gateway, and none answers" in result.stderr
