@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from scrimp.clamping.presets import PRESETS, brief_of
+from scrimp.client.said import said
 from scrimp.errors import InvalidRequest
 
 P = TypeVar("P", str, list[Any])
@@ -21,6 +22,8 @@ def brief(prompt: P, preset: str = "concise") -> P:
     said last; so it is good for OpenAI's chat and responses and for Anthropic. Raises
     InvalidRequest for what is no preset, and for messages without a place for it.
     """
+    if not isinstance(preset, str):
+        raise InvalidRequest(f"brief: {preset!r} is no preset ({', '.join(PRESETS)})")
     try:
         found = brief_of(preset)
     except ValueError as error:
@@ -29,14 +32,15 @@ def brief(prompt: P, preset: str = "concise") -> P:
         raise InvalidRequest(f"brief: a preset is needed ({', '.join(PRESETS)})")
     if isinstance(prompt, str):
         return f"{prompt}\n\n{found.text}"
-    items = list(prompt)
+    given = said(prompt)
+    items = given.items
     at = _place(items)
     if at is None:
         raise InvalidRequest(
             f"brief: none of {len(items)} messages is an instruction or the user's, with a text"
         )
     items[at] = {**items[at], "content": _longer(items[at]["content"], found.text)}
-    return items
+    return given.back(items)
 
 
 def _place(items: Sequence[Any]) -> int | None:
@@ -63,5 +67,7 @@ def _has_text(item: dict[str, Any]) -> bool:
 def _longer(content: Any, text: str) -> Any:
     if isinstance(content, str):
         return f"{content}\n\n{text}"
-    responses = any(isinstance(one, dict) and one.get("type") == "input_text" for one in content)
+    responses = any(
+        isinstance(one, dict) and str(one.get("type")).startswith("input_") for one in content
+    )
     return [*content, {"type": "input_text" if responses else "text", "text": text}]

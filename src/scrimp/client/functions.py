@@ -17,6 +17,7 @@ import msgspec
 from scrimp.app import open_encoder
 from scrimp.billing import book_of
 from scrimp.calls import Target, Usage
+from scrimp.client.said import dumped
 from scrimp.errors import InvalidRequest
 from scrimp.ports import Count
 from scrimp.prices.book import load_book
@@ -161,10 +162,7 @@ def body_of(call: Mapping[str, Any]) -> bytes:
 
 def _plain(value: object) -> object:
     """What SDKs turn into JSON by themselves: their own objects, and any mapping or sequence."""
-    dump = getattr(value, "model_dump", None)
-    if dump is not None:
-        return dump(exclude_unset=True)
-    if isinstance(value, Mapping):
-        return dict(value)
+    if (found := dumped(value)) is not None:
+        return found
     msg = f"a {type(value).__name__} is in it"
     raise TypeError(msg)

@@ -9,9 +9,10 @@ import difflib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, get_args
 
 from scrimp.client.functions import now_encoder
+from scrimp.client.said import as_sent, said
 from scrimp.errors import InvalidRequest
 from scrimp.ports import Count
 from scrimp.shrinking.blocks import dialect_of, list_name, prompts_changed, results_changed
@@ -30,6 +31,7 @@ P = TypeVar("P", str, list[Any])
 
 _TRIES = 4
 _MODEL = "gpt-4o"
+_FIRST: tuple[str, ...] = get_args(First)
 _NOTHING: Mapping[str, Any] = {}
 
 
@@ -67,9 +69,9 @@ def trim(messages: Sequence[Any], last: int = 10) -> list[Any]:
     So there may be fewer than `last`, and more where the newest turn alone has more. Messages may
     be those of OpenAI chat or responses, or of Anthropic.
     """
-    if last < 1:
-        raise InvalidRequest(f"trim keeps at least the last message: last={last} (1 or more)")
-    return list(last_of(_listed(messages), last).items)
+    _whole("last", last, least=1)
+    given = said(messages)
+    return given.back(last_of(given.items, last).items)
 
 
 def fit(
@@ -88,7 +90,11 @@ def fit(
     results go before any turn does. Counted for `model`, at most where its tokenizer is not public.
     Raises InvalidRequest where what must stay is larger than that.
     """
-    items, limit = _listed(messages), window - reserve_output
+    limit = _whole("window", window, least=1) - _whole("reserve_output", reserve_output)
+    if first not in _FIRST:
+        raise InvalidRequest(f"first is {first!r}: {' or '.join(_FIRST)}")
+    given = said(messages)
+    items, beside = given.items, as_sent(dict(beside))
     dialect, name = dialect_of(items), list_name(dialect_of(items))
 
     def count(some: Sequence[Any], others: Mapping[str, Any] = beside) -> int:
@@ -96,7 +102,7 @@ def fit(
 
     tokens = count(items)
     if tokens <= limit:
-        return items
+        return list(messages)
     empty = count([], {})
     weights = [count([item], {}) - empty for item in items]
     need, kept = tokens - limit, items
@@ -104,7 +110,7 @@ def fit(
         found = fit_to(items, weights, need, first=first)
         kept, now = list(found.items), count(found.items)
         if now <= limit:
-            return kept
+            return given.back(kept)
         need = found.tokens + now - limit
     way_out = "shorten the newest message, or take a model of a larger window"
     if limit <= 0:
@@ -124,21 +130,25 @@ def compact(
     Without loss: JSON without white space and in columns, output of programs as a terminal shows
     it, repeated lines once, no white space at the ends of lines. With `lossy`: fewer words for
     wordy phrases (`scrimp.shrinking.phrases.PHRASES`), never between quotation marks or in code,
-    and at most `examples` of the examples in a prompt, or of exemplary turns before the question.
+    and at most `examples` (0: all) of the examples in a prompt, or of exemplary turns before the
+    question.
     """
-    wording = Wording(phrases=lossy, examples=max(1, examples) if lossy else 0)
+    most = _whole("examples", examples)
+    wording = Wording(phrases=lossy, examples=most if lossy else 0)
     if isinstance(prompt, str):
         new = compacted(prompt, STEPS) if is_json(prompt) else reworded(prompt, wording)
         counted = [now_encoder().count_now(model, text) for text in (prompt, new)]
         return Compacted(prompt, new, counted[0], counted[1], lossy and new != prompt)
-    items = _listed(prompt)
+    given = said(prompt)
+    items = given.items
     dialect, name = dialect_of(items), list_name(dialect_of(items))
-    found = fewer_turns(items, wording.examples) if lossy else items
+    found = fewer_turns(items, wording.examples) if wording.examples else items
     found = results_changed({name: found}, dialect, _result) or found
     fields = prompts_changed({name: found}, dialect, lambda text: reworded(text, wording))
     found = found if fields is None else fields[name]
     counts = [now_encoder().request_now(model, {name: some}, dialect) for some in (items, found)]
-    return Compacted(items, found, counts[0], counts[1], lossy and found != items)
+    before, after = list(prompt), given.back(found)
+    return Compacted(before, after, counts[0], counts[1], lossy and found != items)
 
 
 def _result(tool: str, text: str) -> str:
@@ -146,14 +156,14 @@ def _result(tool: str, text: str) -> str:
     return text if steps is None else compacted(text, steps)
 
 
-def _listed(messages: Sequence[Any]) -> list[Any]:
-    if isinstance(messages, str | bytes | Mapping) or not isinstance(messages, Sequence):
-        kind = type(messages).__name__
-        raise InvalidRequest(f"messages are a list of messages, and this is a {kind}")
-    return list(messages)
+def _whole(name: str, value: object, *, least: int = 0) -> int:
+    """A number of tokens or messages. Raises InvalidRequest for anything else."""
+    if type(value) is not int or value < least:
+        raise InvalidRequest(f"{name}={value!r}: a whole number is needed, {least} or more")
+    return value
 
 
 def _lines(prompt: str | list[Any]) -> list[str]:
     if isinstance(prompt, str):
         return prompt.splitlines()
-    return [json.dumps(one, ensure_ascii=False, default=str) for one in prompt]
+    return [json.dumps(as_sent(one), ensure_ascii=False, default=str) for one in prompt]

@@ -6,8 +6,14 @@ import json
 from typing import Any
 
 import pytest
+from anthropic.types import TextBlock, ToolUseBlock
+from openai.types.chat import ChatCompletionMessage
+from openai.types.responses import ResponseFunctionToolCall, ResponseReasoningItem
+from openai.types.responses.parsed_response import ParsedResponseFunctionToolCall
 
 import scrimp
+from scrimp.client.functions import body_of
+from scrimp.client.said import as_sent
 from scrimp.errors import InvalidRequest
 from scrimp.shrinking.columns import expanded
 
@@ -36,7 +42,7 @@ def test_trim_keeps_ten_by_default() -> None:
 @pytest.mark.parametrize("last", [0, -3])
 def test_trim_keeps_something(last: int) -> None:
     """It says what is possible."""
-    with pytest.raises(InvalidRequest, match=f"last={last} "):
+    with pytest.raises(InvalidRequest, match=f"last={last}: .*1 or more"):
         scrimp.trim(talk(1), last=last)
 
 
@@ -135,3 +141,124 @@ def test_compact_takes_conversations() -> None:
     assert len(shots.after) == 1 + 6 + 1
     assert shots.lossy
     assert len(scrimp.compact(talk(8)).after) == 18
+
+
+def calling(number: int) -> ChatCompletionMessage:
+    """What an SDK answered: a call of a tool."""
+    called = {"name": "find", "arguments": "{}"}
+    told = {"id": f"c{number}", "type": "function", "function": called}
+    return ChatCompletionMessage.model_validate(
+        {"role": "assistant", "content": None, "tool_calls": [told]}
+    )
+
+
+def test_what_an_sdk_answered_is_a_message() -> None:
+    """Its calls of tools stay with their results or go with them, and it comes back as it was."""
+    messages: list[Any] = [SYSTEM]
+    for number in range(3):
+        messages += [{"role": "user", "content": f"question {number}"}, calling(number)]
+        messages.append({"role": "tool", "tool_call_id": f"c{number}", "content": "row " * 200})
+    newest = messages[-3:]
+    for kept in (scrimp.trim(messages, last=3), scrimp.fit(messages, 400, reserve_output=100)):
+        assert kept == [SYSTEM, *newest]
+        assert kept[2] is newest[1]
+    shown = scrimp.brief([SYSTEM, calling(0)])
+    assert shown[0]["content"].startswith("Be kind.\n\nBe brief")
+
+
+def test_what_an_sdk_answered_is_counted() -> None:
+    """A message of an SDK's takes as many tokens as the same one spelled out."""
+    said = ChatCompletionMessage(role="assistant", content="word " * 500)
+    asked = {"role": "user", "content": "more?"}
+    with pytest.raises(InvalidRequest, match="and 200 fit"):
+        scrimp.fit([said, asked, said], 300, reserve_output=100)
+
+
+def test_items_of_responses_belong_together() -> None:
+    """A thought, a call and its result, as `response.output` holds them."""
+    thought = ResponseReasoningItem(id="r", type="reasoning", summary=[])
+    called = ResponseFunctionToolCall(
+        arguments="{}", call_id="c", name="find", type="function_call"
+    )
+    result = {"type": "function_call_output", "call_id": "c", "output": "1"}
+    asked = {"role": "user", "content": "go"}
+    items = [asked, thought, called, result, asked, thought, called, result]
+    assert scrimp.trim(items, last=4) == items[4:]
+    assert scrimp.trim(items, last=3) == items[4:], "what belongs together stays together"
+
+
+def test_compact_reads_blocks_of_an_sdk() -> None:
+    """The call in `response.content` tells which tool a result is of."""
+    blocks = [TextBlock(type="text", text="I look."), tool_use()]
+    rows = json.dumps([{"alpha": n, "beta": n} for n in range(9)])
+    result = {"type": "tool_result", "tool_use_id": "t", "content": rows}
+    messages = [
+        {"role": "user", "content": "Look."},
+        {"role": "assistant", "content": blocks},
+        {"role": "user", "content": [result]},
+    ]
+    found = scrimp.compact(messages)
+    assert found.after[1] is messages[1]
+    assert found.after[2]["content"][0]["content"].startswith('{"columns"')
+    assert "TextBlock(" not in found.preview()
+
+
+def tool_use() -> ToolUseBlock:
+    """A call of a tool as Anthropic's SDK reads it."""
+    return ToolUseBlock(type="tool_use", id="t", name="find", input={})
+
+
+def test_what_was_parsed_is_not_sent() -> None:
+    """`parse` of OpenAI's SDK adds a field that no API takes, and that it never sends."""
+    plain = {"type": "function_call", "call_id": "c", "name": "find", "arguments": "{}"}
+    called = ParsedResponseFunctionToolCall.model_validate({**plain, "parsed_arguments": {}})
+    assert as_sent([called]) == [plain]
+    body = json.loads(body_of({"model": "gpt-4o", "input": [called]}))
+    assert body["input"] == [plain]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"window": "900"},
+        {"window": 0},
+        {"window": True},
+        {"window": 900, "reserve_output": -1},
+        {"window": 900, "reserve_output": 1.5},
+        {"window": 900, "first": "oldest"},
+    ],
+)
+def test_fit_takes_no_other_numbers(options: dict[str, Any]) -> None:
+    """What is no whole number, or would make more room than there is, is refused."""
+    with pytest.raises(InvalidRequest, match=r"whole number|first is"):
+        scrimp.fit(talk(1), **options)
+
+
+@pytest.mark.parametrize("last", [True, 2.0, "3", None])
+def test_trim_takes_whole_numbers(last: Any) -> None:
+    """And says so of anything else."""
+    with pytest.raises(InvalidRequest, match="whole number"):
+        scrimp.trim(talk(1), last=last)
+
+
+def test_compact_takes_how_many_examples_stay() -> None:
+    """None of them goes where the number is 0, as in the settings."""
+    text = "In order to sort:\nExample 1: a\nExample 2: b\nExample 3: c\nExample 4: d"
+    assert scrimp.compact(text, lossy=True, examples=0).after.count("Example") == 4
+    with pytest.raises(InvalidRequest, match="examples=-1"):
+        scrimp.compact(text, lossy=True, examples=-1)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "preset"), [("Hi", None), ("Hi", 3), (None, "json"), (b"", "json")]
+)
+def test_brief_refuses_what_is_no_prompt(prompt: Any, preset: Any) -> None:
+    """By its own error, as everything that is refused."""
+    with pytest.raises(InvalidRequest, match=r"is no preset|list of messages"):
+        scrimp.brief(prompt, preset)
+
+
+def test_brief_speaks_the_dialect_of_pictures() -> None:
+    """Beside a picture of OpenAI's responses the line is a text of theirs."""
+    seen = [{"role": "user", "content": [{"type": "input_image", "image_url": "data:,"}]}]
+    assert scrimp.brief(seen)[0]["content"][1]["type"] == "input_text"
