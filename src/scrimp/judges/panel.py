@@ -30,7 +30,7 @@ class Panel:
     async def __call__(self, call: Call, kept: Reply, fresh: Reply) -> Opinion:
         """None where nobody can tell. A judge that cannot work is passed over.
 
-        Raises the last ScrimpError when no judge could work at all.
+        Raises its ScrimpError where no other could tell, since it might have.
         """
         costs: list[Cost] = []
         said: Opinion | None = None
@@ -47,6 +47,8 @@ class Panel:
             said = opinion
             if opinion.equal is not None:
                 break
+        if failure is not None and (said is None or said.equal is None):
+            raise failure
         if said is None:
-            raise failure or ScrimpError("there is no judge (semantic_cache.judges)")
+            raise ScrimpError("there is no judge (semantic_cache.judges)")
         return Opinion(said.equal, said.source, total_cost(costs))

@@ -237,6 +237,8 @@ async def test_a_panel_asks_from_cheap_to_dear_until_one_can_tell() -> None:
     assert never.asked == []
     with pytest.raises(ScrimpError, match="the judge is down"):
         await Panel([dead, dead])(call_of(), answer("a"), answer("a"))
+    with pytest.raises(ScrimpError, match="the judge is down"):  # who might have told
+        await Panel([dead, silent])(call_of(), answer("a"), answer("a"))
     with pytest.raises(ScrimpError, match="no judge"):
         await Panel([])(call_of(), answer("a"), answer("a"))
 

@@ -192,16 +192,6 @@ async def test_a_store_that_cannot_be_written_loses_what_was_learned_and_no_call
     assert reply.served_by == "semantic_cache"
 
 
-async def test_a_dead_judge_teaches_nothing_and_loses_nothing() -> None:
-    """No verdict is written; the fresh answer is kept as one of its own."""
-    kitchen = SemanticKitchen()
-    kitchen.judge.dead = True
-    await kitchen.ask(ROOT)
-    await kitchen.ask(ALIAS)
-    (stats,) = await kitchen.store.stats()
-    assert (stats.groups, stats.judged, kitchen.scripted.policy.learned) == (2, 0, [])
-
-
 async def test_a_surprising_verdict_is_asked_for_three_times() -> None:
     """Of a judge that may slip; the majority holds, and all three are paid."""
     judge = TextJudge(cost=Cost.exact(5, price_version="t", lines=()), source="model", slips=1)
