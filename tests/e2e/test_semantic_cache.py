@@ -117,8 +117,13 @@ def test_a_thumb_down_ends_an_answer_and_its_headers_tell_what_it_was() -> None:
         url = f"{here.stage.url}/v1/scrimp/feedback"
         bad = httpx2.post(url, json={"id": told["x-scrimp-id"], "verdict": "meh"})
         assert (bad.status_code, "verdict" in bad.text) == (400, True)
-        none = httpx2.post(url, json={"id": "nobody", "verdict": "down"})
-        assert none.status_code == 404
+        unknown = {"id": "nobody", "verdict": "down"}
+        for headers, code in (({}, "not_found"), ({"anthropic-version": "2023-06-01"}, None)):
+            none = httpx2.post(url, json=unknown, headers=headers)
+            error = none.json()["error"]
+            assert (none.status_code, error.get("code")) == (404, code)
+            assert error["message"] == "no call 'nobody' here"
+            assert error["type"] == ("not_found_error" if headers else "invalid_request_error")
         done = httpx2.post(url, json={"id": told["x-scrimp-id"], "verdict": "down"})
         assert done.json() == {"id": told["x-scrimp-id"], "done": "quarantined"}
         assert here.ask("openai", PARAPHRASES[1])[1] == "upstream"

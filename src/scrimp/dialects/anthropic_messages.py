@@ -22,6 +22,7 @@ _ERRORS: dict[ErrorKind, str] = {
     "invalid_request": "invalid_request_error",
     "unauthenticated": "authentication_error",
     "forbidden": "permission_error",
+    "unknown_model": "not_found_error",
     "not_found": "not_found_error",
     "rate_limited": "rate_limit_error",
     "budget_exceeded": "rate_limit_error",

@@ -15,6 +15,7 @@ ErrorKind = Literal[
     "invalid_request",
     "unauthenticated",
     "forbidden",
+    "unknown_model",
     "not_found",
     "rate_limited",
     "budget_exceeded",

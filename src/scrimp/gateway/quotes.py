@@ -98,7 +98,7 @@ class Estimates:
                 inputs = await self._encoder.count_request(seller.model, fields, seller.dialect)
                 found = await asyncio.to_thread(self._quoter.estimate, prepared, inputs)
         except PriceUnknown as error:
-            return Refusal(404, "not_found", str(error))
+            return Refusal(404, "unknown_model", str(error))
         return Receipt(200, msgspec.json.encode(shown_estimate(found)))
 
     def _prepare(self, body: bytes) -> Prepared:

@@ -13,7 +13,7 @@ import msgspec
 from scrimp.app import App
 from scrimp.calls import Attempt, Usage
 from scrimp.dialects.models_list import anthropic_list, anthropic_one, openai_list, openai_one
-from scrimp.errors import InvalidRequest, StoreError, Unauthenticated, UnknownModel
+from scrimp.errors import InvalidRequest, NotThere, StoreError, Unauthenticated
 from scrimp.gateway import budget_view
 from scrimp.gateway.metrics_text import CONTENT_TYPE, exposition
 from scrimp.gateway.semantic_view import semantic_view
@@ -142,7 +142,7 @@ class Views:
             check_one_memory(self._app.settings)
             if task is not None and task not in TTL_S:
                 names = ", ".join(TTL_S)
-                raise UnknownModel(f"{task[:60]!r} is no task type (one of: {names})")
+                raise NotThere(f"{task[:60]!r} is no task type (one of: {names})")
             return await _stored(self._cleared(tenant, task))
 
         if method == "DELETE":
@@ -176,7 +176,7 @@ class Views:
             await asyncio.sleep(pause_s)
             entry = await self._app.ledger.find(call_id)
         if entry is None or not _may_see(identity, entry):
-            raise UnknownModel(f"no call {call_id[:60]!r} here")
+            raise NotThere(f"no call {call_id[:60]!r} here")
         return call_view(entry)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 
 from scrimp.app import App
-from scrimp.errors import InvalidRequest, UnknownModel
+from scrimp.errors import InvalidRequest, NotThere
 from scrimp.pipeline.semantic_servings import Word
 
 
@@ -40,7 +40,7 @@ def read_said(body: bytes) -> Said:
 
 
 async def take(app: App, tenant: str, said: Said) -> Done:
-    """Raises InvalidRequest, UnknownModel (404) for a call that is not the asker's, StoreError."""
+    """Raises InvalidRequest, NotThere for a call that is not the asker's, StoreError."""
     routed = None if app.choice is None else app.choice.feedback
     if routed is not None and routed.take(said.id, tenant, said.verdict):
         return Done(said.id, "learned")
@@ -54,7 +54,7 @@ async def take(app: App, tenant: str, said: Said) -> Done:
     if done == "not_by_meaning":
         entry = await app.ledger.find(said.id)
         if entry is None or entry.tenant != tenant:
-            raise UnknownModel(f"no call {said.id!r} here")
+            raise NotThere(f"no call {said.id!r} here")
         if app.meanings is not None:
             feedback = app.meanings.feedback
             done = await feedback.take(said.id, tenant, said.verdict, entry.trace)

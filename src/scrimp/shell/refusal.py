@@ -44,7 +44,9 @@ def refusal_of(error: Rejected) -> Refusal:
             kind = "invalid_request"
         case Unauthenticated():
             kind = "unauthenticated"
-        case UnknownModel() | NotThere():
+        case UnknownModel():
+            kind = "unknown_model"
+        case NotThere():
             kind = "not_found"
         case BudgetExceeded(breach=breach):
             return Refusal(error.status, "budget_exceeded", str(error), _numbers(breach))

@@ -13,6 +13,7 @@ from scrimp.errors import (
     Breach,
     BudgetExceeded,
     InvalidRequest,
+    NotThere,
     RateLimited,
     Rejected,
     Unauthenticated,
@@ -183,7 +184,8 @@ async def test_an_error_after_the_first_byte_goes_into_the_stream() -> None:
     [
         (InvalidRequest("why"), 400, "invalid_request"),
         (Unauthenticated("why"), 401, "unauthenticated"),
-        (UnknownModel("why"), 404, "not_found"),
+        (UnknownModel("why"), 404, "unknown_model"),
+        (NotThere("why"), 404, "not_found"),
         (BudgetExceeded("why"), 429, "budget_exceeded"),
         (RateLimited("why", retry_after_s=61.0), 429, "rate_limited"),
     ],
