@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
+from typing import Any
 
+import anthropic
 import pytest
 
 from scrimp.simulator import Simulator
@@ -74,3 +76,35 @@ def test_one_shot_prompts_go_on_byte_for_byte() -> None:
             ask(sdk, f"{number} {RULES}", "Hello?")
         assert not any(b"cache_control" in one.body for one in stage.sim.requests)
         assert all(before.body != after.body for before, after in pairwise(stage.sim.requests))
+
+
+def test_tools_that_are_looked_for_later_carry_no_mark() -> None:
+    """Anthropic refuses a mark at such a tool, which stands last in what Claude Code sends."""
+    schema = {"type": "object", "properties": {}}
+    rules = "Books flights and nothing else. " * 400
+    tools: list[Any] = [
+        {"name": "book", "description": rules, "input_schema": schema},
+        {"name": "late", "description": rules, "input_schema": schema, "defer_loading": True},
+    ]
+    with scene(ON) as (stage, sdk):
+        for number in range(4):
+            sdk.anthropic.messages.create(
+                model="claude-sonnet-5",
+                max_tokens=20,
+                tools=tools,
+                messages=[{"role": "user", "content": f"Question {number}?"}],
+            )
+        assert [row.usage.cache_read_tokens > 1024 for row in stage.sim.bill.rows] == [
+            *(False, False),
+            *(True, True),
+        ]
+        marked = [b'"cache_control"' in one.body for one in stage.sim.requests]
+        assert marked == [False, True, True, True]
+        late: Any = {**tools[1], "cache_control": {"type": "ephemeral"}}
+        with pytest.raises(anthropic.BadRequestError, match="cannot have both"):
+            sdk.anthropic.messages.create(
+                model="claude-sonnet-5",
+                max_tokens=20,
+                tools=[tools[0], late],
+                messages=[{"role": "user", "content": "Question?"}],
+            )

@@ -266,14 +266,15 @@ class ClampOutput:
             if not refused or plan.sent.sink.begun:
                 raise
         call = plan.plain
+        call.trace.headers.pop(MAX_TOKENS, None)
+        why = f"the provider refuses {', '.join(refused)}"
+        call.trace.note(self.name, "withdrawn", {"why": why})
+        reply = await next(call)  # a call that fails without them, too, tells nothing of the model
         if len(self._refused) >= _MOST_REFUSALS:
             self._refused.clear()
         place = (call.target.provider, call.target.model)
         self._refused |= {(*place, name) for name in refused}
-        call.trace.headers.pop(MAX_TOKENS, None)
-        why = f"the provider refuses {', '.join(refused)}"
-        call.trace.note(self.name, "withdrawn", {"why": why})
-        return await next(call), plan._replace(sent=call, added=(), limit=None)
+        return reply, plan._replace(sent=call, added=(), limit=None)
 
     async def _cut(self, plan: _Plan, reply: Reply, next: Next) -> Reply:
         """Tell it, and mend it where nothing has left and the limit was not the client's."""

@@ -126,8 +126,11 @@ class PrefixCache:
         finally:
             self._note(call, made, found, terms.rules, first)
         if reply is None:
-            self._withhold(call, refused)
-            return await next(call)
+            why = f"the provider refuses {', '.join(sorted(refused))}"
+            call.trace.note(self.name, "withdrawn", {"why": why})
+            reply = await next(call)
+            self._withhold(call, refused)  # a call that fails without them too tells nothing
+            return reply
         if made.verdict == "marked":
             _learn(look, terms.rules.lives[found.life].seconds, reply)
         return reply
@@ -192,8 +195,6 @@ class PrefixCache:
             self._withheld.clear()
         whose = (call.target.provider, call.target.model)
         self._withheld[whose] = self._withheld.get(whose, _NOTHING) | refused
-        why = f"the provider refuses {', '.join(sorted(refused))}"
-        call.trace.note(self.name, "withdrawn", {"why": why})
 
 
 class _Look(Value, frozen=True, gc=False):

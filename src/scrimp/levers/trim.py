@@ -92,10 +92,11 @@ class Trim:
         except UpstreamError as error:
             if not is_refusal(error.status, error.body) or call.sink.begun:
                 raise
-            if len(self._refused) < _MOST_REFUSALS:
-                self._refused.add(where)
             call.trace.note(self.name, "native_refused", {"status": error.status})
-            return await next(await self._by_size(fewer, call, native=False))
+            reply = await next(await self._by_size(fewer, call, native=False))
+            if len(self._refused) < _MOST_REFUSALS:  # what fails without it tells nothing
+                self._refused.add(where)
+            return reply
         if cleared := cleared_tokens(reply.body):
             call.trace.note(self.name, "native_cleared", less_tokens(cleared))
         return reply

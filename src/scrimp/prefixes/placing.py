@@ -2,7 +2,9 @@
 
 A prompt is tools, then system, then messages (Anthropic's page on prompt caching, read 2026-11-22).
 It may be marked at the last tool, the last block of system, and the last block of each message.
-Other choices of tools, thinking or output form make another prompt of the messages.
+Tools with `defer_loading` are no part of a prompt and carry no mark: with one Anthropic refuses the
+call (its page on tool use with prompt caching, read 2026-11-23). Other choices of tools, thinking
+or output form make another prompt of the messages.
 """
 
 from __future__ import annotations
@@ -29,8 +31,9 @@ def claude_parts(fields: Mapping[str, Any]) -> Iterator[Part]:
     """The parts of a prompt in their order."""
     tools, system = fields.get("tools"), fields.get("system")
     if isinstance(tools, list) and tools:
-        ends: Ends = "marked" if isinstance(tools[-1], dict) else "no"
-        yield Part(("tools", len(tools) - 1), tools, ends)
+        last, loaded = _loaded(tools)
+        if last >= 0:
+            yield Part(("tools", last), loaded, _tool_ends(tools[last]))
     if system:
         yield Part(("system", 0), system, _may_end(system))
     yield Part(("choices", -1), encode([fields.get(name) for name in _CHOICES]), "no")
@@ -55,6 +58,23 @@ def claude_marked(
             items[at] = {**items[at], "content": _content(items[at]["content"], control)}
         new[name] = items
     return new
+
+
+def _loaded(tools: list[Any]) -> tuple[int, list[Any]]:
+    """Where the last tool stands that is in the prompt from its beginning (-1: none), and those."""
+    late = [isinstance(tool, dict) and tool.get("defer_loading") is True for tool in tools]
+    if True not in late:
+        return len(tools) - 1, tools
+    found = [at for at, is_late in enumerate(late) if not is_late]
+    return (found[-1], [tools[at] for at in found]) if found else (-1, [])
+
+
+def _tool_ends(tool: object) -> Ends:
+    """A set of tools some of which may come later is not marked: nobody tells which is its last."""
+    if not isinstance(tool, dict):
+        return "no"
+    is_set = "default_config" in tool or "configs" in tool
+    return "no" if is_set and b'"defer_loading":true' in encode(tool) else "marked"
 
 
 def _may_end(content: object) -> Ends:

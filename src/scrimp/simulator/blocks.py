@@ -118,7 +118,15 @@ def of_claude(body: Mapping[str, Any]) -> list[Block]:
             str(tool.get("description") or ""),
             schema if isinstance(schema, Mapping) else {},
         )
-        found.append(_claude_block("tools", tool, size, f"tools.{index}"))
+        block = _claude_block("tools", tool, size, f"tools.{index}")
+        if tool.get("defer_loading") is not True:
+            found.append(block)  # others come where the model looks for them
+        elif block.mark:
+            raise Refusal(
+                400,
+                f"Tool '{tool.get('name')}' cannot have both defer_loading=true and cache_control "
+                "set. Tools with defer_loading cannot use prompt caching.",
+            )
     found += _claude_content("system", body.get("system") or [], 0, "system")
     for index, message in enumerate(body["messages"]):
         where = f"messages.{index}.content"

@@ -176,6 +176,17 @@ async def test_what_a_provider_refuses_is_withdrawn_and_sent_no_more() -> None:
     assert below.calls[-1].request.max_output_tokens is None
 
 
+async def test_a_call_that_fails_without_a_limit_too_teaches_nothing() -> None:
+    """A prompt that is too long is refused in words that name the limit of every call."""
+    said = b'{"error": "input length and `max_completion_tokens` exceed context limit"}'
+    refusal = UpstreamError("no", status=400, body=said)
+    clamp, below = lever(max_tokens=GENERAL), Below(refusal, refusal, reply_of())
+    with pytest.raises(UpstreamError):
+        await clamp(call_of(), below)
+    await clamp(call_of(), below)
+    assert [one.request.max_output_tokens for one in below.calls] == [64, None, 64]
+
+
 @pytest.mark.parametrize("status", [400, 500])
 async def test_other_errors_pass(status: int) -> None:
     """Whatever names no field of ours is no refusal of it."""

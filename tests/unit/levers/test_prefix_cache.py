@@ -107,6 +107,25 @@ async def test_a_refused_mark_is_withdrawn_and_the_call_sent_once_without() -> N
     assert verdicts(calls[1], "prefix_cache") == ["marked", "withdrawn"]
 
 
+async def test_a_call_that_fails_without_marks_too_teaches_nothing() -> None:
+    """Its error may quote the field by chance: others of that model are marked as before."""
+    below, marking = Below(), lever()
+
+    async def failing(call: Call) -> Reply:
+        below.calls.append(call)
+        said = b'{"error": "tools.0.name: \'cache_control!\' is no name"}'
+        raise UpstreamError("no", status=400, body=said)
+
+    await marking(asked("one"), below)
+    bad = asked("two")
+    with pytest.raises(UpstreamError):
+        await marking(bad, failing)
+    assert verdicts(bad, "prefix_cache") == ["marked", "withdrawn"]
+    await marking(asked("three"), below)
+    marked = [b"cache_control" in one.request.body for one in below.calls]
+    assert marked == [False, True, False, True]
+
+
 async def test_other_errors_are_passed_on_and_asked_once() -> None:
     """What has nothing to do with marks is not the lever's to repair."""
     marking, asked_for = lever(), 0

@@ -124,3 +124,17 @@ async def test_other_errors_are_the_clients(error: UpstreamError) -> None:
     with pytest.raises(UpstreamError):
         await lever()(asked(), provider)
     assert len(provider.calls) == 1
+
+
+async def test_a_call_that_fails_without_it_too_teaches_nothing() -> None:
+    """The next one is tried with the fields again."""
+    trim, sent = lever(), list[bool]()
+
+    async def failing(call: Call) -> Reply:
+        sent.append("context_management" in call.request.fields)
+        raise UpstreamError("no", status=400, body=b'{"error": "a file is beyond truncation"}')
+
+    for _ in range(2):
+        with pytest.raises(UpstreamError):
+            await trim(asked(), failing)
+    assert sent == [True, False, True, False]

@@ -75,6 +75,37 @@ def test_texts_of_the_same_bytes_in_memory_are_two_prompts() -> None:
     assert found[0] != found[1]
 
 
+LATE = {"name": "late", "input_schema": {}, "defer_loading": True}
+
+
+def test_tools_that_come_later_are_no_part_and_carry_no_mark() -> None:
+    """Anthropic refuses a mark at one; what else of them may be looked for breaks no prefix."""
+    tools = FIELDS["tools"]
+    plain, _ = places_of(FIELDS, "m")
+    for more in ([LATE], [LATE, {**LATE, "name": "later"}]):
+        pieces, places = places_of({**FIELDS, "tools": [*tools, *more]}, "m")
+        assert places[0] == ("tools", 1)
+        assert pieces == plain
+    fields = {**FIELDS, "tools": [LATE, *tools, LATE]}
+    marked = claude_marked(fields, [("tools", 2)], control_of("5m"))
+    assert ["cache_control" in tool for tool in marked["tools"]] == [False, False, True, False]
+    assert places_of({**FIELDS, "tools": [LATE]}, "m")[1][0] == ("system", 0)
+
+
+@pytest.mark.parametrize(
+    ("tool", "places"),
+    [
+        ({"type": "mcp_toolset", "default_config": {"defer_loading": True}}, []),
+        ({"type": "mcp_toolset", "configs": {"a": {"defer_loading": True}}}, []),
+        ({"type": "mcp_toolset", "default_config": {"enabled": True}}, [("tools", 0)]),
+        ("none", []),
+    ],
+)
+def test_a_set_of_tools_that_may_come_later_is_not_marked(tool: Any, places: list[Place]) -> None:
+    """Which of them is the last that is there from the beginning nobody tells."""
+    assert places_of({"tools": [tool], "messages": []}, "m")[1] == places
+
+
 @pytest.mark.parametrize("way", ["claude", "translated", "messages", "chat", "responses"])
 def test_only_a_field_says_how_a_call_is_cached(way: Way) -> None:
     """Not a text that speaks of one, in whatever letters; a field anywhere does."""
