@@ -85,6 +85,27 @@ async def test_what_messages_weigh_is_what_the_whole_has(
     assert -8 <= off <= 8 + 3 * len(items)
 
 
+@pytest.mark.parametrize("dialect", OF)
+@pytest.mark.parametrize("model", ["gpt-4o", "gpt-5", "claude-sonnet-5"])
+@given(data=st.data())
+async def test_what_is_left_without_some_is_told_as_counting_it_would(
+    dialect: str, model: str, data: st.DataObject
+) -> None:
+    """To the token, in all three numbers, whatever went but instructions."""
+    make, name, beside = OF[dialect]
+    drawn = [data.draw(st.composite(make)(text)) for text in data.draw(st.lists(TEXT, max_size=6))]
+    items = [one for one in drawn if isinstance(one, dict)]
+    may_go = [at for at, one in enumerate(items) if one.get("role") != "system"]
+    gone = data.draw(st.sets(st.sampled_from(may_go))) if may_go else set[int]()
+    fields = {name: items, **data.draw(st.sampled_from([{}, beside]))}
+    found = await shared_encoder().weigh(model, fields, dialect, enough=-(10**9))
+    assert found is not None
+    assert found.left is not None
+    kept = [one for at, one in enumerate(items) if at not in gone]
+    counted = await shared_encoder().count_request(model, {**fields, name: kept}, dialect)
+    assert found.left([(at, at + 1) for at in sorted(gone)]) == counted
+
+
 @given(st.lists(TEXT, min_size=1, max_size=6), st.integers(0, 900), st.booleans())
 async def test_what_is_called_short_enough_is(
     texts: list[str],

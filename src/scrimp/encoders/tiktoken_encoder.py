@@ -84,7 +84,7 @@ class TiktokenEncoder:
             found = weigh_request(fields, dialect, model, run, choice=choice, enough=enough)
             if found is None or not run.doubts:
                 return found
-            return replace(found, whole=_doubted(found.whole, run, choice))
+            return replace(found, whole=_doubted(found.whole, run, choice), left=None)
 
         return await self._on_loop_or_off(model, weighed)
 

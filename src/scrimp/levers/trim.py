@@ -148,16 +148,15 @@ class Trim:
             return call
         if native and (edited := self._natively(call, limit)) is not None:
             return edited
-        found, smaller, now = await self._fitted(call, weighed, limit)
+        found, now = await self._fitted(call, weighed, limit)
         if found is None:
             if now.tokens > limit:
                 told = {"tokens": now.tokens, "limit": limit, "window": window}
                 call.trace.note(self.name, "cannot_fit", told)
             return call
-        before = weighed.whole if call is whole else await self._count(whole)
+        before = weighed.whole if call is whole else await self._count(whole, whole.request.fields)
         summed = await self._summed_up(call, found, limit)
-        if summed is not None:
-            smaller, now = summed
+        smaller, now = (_with(call, found.items), now) if summed is None else summed
         numbers = less_tokens(max(0, before.tokens - now.tokens))
         return self._told(
             smaller,
@@ -172,7 +171,7 @@ class Trim:
         if message is None:
             return None
         smaller = _with(call, _beside(found, message))
-        now = await self._count(smaller)
+        now = await self._count(call, smaller.request.fields)
         if now.high <= limit:
             return smaller, now
         call.trace.note(
@@ -212,7 +211,7 @@ class Trim:
 
     async def _fitted(
         self, call: Call, weighed: Weighed, limit: int
-    ) -> tuple[Trimmed | None, Call, Count]:
+    ) -> tuple[Trimmed | None, Count]:
         """What fits, proven by counting it; None where the newest turn alone is too large.
 
         Where tokens are an estimate, and only its high end does not fit, the least is what fits.
@@ -220,19 +219,21 @@ class Trim:
         items = call.request.fields[list_name(call.target.dialect)]
         step = limit * self._settings.step // 100
         need, now = weighed.whole.high - limit + self._room(limit), weighed.whole
-        least: tuple[Trimmed, Call, Count] | None = None
+        least: tuple[Trimmed, Count] | None = None
         for _ in range(_TRIES):
             found = fit_to(items, weighed.items, need, step=step, first=self._settings.first)
             if not found.messages and not found.results:
                 break
-            smaller = _with(call, found.items)
-            now = await self._count(smaller)
+            if weighed.left is None or found.results:
+                now = await self._count(call, _fields_with(call, found.items))
+            else:
+                now = weighed.left(found.spans)
             if now.high <= limit:
-                return found, smaller, now
+                return found, now
             if now.tokens <= limit:
-                least = (found, smaller, now)
+                least = (found, now)
             need = found.tokens + now.high - limit
-        return (None, call, now) if least is None else least
+        return (None, now) if least is None else least
 
     async def _weighed(self, call: Call, limit: int) -> Weighed | None:
         """None for what fits."""
@@ -240,9 +241,10 @@ class Trim:
         found = await self._scales.weigh(target.model, fields, target.dialect, enough=limit)
         return None if found is None or found.whole.high <= limit else found
 
-    async def _count(self, call: Call) -> Count:
+    async def _count(self, call: Call, fields: Mapping[str, Any]) -> Count:
+        """With these fields."""
         target = call.target
-        return await self._scales.count_request(target.model, call.request.fields, target.dialect)
+        return await self._scales.count_request(target.model, fields, target.dialect)
 
     def _room(self, limit: int) -> int:
         """What is kept free for a summary: an eighth of what fits at most."""
@@ -267,9 +269,12 @@ class Trim:
 
 def _with(call: Call, items: Sequence[Any]) -> Call:
     """The call with what is left of its conversation."""
-    request = call.request
-    fields = {**request.fields, list_name(call.target.dialect): list(items)}
-    return replace(call, request=replace(request, body=encode(fields), fields=fields))
+    fields = _fields_with(call, items)
+    return replace(call, request=replace(call.request, body=encode(fields), fields=fields))
+
+
+def _fields_with(call: Call, items: Sequence[Any]) -> dict[str, Any]:
+    return {**call.request.fields, list_name(call.target.dialect): list(items)}
 
 
 def _beside(found: Trimmed, message: dict[str, Any]) -> list[Any]:

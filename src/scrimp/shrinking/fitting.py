@@ -7,6 +7,7 @@ conversation, and what comes after it is read from the provider's prefix cache m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any, Literal
 
 from scrimp.shrinking.turns import Unit, is_results, legal_cuts, removable, units_of
@@ -20,12 +21,17 @@ _PLACEHOLDER_TOKENS = 48
 _LEFT_OUT_AT_LEAST = 200
 
 
+Span = tuple[int, int]
+"""Neighbours in a list: the first, and the one behind the last."""
+
+
 class Trimmed(Value, frozen=True):
     """What is left of a conversation, and what went.
 
     `messages` counts those that are gone, `results` those whose contents are. `tokens` is what
     that weighed, `tail_tokens` what stands behind the first change and was there before this turn.
-    `gone` are the messages that went, `at` where in `items` the first of them stood.
+    `gone` are the messages that went, `at` where in `items` the first of them stood. `spans` say
+    from which on, and up to which, they went.
     """
 
     HIDDEN = frozenset({"items", "gone"})
@@ -37,6 +43,7 @@ class Trimmed(Value, frozen=True):
     tail_tokens: int = 0
     gone: tuple[Any, ...] = ()
     at: int = 0
+    spans: tuple[Span, ...] = ()
 
 
 def last_of(
@@ -78,6 +85,7 @@ def fit_to(
         max(gone.tail_tokens, more.tail_tokens),
         more.gone,
         more.at,
+        more.spans,
     )
 
 
@@ -142,7 +150,7 @@ def _in_steps(cut: _Cut, need: int, step: int) -> Trimmed:
         return Trimmed(tuple(cut.items))
     order = removable(cut.units)
     wanted = _stepped(need, step)
-    if sum(cut.sizes[number] for number in order) < wanted:
+    if sum([cut.sizes[number] for number in order]) < wanted:
         wanted = need
     return _without(cut, order, _enough(cut, order, wanted))
 
@@ -152,7 +160,8 @@ def _stepped(need: int, step: int) -> int:
 
 
 def _heavy(units: Sequence[Unit], weights: Sequence[int]) -> list[int]:
-    return [sum(weights[unit.first : unit.past]) for unit in units]
+    upto = [0, *accumulate(weights)]
+    return [upto[unit.past] - upto[unit.first] for unit in units]
 
 
 def _enough(cut: _Cut, order: Sequence[int], wanted: int) -> int:
@@ -169,22 +178,38 @@ def _enough(cut: _Cut, order: Sequence[int], wanted: int) -> int:
 
 
 def _without(cut: _Cut, order: Sequence[int], count: int) -> Trimmed:
-    units, gone = cut.units, set(order[:count])
+    units, items, gone = cut.units, cut.items, order[:count]
     if not gone:
-        return Trimmed(tuple(cut.items))
-    kept, left_out = list[Any](), list[Any]()
-    for number, unit in enumerate(units):
-        (left_out if number in gone else kept).extend(cut.items[unit.first : unit.past])
+        return Trimmed(tuple(items))
+    kept, left_out, at = list[Any](), list[Any](), 0
+    spans = _spans(units, gone)
+    for first, past in spans:
+        kept += items[at:first]
+        left_out += items[first:past]
+        at = past
+    kept += items[at:]
     heavy = cut.sizes if cut.weights is None else _heavy(units, cut.weights)
-    tail = range(order[0], len(units) - 1)
+    tokens = sum([heavy[number] for number in gone])
     return Trimmed(
         tuple(kept),
         messages=len(left_out),
-        tokens=sum(heavy[number] for number in gone),
-        tail_tokens=sum(heavy[number] for number in tail if number not in gone),
+        tokens=tokens,
+        tail_tokens=sum(heavy[gone[0] : len(units) - 1]) - tokens,
         gone=tuple(left_out),
-        at=units[order[0]].first,
+        at=spans[0][0],
+        spans=tuple(spans),
     )
+
+
+def _spans(units: Sequence[Unit], numbers: Sequence[int]) -> list[Span]:
+    """Where these units stand: neighbours are one span."""
+    found: list[Span] = []
+    for number in numbers:
+        first, past = units[number].first, units[number].past
+        if found and found[-1][1] == first:
+            first = found.pop()[0]
+        found.append((first, past))
+    return found
 
 
 def _cleared(

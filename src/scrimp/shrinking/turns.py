@@ -43,30 +43,28 @@ _SAID: _Read = ("answer", (), (), False, False)
 
 def units_of(items: Sequence[Any]) -> list[Unit]:
     """The conversation in units, in order; together they are all of it."""
-    open_units: list[tuple[int, Kind, bool]] = []  # where each begins, its kind, whether it asks
+    begins: list[int] = []
+    kinds: list[Kind] = []
+    asking: list[bool] = []
     called: dict[str, int] = {}
     joins = False
     for number, item in enumerate(items):
         kind, calls, answers, with_last, with_next = _read(item)
-        asks, first, end = kind == "question", number, number
-        for one in answers:
-            first = min(first, called.get(one, number))
-        if open_units and first == number:
-            orphan = bool(answers) and open_units[-1][1] == "answer"
+        first = min([called.get(one, number) for one in answers]) if answers else number
+        if begins and first == number:
+            orphan = answers and kinds[-1] == "answer"
             if joins or with_last or orphan:
-                first = open_units[-1][0]
-        while open_units and end > first:
-            end, before, asked = open_units.pop()
-            kind, asks = _joined(before, kind), asks or asked
-        open_units.append((end, kind, asks))
+                first = begins[-1]
+        begin, asks = number, kind == "question"
+        while begin > first:
+            begin, kind, asks = begins.pop(), _joined(kinds.pop(), kind), asking.pop() or asks
+        begins.append(begin)
+        kinds.append(kind)
+        asking.append(asks)
         for one in calls:
             called[one] = number
         joins = with_next
-    ends = [begins for begins, _, _ in open_units[1:]]
-    return [
-        Unit(begins, past, kind, asks)
-        for (begins, kind, asks), past in zip(open_units, [*ends, len(items)], strict=False)
-    ]
+    return list(map(Unit, begins, [*begins[1:], len(items)], kinds, asking))
 
 
 def removable(units: Sequence[Unit]) -> list[int]:
@@ -89,16 +87,14 @@ def is_legal(units: Sequence[Unit], order: Sequence[int], count: int) -> bool:
 
 def legal_cuts(units: Sequence[Unit], order: Sequence[int]) -> list[bool]:
     """`is_legal` of every count from none to all."""
-    if all(unit.kind != "question" for unit in units):
+    if not any(unit.kind == "question" for unit in units):
         return [True] * (len(order) + 1)
-    loose = [number for number, unit in enumerate(units) if unit.kind != "fixed"]
-    found, gone, at = [True], set[int](), 0
-    for number in order:
-        gone.add(number)
-        while at < len(loose) and loose[at] in gone:
-            at += 1
-        found.append(at == len(loose) or units[loose[at]].kind == "question")
-    return found
+    may_go = set(order)
+    kept = [at for at, unit in enumerate(units) if at not in may_go and unit.kind != "fixed"]
+    if not kept:
+        return [*[units[at].kind == "question" for at in order], True]
+    stays = kept[0]
+    return [units[min(at, stays)].kind == "question" for at in (*order, stays)]
 
 
 def tool_names(items: Sequence[Any]) -> dict[str, str]:
@@ -137,7 +133,7 @@ def _read(item: Any) -> _Read:
         return _of_type(item) if role is None else _KEPT
     content, called = item.get("content"), item.get("tool_calls")
     if role == "assistant" and type(content) is not list and not item.get("tool_call_id"):
-        ids = _texts([call.get("id") for call in _objects(called)]) if called is not None else ()
+        ids = _ids(called) if called is not None else ()
         return ("answer", ids, (), False, False) if ids else _SAID
     key = item.get("tool_call_id")
     if role == "tool" and type(content) is str and called is None and type(key) is str and key:
@@ -189,6 +185,17 @@ def _objects(value: Any) -> list[dict[str, Any]]:
     if type(value) is list or isinstance(value, list | tuple):
         return [one for one in value if isinstance(one, dict)]
     return []
+
+
+def _ids(called: Any) -> tuple[str, ...]:
+    """Those of the tools that a message calls."""
+    return tuple(
+        [
+            one
+            for call in (called if isinstance(called, list | tuple) else ())
+            if isinstance(call, dict) and (one := call.get("id")) and isinstance(one, str)
+        ]
+    )
 
 
 def _texts(values: Sequence[Any]) -> tuple[str, ...]:

@@ -42,8 +42,7 @@ def add_request(tally: Tally, fields: Mapping[str, Any], model: str) -> None:
     for message in messages:
         _add_content(tally, message.get("content"), model)
         tally.mark()
-    low, likely, high = _MESSAGE
-    tally.around = high
+    low, likely, high = tally.around = _MESSAGE
     tally.add((len(messages) * low, len(messages) * likely, len(messages) * high))
     tools = objects(fields.get("tools"))
     if tools:

@@ -38,8 +38,7 @@ def add_request(tally: Tally, fields: Mapping[str, Any], model: str) -> None:
     messages = objects(fields.get("messages"))
     system = next((m for m in messages if m.get("role") == "system"), None) if functions else None
     _add_messages(tally, messages, model, system)
-    low, likely, high = framing
-    tally.around = high
+    low, likely, high = tally.around = framing
     tally.add((len(messages) * low, len(messages) * likely, len(messages) * high))
     tally.add(end)
     if functions:
@@ -79,28 +78,46 @@ def _add_messages(
     model: str,
     system: Mapping[str, Any] | None,
 ) -> None:
-    """All messages; those of a role and a content only, which are most, on a short way."""
-    later, raw, marks = tally.texts.append, 0, tally.marks
+    """All messages; those of the shapes that nearly all have, on a short way."""
+    later, raw, marks, texts = tally.texts.append, 0, tally.marks, tally.texts
     roles = _Roles(tally.count_text)
     tally.mark()
     for message in messages:
-        content = message.get("content")
-        role = message.get("role") if len(message) == 2 else None
-        plain = type(role) is str and role in _ROLES and message is not system
-        of_role = roles[role] if plain else None
-        if of_role is not None and type(content) is str:
-            raw += of_role
-            later(content)
-        elif of_role is not None and type(content) is list:
-            raw += of_role
-            _add_parts(tally, content, model)
-        elif message is system:
+        content, role = message.get("content"), message.get("role")
+        plain = len(message) == 2 and type(role) is str and role in _ROLES
+        if message is system:
             _add_home(tally, message, model)
+        elif plain and type(content) is str:
+            raw += roles[role]
+            later(content)
+        elif plain and type(content) is list:
+            raw += roles[role]
+            _add_parts(tally, content, model)
+        elif _add_of_tools(tally, message):
+            raw += roles[role]
         else:
             _add_message(tally, message, model)
         if marks is not None:
-            marks.append((len(tally.texts), tally.raw + raw, tally.high))
+            marks.append((len(texts), tally.raw + raw, tally.low, tally.tokens, tally.high))
     tally.raw += raw
+
+
+def _add_of_tools(tally: Tally, message: Mapping[str, Any]) -> bool:
+    """Calls of tools, or a result of one, all but the role; False for any other message."""
+    if len(message) != 3:
+        return False
+    role, content = message.get("role"), message.get("content")
+    if role == "tool":
+        key = message.get("tool_call_id")
+        if type(key) is not str or type(content) is not str:
+            return False
+        tally.texts += (key, content)
+        return True
+    called = message.get("tool_calls")
+    if role != "assistant" or called is None or content is not None or "content" not in message:
+        return False
+    _add_tool_calls(tally, called)
+    return True
 
 
 def _add_message(tally: Tally, message: Mapping[str, Any], model: str) -> None:
@@ -221,7 +238,13 @@ def add_about(tally: Tally, text: str) -> None:
 
 
 def objects(value: Any) -> list[Mapping[str, Any]]:
-    """The objects of a list; nothing for anything else."""
-    if type(value) is list or isinstance(value, list | tuple):
+    """The objects of a list, which may be the very list; nothing for anything else."""
+    if type(value) is list:
+        for one in value:
+            if type(one) is not dict:
+                break
+        else:
+            return value
+    if isinstance(value, list | tuple):
         return [one for one in value if isinstance(one, dict)]
     return []

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from scrimp.ports import Count
 from scrimp.tokens.encodings import EncodingChoice, scale
 
-Mark = tuple[int, int, int]
-"""How many texts wait, raw tokens so far, tokens of what is no text so far, at most."""
+Mark = tuple[int, int, int, int, int]
+"""How many texts wait, raw tokens so far, and so far of what is no text (low, tokens, high)."""
 CountText = Callable[[str], int]
 CountTexts = Callable[[list[str]], int]
 Range = tuple[int, int, int]
@@ -26,7 +26,7 @@ class Tally:
     """A sum being made. `raw` is scaled to the model's tokenizer at the end, the rest is not.
 
     `texts` wait to be counted together, which for many that are known is much faster. Where there
-    is a list for `marks` they say where each message ends; `around` goes around each, at most.
+    is a list for `marks` they say where each message ends; `around` goes around each beside that.
     """
 
     count_text: CountText
@@ -36,12 +36,12 @@ class Tally:
     high: int = 0
     texts: list[str] = field(default_factory=list)
     marks: list[Mark] | None = None
-    around: int = 0
+    around: Range = (0, 0, 0)
 
     def mark(self) -> None:
         """The first message begins, or one ends."""
         if self.marks is not None:
-            self.marks.append((len(self.texts), self.raw, self.high))
+            self.marks.append((len(self.texts), self.raw, self.low, self.tokens, self.high))
 
     def count_rest(self, count_texts: CountTexts | None) -> None:
         """Count the texts that wait."""

@@ -6,19 +6,24 @@ The sum of what messages add is what the whole request has, as far as it is no f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from itertools import accumulate, pairwise
 from typing import Any, Protocol
 
+from scrimp.ports import Count
 from scrimp.tokens.encodings import EncodingChoice, scale
 from scrimp.tokens.request import add_request, total_request
 from scrimp.tokens.tally import Tally
-from scrimp.weights import Weighed
+from scrimp.weights import Left, Weighed
 
 _LISTS = {
     "openai.chat": "messages",
     "openai.responses": "input",
     "anthropic.messages": "messages",
 }
+
+_Sum = tuple[int, int, int, int]
+"""Up to the end of a message: raw tokens, and of what is no text low, likely and high."""
 
 
 class Texts(Protocol):
@@ -51,23 +56,45 @@ def weigh_request(
         return None
     for at in new:
         tokens[at] = counted.count_text(texts[at])
-    each = _each(tally, tokens, choice)
     tally.raw += sum(tokens)
+    upto = [0, *accumulate(tokens)]
+    sums = [(raw + upto[at], low, likely, high) for at, raw, low, likely, high in tally.marks or ()]
+    each = _each(sums, tally.around[2], choice)
+    left: Left | None = partial(_left, tally, sums, dialect, choice)
     items = fields.get(_LISTS.get(dialect, ""))
     if isinstance(items, list | tuple) and len(each) < len(items):  # what is no object is nothing
         known = iter(each)
         each = [next(known, 0) if isinstance(item, dict) else 0 for item in items]
-    return Weighed(total_request(tally, dialect, choice), tuple(each))
+        left = None
+    return Weighed(total_request(tally, dialect, choice), tuple(each), left)
 
 
-def _each(tally: Tally, tokens: list[int], choice: EncodingChoice) -> list[int]:
-    """Between each two marks."""
-    upto = list(accumulate(tokens, initial=0))
-    marks, around, ratio = pairwise(tally.marks or ()), tally.around, choice.ratio_high
-    both = [
-        (raw_now - raw + upto[ended] - upto[began], high_now - high + around)
-        for (began, raw, high), (ended, raw_now, high_now) in marks
-    ]
+def _each(sums: Sequence[_Sum], around: int, choice: EncodingChoice) -> list[int]:
+    """Between each two sums."""
     if choice.exact:
-        return list(map(sum, both))
-    return [-int(-own * ratio // 1) + more for own, more in both]
+        highs = [raw + high + around * at for at, (raw, _, _, high) in enumerate(sums)]
+        return [now - before for before, now in pairwise(highs)]
+    ratio = choice.ratio_high
+    return [
+        -int(-(now[0] - before[0]) * ratio // 1) + now[3] - before[3] + around
+        for before, now in pairwise(sums)
+    ]
+
+
+def _left(
+    tally: Tally,
+    sums: Sequence[_Sum],
+    dialect: str,
+    choice: EncodingChoice,
+    spans: Sequence[tuple[int, int]],
+) -> Count:
+    """The whole without the messages of these spans, with what goes around each of them."""
+    raw, (low, likely, high) = tally.raw, tally.others
+    around = tally.around
+    for first, past in spans:
+        before, now, gone = sums[first], sums[past], past - first
+        raw -= now[0] - before[0]
+        low -= now[1] - before[1] + gone * around[0]
+        likely -= now[2] - before[2] + gone * around[1]
+        high -= now[3] - before[3] + gone * around[2]
+    return total_request(Tally(tally.count_text, raw, low, likely, high), dialect, choice)
