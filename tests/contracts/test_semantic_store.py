@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from pathlib import Path
@@ -118,6 +119,23 @@ async def test_an_alias_joins_its_group(store: SemanticStore, clock: FakeClock) 
     assert await store.nearest(S, vector(1.0), 2) == ()
     assert not await store.add_alias(S, known(0.5, group))
     assert not await store.delete(S, group)
+
+
+async def test_groups_that_leave_together_are_told_apart(
+    store: SemanticStore, clock: FakeClock
+) -> None:
+    """Each hears of its own: there, asked for twice, of another scope, past its time, unknown."""
+    one, two, stays = [await add(store, clock, angle) for angle in (0.1, 0.5, 0.9)]
+    other = await store.add_root(T, known(0.1), answered(clock))
+    late = await store.add_root(S, known(0.7), answered(clock, ttl_s=5))
+    assert other is not None
+    assert late is not None
+    clock.pass_by(5)
+    asked = [(S, one), (T, two), (S, one), (T, other), (S, late), (S, 999), (S, two)]
+    told = await asyncio.gather(*(store.delete(scope, group) for scope, group in asked))
+    assert told == [True, False, False, True, False, False, True]
+    assert [found.group for found in await store.nearest(S, vector(0), 9)] == [stays]
+    assert await store.nearest(T, vector(0), 9) == ()
 
 
 async def test_what_is_past_its_time_is_gone(store: SemanticStore, clock: FakeClock) -> None:

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 from scrimp.errors import StoreError
 from scrimp.ledger.rollups import EPOCH
@@ -43,7 +43,7 @@ from scrimp.stores.sqlite_rest import Gate
 from scrimp.stores.sqlite_semantic_file import BOOKS, books_of, open_reader
 from scrimp.stores.sqlite_semantic_rows import Looks, NewGroup, Rows
 from scrimp.stores.sqlite_semantic_search import Searcher
-from scrimp.stores.sqlite_semantic_writer import Job, Writer, WriterOptions
+from scrimp.stores.sqlite_semantic_writer import Job, Leaving, Writer, WriterOptions
 
 _log = logging.getLogger("scrimp.cache")
 _TALLY_S = 1.0  # how late the file may learn of uses and look-ups
@@ -218,16 +218,16 @@ class SqliteSemantic:
 
     async def delete(self, scope: bytes, group: int) -> bool:
         """Forget a group. False when it was not there."""
-        return await self._do(lambda rows: rows.delete(scope, group))
+        return await self._do(Leaving(scope, group))
 
     async def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
         """Forget every group that is chosen; how many there were. Raises InvalidRequest."""
         check_chosen(chosen)
-        return await self._do(lambda rows: rows.invalidate(chosen, dry_run=dry_run))
+        return await self._do(lambda rows: rows.invalidate(chosen, dry_run=dry_run), many=True)
 
     async def stats(self, tenant: str | None = None) -> tuple[SemanticStats, ...]:
         """What is kept and counted, by all processes."""
-        await self._do(Rows.purge)
+        await self._do(Rows.purge, many=True)
         rows = await asyncio.to_thread(self._read_apart, BOOKS, ())
         return books_of(rows, tenant)
 
@@ -295,7 +295,7 @@ class SqliteSemantic:
         words = str(error) if isinstance(error, StoreError) else f"{self._path}: {error}"
         self._why_unread = f"the semantic cache cannot be read now: {words}"
         if is_damage(error):
-            self._writer.queue.put(Job(Rows.check, Future()))
+            self._writer.queue.put(Job(Rows.check))
         return StoreError(self._why_unread)
 
     def _disconnect(self) -> None:
@@ -303,16 +303,20 @@ class SqliteSemantic:
         if connection is not None:
             connection.close()
 
-    async def _do(self, work: Callable[[Rows], _T]) -> _T:
+    @overload
+    async def _do(self, work: Leaving) -> bool: ...
+    @overload
+    async def _do(self, work: Callable[[Rows], _T], *, many: bool = False) -> _T: ...
+    async def _do(self, work: Callable[[Rows], Any] | Leaving, *, many: bool = False) -> Any:
         """Have the writer do something in its turn. Raises StoreError."""
         self._check()
         writer = self._writer
         if writer.file.trouble.said and time.monotonic() < writer.file.trouble.retry_at:
             raise StoreError(writer.file.trouble.said)
         self._hand_over()
-        done: Future[_T] = Future()
-        writer.queue.put(Job(work, done))
-        return await asyncio.wrap_future(done)
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        writer.queue.put(Job(work, done, many))
+        return await done
 
     def _arm(self) -> None:
         if self._timer is None and not self._closed:
@@ -332,7 +336,7 @@ class SqliteSemantic:
                 rows.touch(touched)
                 rows.tally(looks)
 
-            self._writer.queue.put(Job(work, Future()))
+            self._writer.queue.put(Job(work))
 
     def _now_us(self) -> int:
         return micros(self._clock.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from array import array
 from collections.abc import Iterable, Mapping
@@ -25,6 +26,7 @@ from scrimp.stores.sqlite_forgotten import forgotten_since, micros, write_down
 Looks = tuple[int, int, int]
 """Hits, misses, audits."""
 
+_AT_ONCE = 1000
 _GONE_KEPT = 200_000
 _PRUNE_EVERY = 256
 
@@ -84,6 +86,12 @@ _MATCHING = """
   AND ((groups.name <> '' AND matches(groups.name))
     OR EXISTS (SELECT 1 FROM tags WHERE grp = groups.id AND matches(tag))
     OR EXISTS (SELECT 1 FROM questions WHERE grp = groups.id AND text <> '' AND matches(text)))
+"""
+# One statement for many: each page is kept once for its undoing, and not once for each group.
+_FORGET = "DELETE FROM groups WHERE id IN (SELECT value FROM json_each(?))"
+_LEAVE = """
+DELETE FROM groups WHERE id IN (SELECT value FROM json_each(?))
+  AND +expires_us > ? AND +scope = (SELECT id FROM scopes WHERE scope = ?) RETURNING id
 """
 _TEXTLESS = "SELECT count(*) FROM questions WHERE text = '' AND grp IN ({})"
 
@@ -199,14 +207,17 @@ class Rows:
         statement = "UPDATE groups SET quarantined = 1 WHERE id = ? AND +scope = ?"
         self.connection.execute(statement, (group, self._scope(scope)))
 
-    def delete(self, scope: bytes, group: int) -> bool:
-        """False when it was not there any more."""
-        statement = """
-        DELETE FROM groups WHERE id = ? AND +expires_us > ?
-          AND +scope = (SELECT id FROM scopes WHERE scope = ?)
-        """
-        values = (group, self._now_us(), scope)
-        return self.connection.execute(statement, values).rowcount > 0
+    def delete(self, leaving: Iterable[tuple[bytes, int]]) -> set[tuple[bytes, int]]:
+        """Forget these (scope, group); those that were there."""
+        groups: dict[bytes, list[int]] = {}
+        for scope, group in leaving:
+            groups.setdefault(scope, []).append(group)
+        now_us = self._now_us()
+        return {
+            (scope, group)
+            for scope, numbers in groups.items()
+            for (group,) in self.connection.execute(_LEAVE, (json.dumps(numbers), now_us, scope))
+        }
 
     def invalidate(self, chosen: Chosen, *, dry_run: bool = False) -> int:
         """How many groups there were."""
@@ -232,7 +243,10 @@ class Rows:
                 raise refuse_pattern(chosen.pattern, textless)
         if not dry_run:
             write_down(self.connection, chosen, self._now_us())
-            self.connection.executemany("DELETE FROM groups WHERE id = ?", doomed)
+            numbers = [number for (number,) in doomed]
+            for start in range(0, len(numbers), _AT_ONCE):
+                some = json.dumps(numbers[start : start + _AT_ONCE])
+                self.connection.execute(_FORGET, (some,))
         return len(doomed)
 
     def touch(self, groups: Iterable[int]) -> None:

@@ -6,16 +6,17 @@ told once, stands in `trouble` for those who want to write more, and is tried ag
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 from scrimp.errors import InvalidRequest, StoreError
 from scrimp.ports import Clock
@@ -28,6 +29,11 @@ from scrimp.stores.sqlite_transaction import one_transaction
 _PURGE_S = 60.0  # what is past its time may lie in the file that long
 _TOGETHER = 256
 
+# Before a page changes, SQLite keeps what undoes it. In memory that takes half the time and no file
+# is written for it, but it is as large as all pages that change.
+_UNDO_IN_MEMORY = "PRAGMA temp_store = MEMORY"
+_UNDO_IN_FILE = "PRAGMA temp_store = FILE"
+
 
 @dataclass(frozen=True, slots=True)
 class WriterOptions:
@@ -37,12 +43,23 @@ class WriterOptions:
     pauses_s: tuple[float, ...] = (1.0, 2.0, 5.0)
 
 
+class Leaving(NamedTuple):
+    """A group that is to be forgotten: true when it was there."""
+
+    scope: bytes
+    group: int
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
-    """Something to be done in its turn, whole or not at all."""
+    """Something to be done in its turn, whole or not at all.
 
-    work: Callable[[Rows], Any]
-    done: Future[Any]
+    `done` is who waits for it, on its own loop. `many`: it may forget many groups at once.
+    """
+
+    work: Callable[[Rows], Any] | Leaving
+    done: asyncio.Future[Any] | None = None
+    many: bool = False
 
 
 Outcome = tuple[Job, Any, Exception | None]
@@ -112,47 +129,83 @@ class Writer:
         outcomes = self.file.attempt(partial(self._transaction, group))
         if outcomes is None:
             self._refuse(group, StoreError(self.file.trouble.said))
-            return
-        for job, result, refused in outcomes:  # last: whoever hears of it may look at once
-            if not job.done.set_running_or_notify_cancel():
-                continue
-            if refused is None:
-                job.done.set_result(result)
-            else:
-                job.done.set_exception(refused)
+        else:
+            _tell(outcomes)  # last: whoever hears of it may look at once
 
     def _transaction(self, group: Sequence[Job], rows: Rows) -> list[Outcome]:
         if not group:
             return []
+        due = time.monotonic() >= self._purge_at
+        large = due or any(job.many for job in group)
+        rows.connection.execute(_UNDO_IN_FILE if large else _UNDO_IN_MEMORY)
         with one_transaction(rows.connection):
-            outcomes = [self._one(rows, job) for job in group]
-            if time.monotonic() >= self._purge_at:
+            outcomes = self._leave(rows, group)
+            for job in group:
+                if not isinstance(job.work, Leaving):
+                    result, refused = self._one(rows, job.work)
+                    outcomes.append((job, result, refused))
+            if due:
                 rows.purge()
                 self._purge_at = time.monotonic() + _PURGE_S
         return outcomes
 
-    def _one(self, rows: Rows, job: Job) -> Outcome:
+    def _leave(self, rows: Rows, group: Sequence[Job]) -> list[Outcome]:
+        """Groups that leave, all at once: one by one takes three to six times as long."""
+        leaving = {job: job.work for job in group if isinstance(job.work, Leaving)}
+        if not leaving:
+            return []
+        result, refused = self._one(rows, lambda rows: rows.delete(leaving.values()))
+        left: set[tuple[bytes, int]] = result or set()
+        outcomes: list[Outcome] = []
+        for job, one in leaving.items():
+            outcomes.append((job, one in left, refused))
+            left.discard(one)  # who asks for the same once more finds nothing
+        return outcomes
+
+    def _one(
+        self, rows: Rows, work: Callable[[Rows], Any]
+    ) -> tuple[Any, StoreError | InvalidRequest | None]:
         execute = rows.connection.execute
         execute("SAVEPOINT job")
+        refused: StoreError | InvalidRequest
         try:
-            result = job.work(rows)
-        except (StoreError, InvalidRequest) as refused:
-            outcome: Outcome = (job, None, refused)
+            result = work(rows)
+        except (StoreError, InvalidRequest) as error:
+            refused = error
         except (ValueError, TypeError, OverflowError, sqlite3.IntegrityError) as error:
             msg = f"the semantic cache cannot hold this: {type(error).__name__}"
-            outcome = (job, None, StoreError(msg))  # words that no file can hold
+            refused = StoreError(msg)  # words that no file can hold
         else:
             execute("RELEASE job")
-            return job, result, None
+            return result, None
         execute("ROLLBACK TO job")
         execute("RELEASE job")
-        return outcome
+        return None, refused
 
     def _refuse(self, group: Sequence[Job], error: StoreError) -> None:
-        for job in group:
-            if job.done.set_running_or_notify_cancel():
-                job.done.set_exception(error)
+        _tell([(job, None, error) for job in group])
 
     def _open_rows(self) -> Rows:
         connection = open_writer(self._path, busy_timeout_ms=self._options.busy_timeout_ms)
         return Rows(connection, self._clock, self._limits)
+
+
+def _tell(outcomes: Sequence[Outcome]) -> None:
+    """To those who wait; a loop is woken once for all of them."""
+    waiting: dict[asyncio.AbstractEventLoop, list[Outcome]] = {}
+    for outcome in outcomes:
+        if (done := outcome[0].done) is not None:
+            waiting.setdefault(done.get_loop(), []).append(outcome)
+    for loop, theirs in waiting.items():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle, theirs)
+
+
+def _settle(outcomes: Sequence[Outcome]) -> None:
+    for job, result, refused in outcomes:
+        if job.done is None or job.done.done():  # who was cancelled waits no more
+            continue
+        if refused is None:
+            job.done.set_result(result)
+        else:
+            job.done.set_exception(refused)
