@@ -80,7 +80,7 @@ async def test_awaited_it_is_the_same(lib: Library) -> None:
 @pytest.mark.parametrize("options", [{"words": 0}, {"max_tokens": 0}])
 def test_a_summary_has_words(lib: Library, options: dict[str, Any]) -> None:
     """Nothing is asked for what makes no sense."""
-    with pytest.raises(InvalidRequest, match="at least one word"):
+    with pytest.raises(InvalidRequest, match="a whole number is needed, 1 or more"):
         lib.scrimp.summarise_then_ask(DOCUMENT, QUESTION, model="gpt-4o", **options)
     assert asked(lib) == []
 

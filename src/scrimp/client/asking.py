@@ -12,6 +12,7 @@ import msgspec
 
 from scrimp.app import App
 from scrimp.calls import Call, Finish, HeldSink, Reply, Trace, Usage
+from scrimp.client.given import only, text_of
 from scrimp.client.purses import Pocket, purses_here
 from scrimp.client.wrapping import Labels
 from scrimp.errors import InvalidRequest, UpstreamError
@@ -54,11 +55,12 @@ class AskOptions(TypedDict, total=False):
 
 def question_of(text: str, model: str, options: AskOptions) -> Question:
     """What is asked, and who pays for it here and now. Raises InvalidRequest."""
+    only("ask", options, AskOptions)
     headers = Labels(options.get("user", ""), options.get("task", "")).headers()
     if brief := options.get("brief", ""):
-        headers[b"x-scrimp-brief"] = quote(brief, safe=" ,").encode()
-    context, most = options.get("context", ""), options.get("max_tokens")
-    return Question(text, context, model, most, headers, purses_here())
+        headers[b"x-scrimp-brief"] = quote(text_of("brief", brief), safe=" ,").encode()
+    context, most = text_of("context", options.get("context") or ""), options.get("max_tokens")
+    return Question(text_of("question", text), context, model, most, headers, purses_here())
 
 
 @dataclass(frozen=True, slots=True)

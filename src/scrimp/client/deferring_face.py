@@ -10,6 +10,7 @@ from scrimp.client import jobs
 from scrimp.client.asking import Answer
 from scrimp.client.desk import Desk
 from scrimp.client.engine import Engine
+from scrimp.client.given import only
 from scrimp.client.jobs import Came, Put, Wish
 from scrimp.client.mapping import Asked, record_of
 from scrimp.client.purses import purses_here
@@ -149,6 +150,7 @@ class DeferFace:
 
     def _wish(self, call: Asked, max_wait: str, options: DeferOptions) -> Wish:
         """Raises InvalidRequest."""
+        only("defer", options, DeferOptions)
         try:
             seconds = seconds_of(max_wait)
         except ValueError as error:

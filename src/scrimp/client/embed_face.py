@@ -8,6 +8,7 @@ from typing import Unpack
 
 from scrimp.client.desk import Desk
 from scrimp.client.engine import Engine
+from scrimp.client.given import called, only
 from scrimp.client.purses import purses_here
 from scrimp.client.vectors import (
     BATCH,
@@ -58,8 +59,10 @@ class EmbedFace:
         is priced, budgeted and booked; asked again, those that were answered come from the exact
         cache. Raises what the first request raised that failed.
         """
-        given, kind = checked(list(texts)), kind_of(options)
-        work = partial(_many, texts=given, kind=kind, batch=_size(batch), progress=progress)
+        given, kind = checked(texts), kind_of(options)
+        work = partial(
+            _many, texts=given, kind=kind, batch=_size(batch), progress=called("progress", progress)
+        )
         return self._engine.call(work)
 
     async def aembed_many(
@@ -71,23 +74,26 @@ class EmbedFace:
         **options: Unpack[EmbedOptions],
     ) -> Embeddings:
         """The same, awaited."""
-        given, kind = checked(list(texts)), kind_of(options)
-        work = partial(_many, texts=given, kind=kind, batch=_size(batch), progress=progress)
+        given, kind = checked(texts), kind_of(options)
+        work = partial(
+            _many, texts=given, kind=kind, batch=_size(batch), progress=called("progress", progress)
+        )
         return await self._engine.acall(work)
 
 
 def kind_of(options: EmbedOptions) -> Kind:
     """What the request says beside the texts. Raises InvalidRequest."""
+    only("embed", options, EmbedOptions)
     labels = Labels(options.get("user", ""), options.get("task", "")).headers()
     dimensions = options.get("dimensions", 0)
-    if dimensions < 0:
+    if type(dimensions) is not int or dimensions < 0:
         raise InvalidRequest(f"dimensions is {dimensions}: give 1 or more, or leave it out")
     headers = tuple(labels.items())
     return Kind(options.get("model", "") or MODEL, dimensions, headers, purses_here())
 
 
 def _size(batch: int) -> int:
-    if not 1 <= batch <= MOST:
+    if type(batch) is not int or not 1 <= batch <= MOST:
         raise InvalidRequest(f"batch is {batch}: a request holds 1 to {MOST} texts")
     return batch
 

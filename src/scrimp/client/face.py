@@ -26,6 +26,7 @@ from scrimp.client.desk import Desk
 from scrimp.client.embed_face import EmbedFace
 from scrimp.client.engine import GRACE_S, Engine
 from scrimp.client.functions import EstimateOptions, Quotes
+from scrimp.client.given import several
 from scrimp.client.mailbox import Mailbox
 from scrimp.client.mapping import Maps
 from scrimp.client.own_budgets import Given as GivenBudget
@@ -122,7 +123,7 @@ class Scrimp(EmbedFace, PackFace, DeferFace, Maps):
         vendor, http_client = vendor_of(client), given._client  # noqa: SLF001 (where both SDKs keep it)
         library = library_of(http_client)
         homes = Homes(str(given.base_url), vendor, self._loaded.settings, prices_as)
-        labels = Labels(user, task, tuple(tags)).headers()
+        labels = Labels(user, task, tuple(several("tags", tags))).headers()
         under = Under(self._engine, _serve, homes, library, http_client, list(labels.items()))
         awaited = is_async(library, http_client)
         transport = AsyncTransport(under) if awaited else SyncTransport(under)

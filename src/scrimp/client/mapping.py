@@ -14,6 +14,7 @@ from scrimp.client.calling import Headers, Way
 from scrimp.client.desk import Desk
 from scrimp.client.engine import Engine
 from scrimp.client.functions import body_of
+from scrimp.client.given import called, only, several
 from scrimp.client.lanes import MOST_AT_ONCE, Lanes, Means, Turn, reasons
 from scrimp.client.purses import Pocket, purses_here
 from scrimp.client.wrapping import Labels
@@ -111,6 +112,7 @@ class Maps:
         return await self._engine.acall(work)
 
     def _list(self, calls: Iterable[Asked], options: MapOptions) -> _List:
+        only("map", options, MapOptions)
         most = options.get("concurrency", MOST_AT_ONCE)
         if type(most) is not int or most < 1:
             raise InvalidRequest(f"concurrency is {most!r}; at least 1")
@@ -119,12 +121,13 @@ class Maps:
         reading = Reading(options.get("model", "") or self._default_model)
         items: list[Item] = []
         refused: dict[int, Result] = {}
-        for position, call in enumerate(calls):
+        for position, call in enumerate(several("calls", calls)):
             try:
                 items.append(item_of(record_of(call), position, reading))
             except InvalidRequest as error:
                 refused[position] = unreadable(error)
-        return _List(items, refused, most, headers, purses_here(), options.get("progress"))
+        progress = called("progress", options.get("progress"))
+        return _List(items, refused, most, headers, purses_here(), progress)
 
 
 def _company(pack: int) -> Headers:

@@ -10,6 +10,7 @@ from typing import Required, TypedDict, Unpack
 from scrimp.client.asking import Answer, Question, ask
 from scrimp.client.desk import Desk
 from scrimp.client.engine import Engine
+from scrimp.client.given import only, several, text_of
 from scrimp.client.purses import purses_here
 from scrimp.client.wrapping import Labels
 from scrimp.errors import InvalidRequest
@@ -62,14 +63,21 @@ class PackFace:
         self, questions: Iterable[str], pack: int, options: PackOptions
     ) -> tuple[Question, ...]:
         """Raises InvalidRequest."""
-        if not 1 <= pack <= MOST_CALLS:
+        only("packed", options, PackOptions)
+        if type(pack) is not int or not 1 <= pack <= MOST_CALLS:
             raise InvalidRequest(f"pack is {pack}: a prompt holds 1 to {MOST_CALLS} questions")
         labels = Labels(options.get("user", ""), options.get("task", "")).headers()
         model, purses = self._model(options.get("model", "")), purses_here()
-        most, context = options.get("max_tokens", MAX_TOKENS), options["context"]
+        most, context = (
+            options.get("max_tokens", MAX_TOKENS),
+            text_of("context", options.get("context")),
+        )
+        given = [
+            text_of(f"question {at}", one) for at, one in enumerate(several("questions", questions))
+        ]
         return tuple(
             Question(text, context, model, most, {**labels, **_company(size)}, purses)
-            for group in _groups(list(questions), pack)
+            for group in _groups(given, pack)
             for text, size in ((text, len(group)) for text in group)
         )
 

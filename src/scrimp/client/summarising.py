@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any, Self, TypedDict
 
 from scrimp.client.asking import Answer
-from scrimp.errors import InvalidRequest, PriceUnknown
+from scrimp.client.given import only, text_of, whole
+from scrimp.errors import PriceUnknown
 from scrimp.money import decimal_usd
 from scrimp.prices.quote import Estimate
 
@@ -96,13 +97,17 @@ class Plan:
         options: SummaryOptions,
         cost: Costs,
     ) -> Self:
-        """With what the options leave out. `models`: which answers, and which reads."""
+        """With what the options leave out. `models`: which answers, and which reads.
+
+        Raises InvalidRequest for what cannot be summarised.
+        """
+        only("summarise_then_ask", options, SummaryOptions)
         return cls(
-            document,
-            question,
+            text_of("document", document),
+            text_of("question", question),
             *models,
-            options.get("words", WORDS),
-            options.get("max_tokens", MAX_TOKENS),
+            whole("words", options.get("words", WORDS)),
+            whole("max_tokens", options.get("max_tokens", MAX_TOKENS)),
             cost,
         )
 
@@ -134,15 +139,7 @@ async def awaited_in_turn(plan: Steps, ask: Callable[..., Awaitable[Answer]]) ->
 
 
 def steps(plan: Plan) -> Steps:
-    """The questions to ask: the plan takes each answer, and ends with what came of it.
-
-    Raises InvalidRequest for what cannot be summarised.
-    """
-    if plan.words < 1 or plan.max_tokens < 1:
-        raise InvalidRequest(
-            f"a summary has at least one word and one token: words={plan.words}, "
-            f"max_tokens={plan.max_tokens}"
-        )
+    """The questions to ask: the plan takes each answer, and ends with what came of it."""
     pieces = pieces_of(plan.document)
     if not _pays(plan, pieces):
         return _summarised((yield _final(plan, plan.document)), [])

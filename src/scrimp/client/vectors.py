@@ -5,13 +5,14 @@ from __future__ import annotations
 import base64
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypedDict
 
 import msgspec
 
+from scrimp.client.given import several, text_of
 from scrimp.client.purses import Pocket
 from scrimp.errors import InvalidRequest, UpstreamError
 from scrimp.money import decimal_usd
@@ -116,14 +117,13 @@ class Embeddings:
         return None if self.cost_nanousd is None else Decimal(decimal_usd(self.cost_nanousd))
 
 
-def checked(texts: Sequence[str]) -> tuple[str, ...]:
+def checked(texts: Iterable[str]) -> tuple[str, ...]:
     """Texts that endpoints take. Raises InvalidRequest with the number of the one at fault."""
-    for number, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise InvalidRequest(f"text {number} is a {type(text).__name__}: give a string")
-        if not text:
+    found = tuple(several("texts", texts))
+    for number, text in enumerate(found):
+        if not text_of(f"text {number}", text):
             raise InvalidRequest(f"text {number} is empty, and no endpoint takes an empty text")
-    return tuple(texts)
+    return found
 
 
 def batches(texts: Sequence[str], size: int) -> Iterator[range]:

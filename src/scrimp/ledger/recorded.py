@@ -6,7 +6,7 @@ never guessed at. What such a call cost is not a saving, and nobody answered it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -90,6 +90,8 @@ def check_time(at: datetime, now: datetime) -> datetime:
 
 def check_label(name: str, text: str) -> str:
     """A label that reports can show. Raises InvalidRequest."""
+    if not isinstance(text, str):
+        raise InvalidRequest(f"'{name}' is a {type(text).__name__}: give a string")
     if len(text) > _MAX_LABEL:
         raise InvalidRequest(f"'{name}' has {len(text)} characters; at most {_MAX_LABEL}")
     if not text.isprintable():
@@ -97,8 +99,10 @@ def check_label(name: str, text: str) -> str:
     return text
 
 
-def check_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
-    """Tags without doubles. Raises InvalidRequest."""
+def check_tags(tags: Collection[str]) -> tuple[str, ...]:
+    """Tags without doubles. Raises InvalidRequest; one text is no list of tags."""
+    if isinstance(tags, str):
+        raise InvalidRequest(f"'tags' is a {type(tags).__name__}: give a tuple")
     if len(tags) > _MAX_TAGS:
         raise InvalidRequest(f"'tags' holds {len(tags)} tags; at most {_MAX_TAGS}")
     return tuple(dict.fromkeys(check_label("tags", tag) for tag in tags if tag))
