@@ -7,14 +7,23 @@ is looked at while the call is here, and only the line at which it parted, to sa
 from __future__ import annotations
 
 import re
-from array import array
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal
 
-import msgspec
 from msgspec.structs import replace
 
+from scrimp.prefixes.heads import (
+    Ends,
+    Head,
+    Opened,
+    common,
+    in_blocks,
+    newline_of,
+    opened,
+    same_ends,
+    tools_of,
+)
 from scrimp.prefixes.prompt import BYTES_PER_TOKEN, LISTED, Part, Prompt
 from scrimp.prefixes.rules import Rules
 from scrimp.values import Value
@@ -29,12 +38,9 @@ LEAST_LOST_TOKENS = 256
 
 _MOST_PARTS = 2048
 _MOST_HEADS = 4
-_MOST_LINES = 512
-_FEW_LINES = 8
 _LIKE, _VERY_LIKE = 0.5, 0.9
 _BEGIN = 2
 """So many items of a list are a beginning: a system prompt and what the user said first."""
-_NEWLINE, _ESCAPED = b"\n", b"\\n"  # in a text, and as JSON writes it
 _CLOCK = rb"\d{1,2}:\d\d"
 _TIMES = re.compile(
     rb"\d{4}[-/.]\d\d?[-/.]\d\d?|\d\d?[-/.]\d\d?[-/.]\d{4}|(?<!\d)1[5-9]\d{8}(?:\d{3}|\d{6})?(?!\d)|"
@@ -68,23 +74,6 @@ class Broken(Value, frozen=True, gc=False):
         return min(sent - read, scaled[0] + max(0, scaled[1] - within))
 
 
-class _Head(NamedTuple):
-    """A beginning: hashes of its lines, or of its tools as they were and with sorted keys."""
-
-    lines: array[int]
-    sorted_keys: array[int]
-    at_s: float
-
-
-class _Opened(NamedTuple):
-    """A beginning while its call is here: `end` ends its lines; `lines` are none of tools."""
-
-    head: _Head
-    data: bytes
-    end: bytes
-    lines: list[bytes]
-
-
 class Breaks:
     """What one scope sent lately. `whole`: only whole parts can be read, so all of one is lost.
 
@@ -99,7 +88,7 @@ class Breaks:
         self._least_bytes = least_tokens * BYTES_PER_TOKEN
         self._whole = whole
         self._parts: OrderedDict[int, float] = OrderedDict()
-        self._heads: dict[str, deque[_Head]] = {}
+        self._heads: dict[str, deque[Head]] = {}
 
     def __len__(self) -> int:
         """Parts that are remembered."""
@@ -112,16 +101,20 @@ class Breaks:
         at = self._parted(prompt, first, now_s)
         broken = opened = None
         if at < len(parts):
-            opened = _opened(parts[at], now_s) if _is_head(parts[at]) else None
+            opened = self._opened(parts[at], now_s) if _is_head(parts[at]) else None
             again = self._again(prompt, at + 1, now_s)
             if opened is not None or again >= LEAST_LOST_TOKENS * BYTES_PER_TOKEN:
                 broken = self._broken(prompt, at, opened, again)
         for number in range(first, len(parts)):
             if _is_head(part := parts[number]) and hashes[number] not in self._parts:
-                made = (opened if number == at and opened else _opened(part, now_s)).head
-                self._heads.setdefault(_named(part), deque(maxlen=_MOST_HEADS)).append(made)
+                made = opened if number == at and opened else self._opened(part, now_s)
+                head = made.head if broken is None else in_blocks(made)
+                self._heads.setdefault(_named(part), deque(maxlen=_MOST_HEADS)).append(head)
         self._learn(hashes[first:], now_s)
         return broken
+
+    def _opened(self, part: Part, now_s: float) -> Opened:
+        return opened(part, now_s, self._heads.get(_named(part), ()))
 
     def _parted(self, prompt: Prompt, first: int, now_s: float) -> int:
         """The first part that differs: parts that end no prefix may be the same as before."""
@@ -141,7 +134,7 @@ class Breaks:
             size += prompt.sizes[number]
         return size
 
-    def _broken(self, prompt: Prompt, at: int, opened: _Opened | None, again: int) -> Broken | None:
+    def _broken(self, prompt: Prompt, at: int, opened: Opened | None, again: int) -> Broken | None:
         """What stands at a part that differs, behind which so many bytes were sent before."""
         part, earlier = prompt.parts[at], sum(prompt.sizes[:at])
         if earlier + prompt.sizes[at] + again < self._least_bytes:
@@ -164,46 +157,49 @@ class Breaks:
         while len(parts) > _MOST_PARTS:
             parts.popitem(last=False)
 
-    def _compared(self, part: Part, opened: _Opened | None, again: int) -> Broken | None:
+    def _compared(self, part: Part, opened: Opened | None, again: int) -> Broken | None:
         """A beginning beside those that were sent lately."""
         heads = self._heads.get(_named(part))
         if opened is None or not heads:
             return None
-        like = self._most_like(heads, opened.head)
-        if like is None:
+        if (most_like := self._most_like(heads, opened.head)) is None:
             return None
+        like, ends = most_like
         if opened.head.sorted_keys:
             found = _other_tools(part, opened.head, like)
         else:
-            found = self._other_lines(part, opened, like)
+            found = self._other_lines(part, opened, ends)
         found = replace(found, tokens=found.tokens + again)
         return found if found.tokens + found.before >= LEAST_LOST_TOKENS else None
 
-    def _most_like(self, heads: deque[_Head], head: _Head) -> _Head | None:
-        """One that has most in common, and half of it at least; the newest that is very alike."""
-        mine, keys, best, most = frozenset[int](), frozenset(head.sorted_keys), None, 0
+    def _most_like(self, heads: deque[Head], head: Head) -> tuple[Head, Ends] | None:
+        """One that has most in common, and half of it at least; the newest that is very alike.
+
+        With it come its `same_ends`.
+        """
+        mine, best, most = frozenset[int](), None, 0
         few = (1 - _VERY_LIKE) * len(head.lines)
         for one in reversed(heads):
             if head.at_s - one.at_s > self._kept_s:
                 break
-            if len(head.lines) - sum(_same_ends(head.lines, one.lines)) <= few:
-                return one  # what stands where it stood tells enough: most differ in one line
-            mine = mine or frozenset(head.lines)
+            ends = same_ends(head.lines, one.lines)
+            if len(head.lines) - sum(ends) <= few:
+                return one, ends  # what stands where it stood tells enough
+            mine, keys = mine or frozenset(head.lines), frozenset(head.sorted_keys)
             common = len(keys.intersection(one.sorted_keys) or mine.intersection(one.lines))
             if common > most:
-                best, most = one, common
+                best, most = (one, ends), common
                 if most >= _VERY_LIKE * len(mine):
                     break
         return best if most >= max(1, _LIKE * len(mine)) else None
 
-    def _other_lines(self, part: Part, opened: _Opened, like: _Head) -> Broken:
-        head, data, end, lines = opened
-        at, behind = _same_ends(head.lines, like.lines)
-        front = end.join(lines[:at])
-        size = len(data) - len(end.join(lines[: len(lines) - behind])) - len(end) if behind else 0
+    def _other_lines(self, part: Part, opened: Opened, ends: Ends) -> Broken:
+        head, data, end = opened.head, opened.data, opened.head.end
+        at, behind = ends
+        front = data[: opened.starts(at) - len(end)] if at else b""
+        size = len(data) - opened.starts(len(head.lines) - behind) if behind else 0
         before = len(front) if self._whole else 0
-        line = lines[at] if at < len(lines) else b""
-        newline = _newline(data)
+        line, newline = opened.line(at), newline_of(data)
         kind, start = _kind(line)
         number = 1 + front.count(newline) + (end == newline and at > 0)
         number += line.count(newline, 0, start)  # a sentence may go over several lines
@@ -236,60 +232,9 @@ def _is_head(part: Part) -> bool:
     return number >= 0 and (name not in LISTED or number < _BEGIN)
 
 
-def _opened(part: Part, now_s: float) -> _Opened:
-    data = part.data
-    if part.place[0] == "tools":
-        hashes = [array("q", map(hash, one)) for one in zip(*_tools(data), strict=True)]
-        return _Opened(_Head(hashes[0], hashes[1], now_s), data, b"", [])
-    end, lines = _lines(data)
-    head = _Head(array("q", list(map(hash, lines))), array("q"), now_s)
-    return _Opened(head, data, end, lines)
-
-
-def _same_ends(one: array[int], other: array[int]) -> tuple[int, int]:
-    """How many are equal from the beginning on, and of those behind the first other one at the end.
-
-    Most differ in one line of hundreds, so halves of what is left are compared at once.
-    """
-    at = _common(one, other)
-    return at, _common(one[:at:-1], other[:at:-1])
-
-
-def _common(one: array[int], other: array[int]) -> int:
-    """How many are equal from the beginning on."""
-    same, most = 0, min(len(one), len(other))
-    while same < most:
-        middle = (same + most + 1) // 2
-        if one[same:middle] == other[same:middle]:
-            same = middle
-        else:
-            most = middle - 1
-    return same
-
-
-def _lines(data: bytes) -> tuple[bytes, list[bytes]]:
-    """What ends them, and the lines of a part: sentences where there are hardly any lines."""
-    newline = _newline(data)
-    end = newline if data.count(newline) >= _FEW_LINES else b". "
-    return end, data.split(end, _MOST_LINES)
-
-
-def _newline(data: bytes) -> bytes:
-    """JSON holds no newline of its own."""
-    return _NEWLINE if _NEWLINE in data else _ESCAPED
-
-
-def _tools(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Each tool as it was sent, and with its keys sorted."""
-    tools: list[Any] = msgspec.json.decode(data)
-    return [
-        (msgspec.json.encode(tool), msgspec.json.encode(tool, order="sorted")) for tool in tools
-    ]
-
-
-def _other_tools(part: Part, head: _Head, like: _Head) -> Broken:
-    tools = [tool for tool, _ in _tools(part.data)]
-    at = _common(head.lines, like.lines)
+def _other_tools(part: Part, head: Head, like: Head) -> Broken:
+    tools = [tool for tool, _ in tools_of(part.data)]
+    at = common(head.lines, like.lines)
     before, keyed = set(like.lines), set(like.sorted_keys)
     again = [
         tool
@@ -313,7 +258,7 @@ def _described(part: Part, tokens: int, *, gone: bool) -> Broken:
     if gone:
         return Broken(_named(part), 0, "removed", tokens)
     kind, start = _kind(part.data)
-    line = 0 if kind == "text" else 1 + part.data.count(_newline(part.data), 0, start)
+    line = 0 if kind == "text" else 1 + part.data.count(newline_of(part.data), 0, start)
     return Broken(_named(part), line, kind, tokens)
 
 

@@ -147,19 +147,20 @@ def prompt_of(parts: Iterable[Part], model: str, lengths: Lengths | None = None)
 
 
 def hash_of(value: object) -> int | None:
-    """A hash of a text or of a message of texts, without a copy; None for what holds more.
+    """A hash of what stands in a part; None for what cannot be told apart by one so soon.
 
-    Most messages are such, and long: Python keeps the hashes with the texts, for whoever looks
-    these up next. What holds other plain values is hashed, too, and is known under its JSON's.
+    Most messages are texts, and long: these are hashed without a copy, and Python keeps the hashes
+    with them, for whoever looks these up next. What holds lists or objects is known by its JSON,
+    and so is what holds other plain values, which is looked up by another hash before.
     """
     if type(value) is dict:
-        if "tool_calls" in value or type(value.get("content")) is list:
-            return None
-        try:
-            return hash(tuple(value.items()))
-        except TypeError:
-            return None
-    return hash(value) if type(value) is str else None
+        if "tool_calls" not in value and type(value.get("content")) is not list:
+            try:
+                return hash(tuple(value.items()))
+            except TypeError:
+                return None
+        return hash(encode(value))
+    return hash(value) if type(value) is str or type(value) is bytes else None
 
 
 def _measured(value: object, own: int | None, lengths: Lengths) -> tuple[int, _Length]:
