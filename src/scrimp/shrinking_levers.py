@@ -47,7 +47,14 @@ def shrinking(
             scales,
             _window(trim.window, book, names),
             _prices(book, names, cached),
-            TrimSettings(trim.last, trim.reserve_output, trim.first, trim.step, native=trim.native),
+            TrimSettings(
+                trim.last,
+                trim.reserve_output,
+                trim.first,
+                trim.step,
+                native=trim.native,
+                auto=trim.window == "auto",
+            ),
             summaries=summaries,
         )
     return [found, _compact(settings.compact, _reads(settings.prefix_cache, book, names))]

@@ -43,7 +43,8 @@ Prices = Callable[[Call, int], TokenPrices | None]
 class TrimSettings:
     """`last`: at most so many messages (0: as many as fit). `step` is in per cent of either.
 
-    With `native` the provider edits the context itself, where its API can.
+    With `native` the provider edits the context itself, where its API can. `auto`: windows are
+    those of models, of which half at most is reserved unless a call says otherwise.
     """
 
     last: int = 0
@@ -51,6 +52,7 @@ class TrimSettings:
     first: First = "turns"
     step: int = 25
     native: bool = False
+    auto: bool = False
 
 
 class Trim:
@@ -136,13 +138,9 @@ class Trim:
 
     async def _by_size(self, call: Call, whole: Call, *, native: bool) -> Call:
         """As much as the model takes, with room for the answer. `whole` is what was asked."""
-        window = self._window(call)
-        if window is None:
+        if (room := self._limit(call)) is None:
             return call
-        reserve = call.request.max_output_tokens
-        limit = window - (self._settings.reserve_output if reserve is None else reserve)
-        if limit <= 0 or len(call.request.body) + _FRAMING_TOKENS <= limit:
-            return call  # no text has more tokens than bytes
+        limit, window = room
         weighed = await self._weighed(call, limit)
         if weighed is None:
             return call
@@ -164,6 +162,26 @@ class Trim:
             {**numbers, "limit": limit, "window": window},
             summed=summed is not None,
         )
+
+    def _limit(self, call: Call) -> tuple[int, int] | None:
+        """Tokens of input that fit, and the window; None where nothing is to be counted."""
+        window, settings, reserve = (
+            self._window(call),
+            self._settings,
+            call.request.max_output_tokens,
+        )
+        if window is None:
+            return None
+        if reserve is None:
+            most = window // 2 if settings.auto else settings.reserve_output
+            reserve = min(settings.reserve_output, most)
+        if window <= reserve:
+            told = {"limit": 0, "window": window, "reserve": reserve}
+            call.trace.note(self.name, "cannot_fit", told)
+            return None
+        limit = window - reserve  # no text has more tokens than bytes
+        fits = len(call.request.body) + _FRAMING_TOKENS <= limit
+        return None if fits else (limit, window)
 
     async def _summed_up(self, call: Call, found: Trimmed, limit: int) -> tuple[Call, Count] | None:
         """What is left with a summary beside it, where that fits too."""

@@ -149,6 +149,29 @@ class Unsure(WordEncoder):
         return Count(found.tokens, found.tokens // 2, found.tokens * 2, "words, or so")
 
 
+async def test_a_limit_of_output_as_large_as_the_window_is_told() -> None:
+    """No conversation fits beside it; that nothing is trimmed is not silent."""
+    (lever, _), below = trim(window=1000), Below()
+    call = asked(talk(20), max_completion_tokens=1000)
+    await lever(call, below)
+    assert below.call is call
+    assert verdicts(call, "trim") == ["cannot_fit"]
+    assert numbers(call, "trim") == {"limit": 0, "window": 1000, "reserve": 1000}
+
+
+@pytest.mark.parametrize(("auto", "said"), [(True, 5), (False, 1)])
+async def test_of_a_small_models_window_half_is_for_the_conversation(
+    auto: bool,  # noqa: FBT001 (a parameter of the test)
+    said: int,
+) -> None:
+    """What the settings reserve is meant for large ones; their own window counts as it is."""
+    settings = TrimSettings(reserve_output=900, step=0, auto=auto)
+    lever, below = Trim(WordEncoder(), lambda _: 1000, lambda *_: FRESH, settings), Below()
+    await lever(asked(talk(20)), below)
+    assert below.said()[0] == "rules"
+    assert len(below.said()) == 1 + said
+
+
 async def test_what_most_likely_fits_is_sent_without_its_old_turns() -> None:
     """Only the high end of an estimate is too large for the newest turn; whole it fits less."""
     items = [*talk(9), {"role": "user", "content": "new " * 400}]
