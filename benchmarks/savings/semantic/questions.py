@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.savings.semantic.stream import Questions
 from scrimp.embedders.opened import EmbedderPlan, open_embedder
 from scrimp.quality.sight import Vectors
-from scrimp.quality.sketch import read, sketch
+from scrimp.quality.sketch import sketch
 
 _BATCH = 64
 _JSON_LINES = {".jsonl", ".ndjson"}
@@ -97,6 +97,6 @@ async def embedded(texts: list[str]) -> Vectors:
 
 def questions(found: list[tuple[str, str]], made: Vectors) -> Questions:
     """As the stream wants them."""
-    sketches = tuple(read(sketch(text)) for text, _ in found)
+    sketches = tuple(sketch(text) for text, _ in found)
     labels = np.unique([label for _, label in found], return_inverse=True)[1]
     return Questions(made, sketches, labels.astype(np.int64))

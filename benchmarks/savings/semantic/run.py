@@ -34,7 +34,7 @@ from benchmarks.savings.semantic.questions import labelled, questions, vectors  
 from benchmarks.savings.semantic.static import THRESHOLDS, Static, static  # noqa: E402
 from benchmarks.savings.semantic.stream import Outcome, Questions, run  # noqa: E402
 from benchmarks.savings.semantic.traps import Pair, from_file, made, served  # noqa: E402
-from scrimp.quality.sketch import read, sketch  # noqa: E402
+from scrimp.quality.sketch import sketch  # noqa: E402
 from scrimp.quality.words import Promise  # noqa: E402
 
 
@@ -110,7 +110,7 @@ def play(plan: Plan) -> Played:
     done = run(picked(loaded.asked, plan), plan.promise, plan.seed, plan.flip)
     trapped = {}
     if plan.traps:
-        sketches = ((read(sketch(pair.one)), read(sketch(pair.two))) for pair in loaded.pairs)
+        sketches = ((sketch(pair.one), sketch(pair.two)) for pair in loaded.pairs)
         rows = zip(loaded.pairs, loaded.ones, loaded.twos, sketches, strict=True)
         trapped = served(done, ((pair, one, two, *both) for pair, one, two, both in rows))
     return plan, done.outcome(), trapped

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from scrimp.quality.engine import Engine
 from scrimp.quality.sight import FEATURES, NEIGHBOURS, Around, Scope, Sight, Tally, Vectors, look
-from scrimp.quality.sketch import Sketch
+from scrimp.quality.sketch import read
 from scrimp.quality.threshold import study
 from scrimp.quality.words import Promise
 
@@ -26,7 +26,7 @@ class Questions:
     """Texts as vectors and sketches, and the number of the right answer of each."""
 
     vectors: Vectors
-    sketches: tuple[Sketch | None, ...]
+    sketches: tuple[bytes, ...]
     labels: NDArray[np.int64]
 
     def picked(self, chosen: NDArray[np.int64]) -> Questions:
@@ -64,7 +64,7 @@ class Cache:
     sizes: list[int] = field(default_factory=list)
     equal: list[int] = field(default_factory=list)
     different: list[int] = field(default_factory=list)
-    sketches: list[Sketch | None] = field(default_factory=list)
+    sketches: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         """Room for all."""
@@ -72,7 +72,7 @@ class Cache:
         self.groups = np.zeros(self.room, np.int64)
         self.total = np.zeros(self.dims, np.float64)
 
-    def sight(self, vector: Vectors, asked: Sketch | None) -> Sight | None:
+    def sight(self, vector: Vectors, asked: bytes) -> Sight | None:
         """What the engine's features see of a question."""
         if not self.known:
             return None
@@ -92,9 +92,9 @@ class Cache:
             for group in set(groups.tolist())
         }
         centre = (self.total / self.known).astype(np.float32)
-        return look(vector, asked, around, Scope(tallies, self.known, centre))
+        return look(vector, read(asked), around, Scope(tallies, self.known, centre))
 
-    def add(self, vector: Vectors, asked: Sketch | None, group: int | None, answer: int) -> None:
+    def add(self, vector: Vectors, asked: bytes, group: int | None, answer: int) -> None:
         """A question that was paid for: an alias of a group, or the root of a new one."""
         if group is None:
             group = len(self.answers)
@@ -145,7 +145,7 @@ class Run:
         self.wrong: list[bool] = []
         self.audits = 0
 
-    def ask(self, vector: Vectors, asked: Sketch | None, label: int) -> bool:
+    def ask(self, vector: Vectors, asked: bytes, label: int) -> bool:
         """One call; whether it was served."""
         sight = self.cache.sight(vector, asked)
         served = sight is not None and self._judged(sight, label)

@@ -13,7 +13,6 @@ from pathlib import Path
 from benchmarks.savings.semantic.questions import rows
 from benchmarks.savings.semantic.stream import Run
 from scrimp.quality.sight import Vectors
-from scrimp.quality.sketch import Sketch
 
 _PLACES = ("Oslo", "Rome", "Lima", "Cairo", "Perth", "Quito")
 _MEALS = ("gluten", "sugar", "milk", "nuts", "eggs", "salt")
@@ -73,7 +72,7 @@ def made() -> list[Pair]:
 
 
 def served(
-    run: Run, pairs: Iterable[tuple[Pair, Vectors, Vectors, Sketch | None, Sketch | None]]
+    run: Run, pairs: Iterable[tuple[Pair, Vectors, Vectors, bytes, bytes]]
 ) -> dict[str, float]:
     """Shares of unequal and of equal pairs whose second text is served the first one's answer."""
     counts = {True: [0, 0], False: [0, 0]}

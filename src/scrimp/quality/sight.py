@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scrimp.quality.lexical import Conflict, conflicts, inversions, jaccard, opposites, reworded
+from scrimp.quality.overlap import SHARED, Shared
 from scrimp.quality.sketch import Sketch, read
 
 Floats = NDArray[np.float64]
@@ -60,6 +61,7 @@ FEATURES: Final = [
     "order",
     "length_ratio",
     "length",
+    *SHARED,
 ]
 
 
@@ -67,18 +69,17 @@ FEATURES: Final = [
 class Around:
     """The neighbours of a question, nearest first: cosines, groups, vectors, sketches.
 
-    Sketches may be bytes: few of them are looked at, and reading all takes longer than the rest.
+    Sketches are bytes: few of them are looked at, and reading all takes longer than the rest.
     """
 
     cosines: Floats
     groups: NDArray[np.int64]
     vectors: Vectors
-    sketches: tuple[Sketch | bytes | None, ...]
+    sketches: tuple[bytes, ...]
 
     def sketch(self, at: int) -> Sketch | None:
         """One of them, read."""
-        kept = self.sketches[at]
-        return read(kept) if isinstance(kept, bytes) else kept
+        return read(self.sketches[at])
 
 
 class Counts(Protocol):
@@ -169,7 +170,7 @@ class _Field:
     def __init__(self, vector: Vectors, around: Around, centre: Vectors | None) -> None:
         names, first, member = np.unique(around.groups, return_index=True, return_inverse=True)
         near = np.exp(_VOTE * (around.cosines - around.cosines[0]))
-        self.groups, self.first = names, first
+        self.groups, self.first, self.member = names, first, member
         self.counts = np.bincount(member, minlength=len(names))
         self.vote = np.bincount(member, near, len(names)) / near.sum()
         gram, line = _kernel(vector, around, centre)
@@ -210,6 +211,7 @@ class _Field:
             -float((self.both * np.log(self.both)).sum()),
             float(np.log1p(scope.known)),
             *_lexical(asked, around.sketch(at)),
+            *Shared(asked, around.sketches, self.member, len(self.groups)).features(best),
         )
         return Sight(
             group,

@@ -41,6 +41,7 @@ _WORDS = re.compile(
 _HALVES = {"am": "a.m", "pm": "p.m"}
 _HEAD = struct.Struct("<BBHH8s8s")
 _WORD = struct.Struct("<IH")
+HEAD_BYTES, WORD_BYTES = _HEAD.size, _WORD.size
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from scrimp.quality.words import Action, Promise
 from scrimp.quality.words import Decision as Chosen
 from scrimp.semantics.deciding import Decision, Kind, Nearby, Policy, Standing
 
-MADE_FOR = "semantic/3"
+MADE_FOR = "semantic/4"
 """Of what the features mean; embedder, model and prompt are in the scope already."""
 FAR = 0.4
 """The cosine below which nobody is asked whether two answers are equal."""

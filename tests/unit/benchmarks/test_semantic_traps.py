@@ -28,7 +28,7 @@ def test_a_stream_of_plain_topics_is_served_and_kept_apart() -> None:
     labels = dice.integers(0, 4, 900)
     vectors = dice.normal(size=(4, 32))[labels] + 0.2 * dice.normal(size=(900, 32))
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    sketches = tuple(read(sketch(f"topic {'abcd'[label]}")) for label in labels)
+    sketches = tuple(sketch(f"topic {'abcd'[label]}") for label in labels)
     asked = Questions(vectors.astype(np.float32), sketches, labels)
     first, second = (run(asked, Promise(max_error=0.05), seed=1).outcome() for _ in range(2))
     assert first == second

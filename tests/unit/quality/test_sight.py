@@ -30,7 +30,7 @@ def see(asked: str, known: list[tuple[str, int]], out: frozenset[int] = frozense
         cosines[order],
         groups,
         vectors[order],
-        tuple(read(sketch(known[at][0])) for at in order),
+        tuple(sketch(known[at][0]) for at in order),
     )
     sizes = {group: int((groups == group).sum()) for group in set(groups.tolist())}
     tallies = {group: Tally(size, quarantined=group in out) for group, size in sizes.items()}
@@ -72,7 +72,7 @@ def test_the_nearest_group_with_the_votes_answers() -> None:
 def test_nothing_near_is_nothing_seen() -> None:
     """Neighbours of groups that are gone do not count."""
     one = unit(np.ones(DIMS, np.float32))
-    around = Around(np.array([1.0]), np.array([4]), one[None], (None,))
+    around = Around(np.array([1.0]), np.array([4]), one[None], (b"",))
     assert look(one, None, around, Scope({}, 1)) is None
 
 

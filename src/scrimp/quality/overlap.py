@@ -1,0 +1,98 @@
+"""Words that a question shares with its neighbours: what vectors blur, hashes of words keep.
+
+In a neighbourhood ("card", "payment") everybody shares most words; those that stand in the
+questions of one answer only tell which it is. So each group is scored by naive Bayes over the words
+of the question (Manning, Raghavan & Schuetze 2008, Introduction to Information Retrieval, section
+13.3, the Bernoulli model of the words that are there), smoothed by how often a word stands in the
+whole neighbourhood, against which it is a ratio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scrimp.quality.sketch import HEAD_BYTES, VERSION, WORD_BYTES, Sketch
+
+Floats = NDArray[np.float64]
+
+SHARED: Final = ["words_for", "words_lead", "words_covered", "words_covered_lead", "words_known"]
+_ROW: Final = np.dtype([("word", "<u4"), ("kind", "<u2")])
+_SMOOTH: Final = 2.0
+"""A group is taken for so many questions larger, which have each word as often as all around."""
+
+
+class Shared:
+    """Which words of a question stand in which neighbours, as scores of groups.
+
+    `sketches` are the neighbours', `member` the place of each one's group, from 0 to `count` - 1.
+    """
+
+    def __init__(
+        self,
+        asked: Sketch | None,
+        sketches: Sequence[bytes],
+        member: NDArray[np.intp],
+        count: int,
+    ) -> None:
+        words = sorted({*asked.words, *asked.amounts}) if asked is not None else []
+        self._known = bool(words)
+        if not words:
+            return
+        there = _there(np.array(words, np.uint32), sketches)
+        groups = np.zeros((count, len(sketches)))
+        groups[member, np.arange(len(sketches))] = 1.0
+        have, size = groups @ there, groups.sum(axis=1)[:, None]
+        often = there.sum(axis=0)
+        usual = (often + 0.5) / (len(sketches) + 1.0)
+        logs = np.log((have + _SMOOTH * usual) / ((size + _SMOOTH) * usual))
+        self._score: Floats = logs.sum(axis=1) / (len(words) + 1.0) ** 0.5
+        rare = -np.log(usual)
+        self._covered: Floats = (have > 0) @ rare / rare.sum()
+        self._all = float((often > 0) @ rare / rare.sum())
+
+    def features(self, best: int) -> tuple[float, ...]:
+        """`SHARED` of one group, beside the others; zeros where the question has no words."""
+        if not self._known:
+            return (0.0,) * len(SHARED)
+        shares = np.exp(self._score - self._score.max())
+        share = min(max(float(shares[best] / shares.sum()), 1e-4), 1 - 1e-4)
+        return (
+            float(np.log(share / (1 - share))),
+            _lead(self._score, best),
+            float(self._covered[best]),
+            _lead(self._covered, best),
+            self._all,
+        )
+
+
+def _there(words: NDArray[np.uint32], sketches: Sequence[bytes]) -> Floats:
+    """1.0 where a word (sorted) stands in a sketch: a row for each sketch."""
+    kept = [_words(one) for one in sketches]
+    sizes = [len(one) // WORD_BYTES for one in kept]
+    found = np.frombuffer(b"".join(kept), _ROW)["word"].astype(np.uint32)
+    places = np.searchsorted(words, found)
+    places[places == len(words)] = 0
+    same = words[places] == found
+    there = np.zeros((len(sketches), len(words)))
+    there[np.repeat(np.arange(len(sketches)), sizes)[same], places[same]] = 1.0
+    return there
+
+
+def _words(kept: bytes) -> bytes:
+    """The rows of a sketch; none of one that cannot be read."""
+    if len(kept) < HEAD_BYTES or (len(kept) - HEAD_BYTES) % WORD_BYTES or kept[0] != VERSION:
+        return b""
+    return kept[HEAD_BYTES:]
+
+
+def _lead(values: Floats, best: int) -> float:
+    """How far one is above the largest of the others; above 0 where there are none."""
+    if len(values) == 1:
+        return float(values[best])
+    others = values.copy()
+    others[best] = -np.inf
+    return float(values[best] - others.max())
