@@ -14,10 +14,15 @@ _NO_PROSE = re.compile(r"(?: {4}|\t|\s{0,3}>)")
 _KEPT = re.compile(
     r"(?P<ticks>`+)(?:.*?(?<!`)(?P=ticks)(?!`)|.*\Z)"
     r"|(?i:<(?P<tag>code|pre|kbd|samp|script|style|q|blockquote)\b[^<>]*>.*?(?:</(?P=tag)\s*>|\Z))"
-    r"|“[^”]*(?:”|\Z)|«[^»]*(?:»|\Z)|„[^“”]*(?:[“”]|\Z)"
-    r"|\u2039[^\u203a]*(?:\u203a|\Z)|「[^」]*(?:」|\Z)|『[^』]*(?:』|\Z)"
+    r"|[“‟][^”]*(?:”|\Z)|«[^»]*(?:»|\Z)|»[^«]*(?:«|\Z)|„[^“”]*(?:[“”]|\Z)"
+    r"|\u2039[^\u203a]*(?:\u203a|\Z)|\u203a[^\u2039]*(?:\u2039|\Z)"
+    r"|「[^」]*(?:」|\Z)|『[^』]*(?:』|\Z)|｢[^｣]*(?:｣|\Z)|《[^》]*(?:》|\Z)|〈[^〉]*(?:〉|\Z)"
+    r"|[〝〟][^〝〞〟]*(?:[〝〞〟]|\Z)|❝[^❞]*(?:❞|\Z)|❛[^❜]*(?:❜|\Z)"
+    r"|(?P<same>[״\uff02\u2033\uff07])(?:(?!(?P=same)).)*(?:(?P=same)|\Z)"
+    r"|&(?:quot|ldquo|laquo|\#34);.*?(?:&(?:quot|rdquo|raquo|\#34);|\Z)"
     r"|\u201a[^\u2018\u2019]*(?:[\u2018\u2019]|\Z)"
-    r"|(?<!\w)\u2018(?=\S).*?(?:(?<=\S)\u2019(?!\w)|\Z)"
+    r"|(?<!\w)[\u2018\u201b](?=\S).*?(?:(?<=\S)\u2019(?!\w)|\Z)"
+    r"|(?<!\w)\u2019(?=\S)[^\n]{1,200}?(?<=\S)\u2019(?!\w)"
     r'|"[^"]*"'
     r"|(?<!\w)'(?=\S).*?(?:(?<=\S)'(?!\w)|\Z)"
     r"|<[^<>]*>"
@@ -25,7 +30,12 @@ _KEPT = re.compile(
     re.DOTALL,
 )
 # single ones by their numbers: they look like other characters
-_OPEN_CLOSE = (("“", "”"), ("«", "»"), ("\u2039", "\u203a"), ("「", "」"), ("『", "』"))
+_OPEN_CLOSE = (
+    *(("“", "”"), ("«", "»"), ("\u2039", "\u203a"), ("「", "」"), ("『", "』")),
+    *(("｢", "｣"), ("《", "》"), ("〈", "〉"), ("❝", "❞"), ("❛", "❜")),
+)
+_SAME = ("״", "\uff02", "\u2033", "\uff07")
+"""Marks that close as they open."""
 _TAGS = tuple([(f"<{tag}", f"</{tag}") for tag in ("code", "pre", "script", "style", "blockquote")])
 
 
@@ -107,7 +117,7 @@ def _even(part: str) -> bool:
         return part.count("„") in (part.count("“"), part.count("”"))
     if any(part.count(begin) != part.count(end) for begin, end in _OPEN_CLOSE):
         return False
-    if part.count("\u2018") > part.count("\u2019"):
+    if part.count("\u2018") > part.count("\u2019") or any(part.count(one) % 2 for one in _SAME):
         return False
     lower = part.lower() if "<" in part else ""
     return all(lower.count(begin) == lower.count(end) for begin, end in _TAGS)

@@ -189,6 +189,12 @@ QUOTED = [
     "«in order to\n\nin order to»",
     "<pre>\nin order to\n\nin order to\n</pre>",
     "\u2018in order to\n\nin order to\u2019",
+    "»in order to« \u203ain order to\u2039 »in order to\n\nin order to«",
+    "《in order to》 〈in order to〉 ｢in order to｣",
+    "〝in order to〞 〝in order to〟 ❝in order to❞ ❛in order to❜",
+    "״in order to״ \uff02in order to\uff02 \u2033in order to\u2033 \uff07in order to\uff07",
+    "\u2019in order to\u2019 \u201bin order to\u2019 \u201fin order to”",
+    "&quot;in order to&quot; &ldquo;in order to&rdquo; &laquo;in order to&raquo;",
 ]
 
 
