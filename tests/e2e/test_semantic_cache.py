@@ -272,7 +272,8 @@ def test_a_key_forgets_its_answers_by_meaning_with_the_others() -> None:
         here.ask("openai", ROOT)
         assert here.ask("openai", PARAPHRASES[0])[1] == "semantic_cache"
         gone = httpx2.delete(f"{here.stage.url}/v1/scrimp/cache")
-        assert gone.json() == {"cleared": 2}
+        caches = {"exact_cache": 1, "semantic_cache": 1}
+        assert gone.json() == {"cleared": 2, "caches": caches}
         assert here.ask("openai", PARAPHRASES[1])[1] == "upstream"
 
 

@@ -12,6 +12,7 @@ import click
 from scrimp.cli.options import config_option, examples, json_option, load_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
     from scrimp.settings import Loaded
@@ -96,15 +97,54 @@ def clear_command(
 
     Gateways that run see it within five seconds. Hits and misses stay counted.
     """
-    from scrimp.cli.console import print_json, say
+    from scrimp.cli.console import print_json
 
     loaded = load_settings(config)
-    cleared = _clear(loaded, tenant, task)
+    found = _clear(loaded, tenant, task)
     if as_json:
-        print_json({"place": place_of(loaded), "cleared": cleared})
+        told = {"cleared": sum(found.values()), "caches": found}
+        print_json({**told, "places": places_of(loaded, found)})
     else:
-        replies = "reply" if cleared == 1 else "replies"
-        say(f"Forgot {cleared:,} {replies} in {place_of(loaded)}.")
+        say_forgotten("Forgot", loaded, found)
+
+
+def say_forgotten(verb: str, loaded: Loaded, found: Mapping[str, int]) -> None:
+    """A line for each cache that was asked, with its own number."""
+    from scrimp.cli.console import say
+
+    for name, place in places_of(loaded, found).items():
+        number = found[name]
+        kind = " by meaning" if name == "semantic_cache" else ""
+        say(f"{verb} {number:,} {'reply' if number == 1 else 'replies'}{kind} in {place}.")
+
+
+def places_of(loaded: Loaded, found: Iterable[str]) -> dict[str, str]:
+    """Where each of these caches is."""
+    where = {"exact_cache": place_of, "semantic_cache": _meanings_place}
+    return {name: where[name](loaded) for name in found}
+
+
+def _meanings_place(loaded: Loaded) -> str:
+    """Where answers by meaning are, for people; never with a password."""
+    from scrimp.cli.console import short_path
+    from scrimp.semantics.tables import url_env_of
+
+    settings = loaded.settings
+    section = settings.semantic_cache
+    match section.engine:
+        case "sqlite":
+            return short_path(settings.semantic_path)
+        case "redis":
+            return f"the Redis of ${url_env_of(section)}"
+        case "postgres":
+            return f"the PostgreSQL of ${url_env_of(section)}"
+        case "memory":
+            return _gateway_memory(loaded)
+
+
+def _gateway_memory(loaded: Loaded) -> str:
+    server = loaded.settings.server
+    return f"the memory of the gateway at {server.host}:{server.port}"
 
 
 def place_of(loaded: Loaded) -> str:
@@ -112,14 +152,14 @@ def place_of(loaded: Loaded) -> str:
     from scrimp.cli.console import short_path
 
     settings = loaded.settings
-    section, server = settings.exact_cache, settings.server
+    section = settings.exact_cache
     match section.engine:
         case "sqlite":
             return short_path(settings.cache_path)
         case "redis":
             return f"the Redis of ${section.url_env}"
         case "memory":
-            return f"the memory of the gateway at {server.host}:{server.port}"
+            return _gateway_memory(loaded)
 
 
 def _both_stats(loaded: Loaded, tenant: str | None) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -140,11 +180,9 @@ def _both_stats(loaded: Loaded, tenant: str | None) -> tuple[dict[str, Any], dic
         semantic = semantic_of(loaded, exact, tenant)
     except ScrimpError as error:
         semantic = {"error": str(error)}
-    settings = loaded.settings
-    if semantic is None and settings.semantic_cache.enabled:
-        place = f"{settings.server.host}:{settings.server.port}"
+    if semantic is None and loaded.settings.semantic_cache.enabled:
         semantic = {
-            "error": f"answers by meaning are in the memory of the gateway at {place}, and it told "
+            "error": f"answers by meaning are in {_gateway_memory(loaded)}, and it told "
             f"nothing of them (is it running? it wants {_KEY_ENV} where keys are, and no --tenant)"
         }
     if failed is not None and (semantic is None or "error" in semantic):
@@ -190,7 +228,8 @@ def _asked_in_vain(loaded: Loaded, told: dict[str, Any]) -> bool:
     return "error" in told and loaded.settings.exact_cache.engine == "memory"
 
 
-def _clear(loaded: Loaded, tenant: str | None, task: str | None) -> int:
+def _clear(loaded: Loaded, tenant: str | None, task: str | None) -> dict[str, int]:
+    """How many were forgotten, by the name of the cache."""
     from scrimp.cached_replies import forget_cached
     from scrimp.remembered import Chosen
 
@@ -198,30 +237,32 @@ def _clear(loaded: Loaded, tenant: str | None, task: str | None) -> int:
         check_task(task)
     if loaded.settings.exact_cache.engine != "memory":
         chosen = Chosen(tenant=tenant or "", task=task or "")
-        return asyncio.run(forget_cached(loaded, chosen)) + _clear_meanings(loaded, tenant, task)
+        found = {"exact_cache": asyncio.run(forget_cached(loaded, chosen))}
+        return found | _clear_meanings(loaded, tenant, task)
     only_own(tenant)
     path = "/v1/scrimp/cache" + (f"/{task}" if task else "")
-    return int(ask_gateway(loaded, "DELETE", path)["cleared"])
+    return dict(ask_gateway(loaded, "DELETE", path)["caches"])
 
 
-def _clear_meanings(loaded: Loaded, tenant: str | None, task: str | None) -> int:
+def _clear_meanings(loaded: Loaded, tenant: str | None, task: str | None) -> dict[str, int]:
     from scrimp.app import system_clock
     from scrimp.cli.console import note
     from scrimp.remembered import all_of
 
     section = loaded.settings.semantic_cache
     if not section.enabled:
-        return 0
+        return {}
     if section.engine == "memory":
         note(
             "answers by meaning are in the memory of the gateway: ask it (DELETE /v1/scrimp/cache)"
         )
-        return 0
+        return {}
     from scrimp.by_meaning import forget_by_meaning
 
     clock = system_clock()
     chosen = all_of(tenant or "", task or "", clock.now())
-    return asyncio.run(forget_by_meaning(loaded, clock, chosen, dry_run=False))
+    gone = asyncio.run(forget_by_meaning(loaded, clock, chosen, dry_run=False))
+    return {"semantic_cache": gone}
 
 
 def check_task(task: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import click
 
-from scrimp.cli.cache import ask_gateway, only_own, place_of, tenant_option
+from scrimp.cli.cache import ask_gateway, only_own, places_of, say_forgotten, tenant_option
 from scrimp.cli.options import config_option, examples, json_option, load_settings
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def invalidate_command(**options: Unpack[InvalidateOptions]) -> None:
     A pattern also looks into the texts of answers. Those of questions are not kept: a pattern that
     matches nothing is refused, so that nobody takes it for done.
     """
-    from scrimp.cli.console import print_json, say
+    from scrimp.cli.console import print_json
 
     if not any(options[name] for name in (*_CHOICES, "tenant")):  # type: ignore[literal-required]  # names of the dict
         raise click.UsageError(
@@ -80,18 +80,15 @@ def invalidate_command(**options: Unpack[InvalidateOptions]) -> None:
         )
     loaded = load_settings(options["config"])
     told = _invalidate(options)
-    place = place_of(loaded)
     if options["as_json"]:
-        print_json({"place": place, **told})
-        return
-    number = told["invalidated"]
-    replies = "reply" if number == 1 else "replies"
-    verb = "Would forget" if options["dry_run"] else "Forgot"
-    say(f"{verb} {number:,} {replies} in {place}.")
+        print_json({**told, "places": places_of(loaded, told["caches"])})
+    else:
+        say_forgotten("Would forget" if options["dry_run"] else "Forgot", loaded, told["caches"])
 
 
 def _invalidate(options: InvalidateOptions) -> dict[str, Any]:
     """Raises InvalidRequest, StoreError, ConfigError."""
+    from scrimp.remembered import Chosen, check_chosen
     from scrimp.shell.forgetting import Choice, chosen_of, invalidate
 
     loaded, tenant = load_settings(options["config"]), options["tenant"]
@@ -100,7 +97,10 @@ def _invalidate(options: InvalidateOptions) -> dict[str, Any]:
         only_own(tenant)
         body = {**said, "dry_run": options["dry_run"]}
         return ask_gateway(loaded, "POST", "/v1/scrimp/cache/invalidate", body)
-    chosen = chosen_of(Choice(**said), tenant or "", datetime.now(UTC))
+    if said:
+        chosen = chosen_of(Choice(**said), tenant or "", datetime.now(UTC))
+    else:  # all of one tenant; over HTTP the tenant is the asker's, and nothing would be said
+        check_chosen(chosen := Chosen(tenant=tenant or ""))
     dry_run = options["dry_run"]
     found = asyncio.run(invalidate(_caches(loaded), chosen, dry_run=dry_run))
     return {"invalidated": sum(found.values()), "dry_run": dry_run, "caches": found}

@@ -151,11 +151,11 @@ class Views:
 
     async def _cleared(self, tenant: str, task: str | None) -> dict[str, Any]:
         app = self._app
-        cleared = await app.replies.clear(tenant, task)
+        found = {"exact_cache": await app.replies.clear(tenant, task)}
         if app.meanings is not None:
             chosen = all_of(tenant, task or "", app.clock.now())
-            cleared += await app.meanings.store.invalidate(chosen)
-        return {"cleared": cleared}
+            found["semantic_cache"] = await app.meanings.store.invalidate(chosen)
+        return {"cleared": sum(found.values()), "caches": found}
 
     async def _call(self, headers: RequestHeaders, call_id: str) -> Shown:
         """The entry of a finished call, as far as the asker may see it."""

@@ -157,14 +157,42 @@ def test_clear_forgets_by_meaning_too(tmp_path: Path) -> None:
     filled(tmp_path / "cache.sqlite")
     file, toml = tmp_path / "semantic.sqlite", both("sqlite")
     remembered_by_meaning(file)
-    assert "Forgot 3 replies" in run(tmp_path, "clear", "--tenant", "key:ana", toml=toml).stdout
+    own = json.loads(run(tmp_path, "clear", "--tenant", "key:ana", "--json", toml=toml).stdout)
+    assert own["caches"] == {"exact_cache": 2, "semantic_cache": 1}
     remembered_by_meaning(file)
-    assert "Forgot 4 replies" in run(tmp_path, "clear", toml=toml).stdout
-    assert "Forgot 0 replies" in run(tmp_path, "clear", toml=toml).stdout
+    words, meanings = run(tmp_path, "clear", toml=toml).stdout.splitlines()
+    assert words == f"Forgot 1 reply in {tmp_path}/cache.sqlite."
+    assert meanings == f"Forgot 3 replies by meaning in {file}."
+    again = json.loads(run(tmp_path, "clear", "--json", toml=toml).stdout)
+    assert (again["cleared"], list(again["places"])) == (0, ["exact_cache", "semantic_cache"])
+
+
+def test_invalidate_names_each_cache_with_its_own_number(tmp_path: Path) -> None:
+    """Both were asked: of each it is said where it is, and how many went there."""
+    filled(tmp_path / "cache.sqlite")
+    file = tmp_path / "semantic.sqlite"
+    remembered_by_meaning(file)
+    args = ("invalidate", "--tenant", "key:ana")
+    told = json.loads(run(tmp_path, *args, "--dry-run", "--json", toml=both("sqlite")).stdout)
+    assert told == {
+        "invalidated": 3,
+        "dry_run": True,
+        "caches": {"exact_cache": 2, "semantic_cache": 1},
+        "places": {"exact_cache": f"{tmp_path}/cache.sqlite", "semantic_cache": str(file)},
+    }
+    assert run(tmp_path, *args, toml=both("sqlite")).stdout.splitlines() == [
+        f"Forgot 2 replies in {tmp_path}/cache.sqlite.",
+        f"Forgot 1 reply by meaning in {file}.",
+    ]
 
 
 @pytest.mark.parametrize(
-    "args", [("invalidate", "--tag", "\udce9"), ("clear", "--tenant", "\udce9")]
+    "args",
+    [
+        ("invalidate", "--tag", "\udce9"),
+        ("invalidate", "--tenant", "\udce9"),
+        ("clear", "--tenant", "\udce9"),
+    ],
 )
 def test_signs_that_are_no_text_are_refused(tmp_path: Path, args: tuple[str, ...]) -> None:
     """As a terminal in another encoding sends them: one line, and it ends."""
