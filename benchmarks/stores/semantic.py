@@ -39,7 +39,7 @@ from benchmarks.stores.servers import SERVED, memory_mb, served
 from scrimp.calls import Reply, ReplyFacts, Usage
 from scrimp.clock import SystemClock
 from scrimp.meanings import Known, SemanticStore
-from scrimp.pipeline.semantic_scopes import Scopes
+from scrimp.pipeline.semantic_scopes import Scopes, of_length
 from scrimp.ports import CacheScope, StoredReply
 from scrimp.quality.sketch import sketch
 from scrimp.quality.words import Promise
@@ -52,7 +52,9 @@ from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
 from scrimp.stores.sqlite_semantic import SemanticOptions, SqliteSemantic
 
 HERE = Path(__file__).parent
-SCOPE = b"benchmark"
+ASKED = b"benchmark"
+SCOPE = of_length(ASKED, bytes(384 * 4))
+"""Where what is asked in `ASKED` is kept, for vectors of the embedded model."""
 BOOKS = CacheScope("key:bench", "general")
 NEIGHBOURS = 60
 DELETES = 1000
@@ -210,7 +212,7 @@ async def wholes(store: Store, asked: Sequence[bytes], words: Sequence[str]) -> 
     scopes = Scopes(store, GivenVectors(asked), Bounds(Promise(0.02), random.Random(0).random))  # noqa: S311 - no secret
 
     async def one(number: int) -> None:
-        looked = await scopes.look(SCOPE, BOOKS, words[number % len(words)])
+        looked = await scopes.look(ASKED, BOOKS, words[number % len(words)])
         await store.answer(SCOPE, looked.decision.group)
 
     return await quickest(one, len(asked))

@@ -15,7 +15,14 @@ from scrimp.calls import FREE_COST, Call, Cost, Reply, ReplyFacts
 from scrimp.dialects import DIALECTS
 from scrimp.errors import StoreError
 from scrimp.levers.semantic_cache import SemanticCache, SemanticCacheSettings
-from scrimp.meanings import Judge, Judged, Opinion, SemanticStore, VerdictSource
+from scrimp.meanings import (
+    GroupFacts,
+    Judge,
+    Judged,
+    Opinion,
+    SemanticStore,
+    VerdictSource,
+)
 from scrimp.pipeline.chain import chain
 from scrimp.pipeline.later import Later
 from scrimp.pipeline.semantic_learning import Learning, LearningRules
@@ -24,7 +31,7 @@ from scrimp.pipeline.semantic_scopes import Scopes
 from scrimp.pipeline.semantic_servings import Feedback, Servings
 from scrimp.ports import Next
 from scrimp.semantics.answers import text_of
-from scrimp.semantics.deciding import Decision, Nearby, Policies, Policy, Standing
+from scrimp.semantics.deciding import Decision, Nearby, Policies, Policy, Standing, Weighed
 from scrimp.semantics.scope import ScopeRules
 from scrimp.stores.semantic_memory import MemorySemantic
 from tests.support.core import USAGE, FakeClock, answer_fields, call_of, chat_fields, reply_of
@@ -82,8 +89,14 @@ class Scripted:
         """Two of ten were wrong."""
         return Standing(len(self.learned), 0.2, 0.4, self.missing)
 
-    def decide(self, nearby: Nearby) -> Decision:
+    def weigh(self, nearby: Nearby) -> Weighed:
+        """Facts of all."""
+        return Weighed(nearby, tuple(dict.fromkeys(one.group for one in nearby.neighbours)))
+
+    def decide(self, weighed: Weighed, facts: tuple[GroupFacts, ...]) -> Decision:
         """About the nearest."""
+        nearby = weighed.nearby
+        assert tuple(fact.group for fact in facts) == weighed.groups
         if not nearby.neighbours:
             return Decision("new", why="nothing_near")
         order = tuple(dict.fromkeys(one.group for one in nearby.neighbours))

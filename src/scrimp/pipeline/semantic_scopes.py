@@ -58,13 +58,11 @@ class Scopes:
     async def look(self, scope: bytes, books: CacheScope, text: str) -> Looked:
         """Embed, find, decide. Raises StoreError."""
         (vector,) = await self._embedder.embed((text,))
-        scope = _of_length(scope, vector)
+        scope = of_length(scope, vector)
         sketch = self._policies.sketch(text, scope)
         near = await self._store.nearest(scope, vector, self._policies.neighbours)
-        groups = tuple(dict.fromkeys(one.group for one in near))
-        facts = await self._store.facts(scope, groups) if groups else ()
         policy = await self._policy(scope, books)
-        decision = policy.decide(Nearby(vector, sketch, near, facts))
+        decision = await self._decision(scope, policy, Nearby(vector, sketch, near))
         cosine, nearest = (near[0].cosine, near[0].group) if near else (0.0, 0)
         return Looked(scope, books, text, vector, sketch, policy, decision, cosine, nearest)
 
@@ -104,6 +102,18 @@ class Scopes:
         ]
         return with_standings(one, standings)
 
+    async def _decision(self, scope: bytes, policy: Policy, nearby: Nearby) -> Decision:
+        while True:
+            weighed = policy.weigh(nearby)
+            facts = await self._store.facts(scope, weighed.groups) if weighed.groups else ()
+            if len(facts) == len(weighed.groups):
+                return policy.decide(weighed, facts)
+            gone = set(weighed.groups).difference(
+                fact.group for fact in facts
+            )  # since they were found
+            left = tuple(one for one in nearby.neighbours if one.group not in gone)
+            nearby = replace(nearby, neighbours=left)
+
     async def _policy(self, scope: bytes, books: CacheScope) -> Policy:
         known = self._learned.get(scope)
         if known is None:
@@ -129,7 +139,7 @@ def with_standings(one: SemanticStats, standings: Sequence[Standing]) -> Semanti
     return replace(one, wrong_share=wrong / judged, wrong_upper=upper)
 
 
-def _of_length(scope: bytes, vector: bytes) -> bytes:
+def of_length(scope: bytes, vector: bytes) -> bytes:
     """The scope, for vectors so long: not every embedder's id tells when another model makes them.
 
     Of another length none is ever compared, and the new ones must not be refused for the old.

@@ -99,12 +99,13 @@ def opposites(one: Sketch, two: Sketch) -> set[int]:
 
 def inversions(one: Sketch, two: Sketch) -> int:
     """How many words that stand once in both follow each other the other way round."""
-    place = {word: at for at, word in enumerate(two.words) if two.bag[word] == 1}
-    order = [place[word] for word in one.words if word in place and one.bag[word] == 1]
+    place = two.once
+    order = [place[word] for word in one.once if word in place]
     return sum(1 for first, second in pairwise(order) if first > second)
 
 
 def jaccard(one: frozenset[object], two: frozenset[object]) -> float:
     """Shared by either; 1 for two empty sets."""
-    either = len(one | two)
-    return len(one & two) / either if either else 1.0
+    shared = len(one & two)
+    either = len(one) + len(two) - shared
+    return shared / either if either else 1.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
+from math import log, log1p
 from typing import Final, Protocol
 
 import numpy as np
@@ -146,20 +147,22 @@ class Sight:
 
 def look(vector: Vectors, asked: Sketch | None, around: Around, scope: Scope) -> Sight | None:
     """What is seen; None where nothing is near. A group without a tally is left out."""
-    keep = [at for at, group in enumerate(around.groups.tolist()) if group in scope.tallies]
+    groups = around.groups.tolist()
+    keep = [at for at, group in enumerate(groups) if group in scope.tallies]
     if not keep:
         return None
-    if len(keep) < len(around.cosines):
+    if len(keep) < len(groups):
         around = Around(
             around.cosines[keep],
             around.groups[keep],
             around.vectors[keep],
             tuple(around.sketches[at] for at in keep),
         )
-    return _Field(vector, around, scope.centre).sight(asked, around, scope)
+    field = Field(vector, around, scope.centre)
+    return field.sight(asked, scope.tallies[field.group], scope.known)
 
 
-class _Field:
+class Field:
     """Votes of the neighbourhood by group: by closeness, and by a kernel ridge regression.
 
     The latter solves (K + ridge) w = k for the neighbours (Rasmussen & Williams 2006, Gaussian
@@ -168,57 +171,64 @@ class _Field:
     """
 
     def __init__(self, vector: Vectors, around: Around, centre: Vectors | None) -> None:
+        """At least one neighbour is needed. `group` is then the one that may answer."""
         names, first, member = np.unique(around.groups, return_index=True, return_inverse=True)
         near = np.exp(_VOTE * (around.cosines - around.cosines[0]))
-        self.groups, self.first, self.member = names, first, member
-        self.counts = np.bincount(member, minlength=len(names))
-        self.vote = np.bincount(member, near, len(names)) / near.sum()
+        self._around, self._first, self._member = around, first, member
+        self._counts = np.bincount(member, minlength=len(names))
+        self._vote = np.bincount(member, near, len(names)) / near.sum()
         gram, line = _kernel(vector, around, centre)
         gram.flat[:: len(gram) + 1] += _RIDGE
         weights = np.linalg.solve(gram, line)
-        self.variance = 1.0 - float(line @ weights)
-        self.field: Floats = np.bincount(member, weights, len(names)).astype(np.float64, copy=False)
-        sharp = np.exp(_SHARP * (self.field - self.field.max()))
-        self.sharp = sharp / sharp.sum()
-        both = np.sqrt(self.vote * self.sharp) + 1e-9
-        self.both = both / both.sum()
+        self._variance = 1.0 - float(line @ weights)
+        self._field: Floats = np.bincount(member, weights, len(names)).astype(
+            np.float64, copy=False
+        )
+        sharp = np.exp(_SHARP * (self._field - self._field.max()))
+        self._sharp = sharp / sharp.sum()
+        both = np.sqrt(self._vote * self._sharp) + 1e-9
+        self._both = both / both.sum()
+        ranked = np.argsort(-self._both, kind="stable")
+        self._best = int(ranked[0])
+        self._order: tuple[int, ...] = tuple(names[ranked[:8]].tolist())
+        self.group = self._order[0]
 
-    def sight(self, asked: Sketch | None, around: Around, scope: Scope) -> Sight:
-        """The best group and its features."""
-        ranked = np.argsort(-self.both, kind="stable")
-        best = int(ranked[0])
-        group, at = int(self.groups[best]), int(self.first[best])
-        cosines, tally = around.cosines, scope.tallies[group]
+    def sight(self, asked: Sketch | None, tally: Counts, known: int) -> Sight:
+        """The features of `group`, whose counts `tally` is; `known` questions are in its scope."""
+        around, best = self._around, self._best
+        cosines, at = around.cosines, int(self._first[best])
+        root = around.sketch(at)
         cosine, nearest = float(cosines[at]), float(cosines[0])
-        second = _most_but(cosines[self.first], best, float(cosines[-1]) - 0.05)
-        field = float(self.field[best])
+        second = _most_but(cosines[self._first], best, float(cosines[-1]) - 0.05)
+        field = float(self._field[best])
         judged = tally.equal + tally.different
         features = (
             cosine,
             cosine - second,
             nearest,
             float(at == 0),
-            _logit(float(self.vote[best])),
-            _logit(float(self.sharp[best])),
-            _logit(float(self.both[best])),
-            float(np.log1p(tally.size)),
-            float(self.counts[best]) / len(cosines),
+            _logit(float(self._vote[best])),
+            _logit(float(self._sharp[best])),
+            _logit(float(self._both[best])),
+            log1p(tally.size),
+            float(self._counts[best]) / len(cosines),
             (tally.different + 0.2) / (judged + 1.0),
             float(cosines[:5].mean()),
             field,
-            self.variance,
-            field - _most_but(self.field, best, 0.0),
-            -float((self.both * np.log(self.both)).sum()),
-            float(np.log1p(scope.known)),
-            *_lexical(asked, around.sketch(at)),
-            *Shared(asked, around.sketches, self.member, len(self.groups)).features(best),
+            self._variance,
+            field - _most_but(self._field, best, 0.0),
+            -float((self._both * np.log(self._both)).sum()),
+            log1p(known),
+            *_lexical(asked, root),
+            *Shared(asked, around.sketches, self._member, len(self._both)).features(best),
         )
+        others = np.flatnonzero(self._member == best)[1:].tolist()
         return Sight(
-            group,
+            self.group,
             features,
-            _unproven(asked, around, np.flatnonzero(around.groups == group)),
+            _unproven(asked, root, around, others),
             tally.quarantined,
-            tuple(int(self.groups[one]) for one in ranked[:8]),
+            self._order,
         )
 
 
@@ -231,18 +241,19 @@ def _most_but(values: Floats, one: int, alone: float) -> float:
     return float(others.max())
 
 
-def _unproven(asked: Sketch | None, around: Around, members: NDArray[np.int64]) -> Conflict | None:
+def _unproven(
+    asked: Sketch | None, nearest: Sketch | None, around: Around, others: list[int]
+) -> Conflict | None:
     """The conflict with the nearest member, unless verdicts showed that its kind does not matter.
 
     They did where two other members differ from the nearest in that very way: each of them was
     judged to be answered by the same answer.
     """
-    nearest = around.sketch(int(members[0]))
     for found in conflicts(asked, nearest):
-        if asked is None or nearest is None or len(members) <= _PROOFS:
+        if asked is None or nearest is None or len(others) < _PROOFS:
             return found
         turned = opposites(asked, nearest) if found == "opposites" else set()
-        read_now = (around.sketch(at) for at in members[1 : _PROOFS_AMONG + 1].tolist())
+        read_now = (around.sketch(at) for at in others[:_PROOFS_AMONG])
         proofs = (one for one in read_now if one and _differs_so(found, one, nearest, turned))
         if sum(1 for _ in islice(proofs, _PROOFS)) < _PROOFS:  # no more are read than it takes
             return found
@@ -272,10 +283,15 @@ def _kernel(vector: Vectors, around: Around, centre: Vectors | None) -> tuple[Fl
         moved = moved / np.float32(float(moved @ moved) ** 0.5 + 1e-9)
         gram, cosines = vectors @ vectors.T, vectors @ moved
         width /= 2  # centred vectors lie twice as far apart
-    return (
-        np.exp(width * (gram.astype(np.float64) - 1)),
-        np.exp(width * (np.asarray(cosines, np.float64) - 1)),
-    )
+    return _closeness(gram, width), _closeness(cosines, width)
+
+
+def _closeness(cosines: NDArray[np.floating], width: float) -> Floats:
+    """1 where a cosine is 1; in one array, since making others takes longer than the sums."""
+    found = cosines.astype(np.float64)
+    found -= 1
+    found *= width
+    return np.exp(found, out=found)
 
 
 def _lexical(asked: Sketch | None, known: Sketch | None) -> tuple[float, ...]:
@@ -290,11 +306,11 @@ def _lexical(asked: Sketch | None, known: Sketch | None) -> tuple[float, ...]:
         float((asked.negations > 0) != (known.negations > 0)),
         float(bool(asked.names ^ known.names)),
         min(3.0, float(inversions(asked, known))),
-        float(abs(np.log(mine / theirs))),
-        float(np.log(mine)),
+        abs(log(mine / theirs)),
+        log(mine),
     )
 
 
 def _logit(share: float) -> float:
     clipped = min(max(share, 1e-4), 1 - 1e-4)
-    return float(np.log(clipped / (1 - clipped)))
+    return log(clipped / (1 - clipped))

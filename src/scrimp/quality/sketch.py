@@ -7,11 +7,11 @@ equal words of two scopes do not look equal; who holds the salt can still guess 
 from __future__ import annotations
 
 import re
-import struct
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from struct import Struct, unpack_from
 
 from scrimp.quality.measures import amounts
 from scrimp.quality.wordlists import (
@@ -39,8 +39,8 @@ _WORDS = re.compile(
     r"|[^\W\d_\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]+(?:['\u2019][^\W\d_]+)*"
 )
 _HALVES = {"am": "a.m", "pm": "p.m"}
-_HEAD = struct.Struct("<BBHH8s8s")
-_WORD = struct.Struct("<IH")
+_HEAD = Struct("<BBHH8s8s")
+_WORD = Struct("<IH")
 HEAD_BYTES, WORD_BYTES = _HEAD.size, _WORD.size
 
 
@@ -65,6 +65,14 @@ class Sketch:
     def distinct(self) -> frozenset[int]:
         """Words."""
         return frozenset(self.words)
+
+    @cached_property
+    def once(self) -> dict[int, int]:
+        """Words that stand once, in order, and where."""
+        places = dict(zip(self.words, range(len(self.words)), strict=True))
+        if len(places) < len(self.words):
+            return {word: at for word, at in places.items() if self.bag[word] == 1}
+        return places
 
     @cached_property
     def pairs(self) -> frozenset[tuple[int, int]]:
@@ -138,14 +146,13 @@ def read(kept: bytes) -> Sketch | None:
     if len(kept) < _HEAD.size or (len(kept) - _HEAD.size) % _WORD.size or kept[0] != VERSION:
         return None
     _, language, length, measured, numbers, whole = _HEAD.unpack_from(kept)
-    pairs = tuple(_WORD.iter_unpack(kept[_HEAD.size :]))
-    if measured > len(pairs):
+    size = (len(kept) - _HEAD.size) // _WORD.size
+    count = size - measured
+    if count < 0:
         return None
-    count = len(pairs) - measured
-    words = tuple(word for word, _ in pairs[:count])
-    kinds = tuple(kind for _, kind in pairs[:count])
-    found = frozenset(word for word, _ in pairs[count:])
-    return Sketch(language, length, words, kinds, numbers, whole, found)
+    row = unpack_from("<" + "IH" * size, kept, _HEAD.size)
+    words, kinds, found = row[: 2 * count : 2], row[1 : 2 * count : 2], row[2 * count :: 2]
+    return Sketch(language, length, words, kinds, numbers, whole, frozenset(found))
 
 
 def _one_way(found: list[str]) -> list[str]:

@@ -12,15 +12,15 @@ from typing import ClassVar
 import msgspec
 import numpy as np
 
-from scrimp.meanings import Judged
+from scrimp.meanings import GroupFacts, Judged
 from scrimp.quality.engine import Engine
-from scrimp.quality.sight import FEATURES, NEIGHBOURS, Around, Scope, Sight, Vectors, look
+from scrimp.quality.sight import FEATURES, NEIGHBOURS, Around, Field, Vectors
 from scrimp.quality.sketch import read, sketch
 from scrimp.quality.state import load, save
 from scrimp.quality.threshold import study
 from scrimp.quality.words import Action, Promise
 from scrimp.quality.words import Decision as Chosen
-from scrimp.semantics.deciding import Decision, Kind, Nearby, Policy, Standing
+from scrimp.semantics.deciding import Decision, Kind, Nearby, Policy, Standing, Weighed
 
 MADE_FOR = "semantic/4"
 """Of what the features mean; embedder, model and prompt are in the scope already."""
@@ -96,13 +96,27 @@ class Bounded:
         alarm = "restarted" if engine.restarts and not engine.live else ""
         return Standing(len(engine.labels), share, proof.upper, proof.missing, alarm)
 
-    def decide(self, nearby: Nearby) -> Decision:
+    def weigh(self, nearby: Nearby) -> Weighed:
+        """The group that the neighbourhood votes for is the only one whose facts count."""
+        found = nearby.neighbours
+        if not found:
+            return Weighed(nearby)
+        around = Around(
+            np.array([one.cosine for one in found], np.float64),
+            np.array([one.group for one in found], np.int64),
+            np.frombuffer(b"".join([one.vector for one in found]), "<f4").reshape(len(found), -1),
+            tuple([one.sketch for one in found]),
+        )
+        field = Field(np.frombuffer(nearby.vector, "<f4"), around, self._centre)
+        return Weighed(nearby, (field.group,), field)
+
+    def decide(self, weighed: Weighed, facts: tuple[GroupFacts, ...]) -> Decision:
         """By the group that the neighbourhood votes for."""
-        vector = np.frombuffer(nearby.vector, "<f4")
-        seen = self._look(nearby, vector)
-        self._move_centre(vector)
-        if seen is None:
+        nearby, field, known = weighed.nearby, weighed.inner, self._seen
+        self._move_centre(np.frombuffer(nearby.vector, "<f4"))
+        if not isinstance(field, Field):
             return Decision("new", why="nothing_near")
+        seen = field.sight(read(nearby.sketch), facts[0], known)
         if nearby.neighbours[0].cosine < FAR:
             return Decision("new", seen.group, order=seen.order, why="far")
         why: str | None = "quarantined" if seen.quarantined else seen.conflict
@@ -160,19 +174,6 @@ class Bounded:
         centre = b"" if self._centre is None else self._centre.astype("<f4").tobytes()
         engine = save(self._engine, MADE_FOR)
         return msgspec.msgpack.encode(_State(engine, centre, self._seen, self._wrong, self._weight))
-
-    def _look(self, nearby: Nearby, vector: Vectors) -> Sight | None:
-        found = nearby.neighbours
-        if not found:
-            return None
-        around = Around(
-            np.array([one.cosine for one in found], np.float64),
-            np.array([one.group for one in found], np.int64),
-            np.frombuffer(b"".join(one.vector for one in found), "<f4").reshape(len(found), -1),
-            tuple(one.sketch for one in found),
-        )
-        scope = Scope({fact.group: fact for fact in nearby.facts}, self._seen, self._centre)
-        return look(vector, read(nearby.sketch), around, scope)
 
     def _move_centre(self, vector: Vectors) -> None:
         self._seen += 1

@@ -17,14 +17,26 @@ explore: it may be equal, and is compared to learn · new: nothing is near enoug
 
 
 class Nearby(Value, frozen=True):
-    """A question with its neighbours, nearest first, and what is known of their groups."""
+    """A question with its neighbours, nearest first."""
 
     HIDDEN: ClassVar[frozenset[str]] = frozenset({"vector", "sketch", "neighbours"})
 
     vector: bytes
     sketch: bytes
     neighbours: tuple[Neighbour, ...]
-    facts: tuple[GroupFacts, ...]
+
+
+class Weighed(Value, frozen=True):
+    """A question whose neighbours were weighed. `groups` are those whose facts decide.
+
+    `inner` is the policy's own.
+    """
+
+    HIDDEN: ClassVar[frozenset[str]] = frozenset({"inner"})
+
+    nearby: Nearby
+    groups: tuple[int, ...] = ()
+    inner: object = None
 
 
 class Decision(Value, frozen=True):
@@ -77,8 +89,12 @@ class Policy(Protocol):
         """How the scope does."""
         ...
 
-    def decide(self, nearby: Nearby) -> Decision:
-        """What to do with a question."""
+    def weigh(self, nearby: Nearby) -> Weighed:
+        """Which groups' facts are needed: reading those of all takes longer than to choose one."""
+        ...
+
+    def decide(self, weighed: Weighed, facts: tuple[GroupFacts, ...]) -> Decision:
+        """What to do with a question. `facts` are those of `weighed.groups`, of each."""
         ...
 
     def doubts(self, decision: Decision, *, equal: bool) -> bool:

@@ -11,10 +11,10 @@ from typing import ClassVar
 
 import msgspec
 
-from scrimp.meanings import Judged
+from scrimp.meanings import GroupFacts, Judged
 from scrimp.quality.lexical import conflict
 from scrimp.quality.sketch import read, sketch
-from scrimp.semantics.deciding import Decision, Kind, Nearby, Policy, Standing
+from scrimp.semantics.deciding import Decision, Kind, Nearby, Policy, Standing, Weighed
 
 BOUND = "none"
 _Z = 1.6448536269514722
@@ -89,9 +89,14 @@ class Threshold:
         upper = min(1.0, max(share, (middle + spread) / (1 + square / judged)))
         return Standing(judged, share, upper, missing=0)
 
-    def decide(self, nearby: Nearby) -> Decision:
+    def weigh(self, nearby: Nearby) -> Weighed:
+        """All of them: one may be in quarantine."""
+        return Weighed(nearby, tuple(dict.fromkeys(one.group for one in nearby.neighbours)))
+
+    def decide(self, weighed: Weighed, facts: tuple[GroupFacts, ...]) -> Decision:
         """By the nearest question whose answer may be served."""
-        out = {fact.group for fact in nearby.facts if fact.quarantined}
+        nearby = weighed.nearby
+        out = {fact.group for fact in facts if fact.quarantined}
         near = [one for one in nearby.neighbours if one.group not in out]
         if not near:
             return Decision("new", why="quarantined" if nearby.neighbours else "nothing_near")

@@ -124,7 +124,7 @@ class PostgresSemantic:
             query = NEAR.format(scope=found["id"], dims=dims)
             near = await connection.fetch(query, self._now_us(), _text(row), count + _SPARE)
         self._crowded |= not found["graph"] and found["questions"] > self._options.index.exact_up_to
-        return ranked(row, [tuple(one) for one in near])[:count]
+        return ranked(row, [tuple(one) for one in near], count)
 
     async def facts(self, scope: bytes, groups: tuple[int, ...]) -> tuple[GroupFacts, ...]:
         """What is known of these groups, in order; groups that are gone are left out."""

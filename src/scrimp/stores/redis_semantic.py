@@ -109,9 +109,9 @@ class RedisSemantic:
         row, name, asked = read(vector), scope.hex(), count + _SPARE
         while True:
             candidates = await self._candidates(name, row, asked)
-            found = await self._compared(name, row, candidates)
+            found = await self._compared(name, row, candidates, count)
             if len(found) >= count or len(candidates) < asked or asked > _MOST:
-                return found[:count]
+                return found
             asked *= 8  # many of them are past their time
 
     async def facts(self, scope: bytes, groups: tuple[int, ...]) -> tuple[GroupFacts, ...]:
@@ -262,7 +262,7 @@ class RedisSemantic:
         return candidates
 
     async def _compared(
-        self, name: str, row: Row, candidates: Sequence[bytes]
+        self, name: str, row: Row, candidates: Sequence[bytes], count: int
     ) -> tuple[Neighbour, ...]:
         if not candidates:
             return ()
@@ -278,7 +278,7 @@ class RedisSemantic:
                 group, expires_us, vector, words = question_of(data, dims)
                 if expires_us > now_us:
                     found.append((int(number), group, vector, words))
-        return ranked(row, found)
+        return ranked(row, found, count)
 
     async def _page(self, cursor: int) -> tuple[int, list[int]]:
         """Some of the groups that are not past their time, and where the next ones are."""

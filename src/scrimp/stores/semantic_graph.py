@@ -103,15 +103,15 @@ class Graph:
         if self._index.contains(number):
             self._index.remove(number)
 
-    def near(self, row: Row, count: int) -> list[tuple[float, int]]:
-        """(about the cosine, number) of the nearest."""
+    def near(self, row: Row, count: int) -> tuple[list[int], list[float]]:
+        """Numbers of the nearest, nearest first, and about their cosines."""
         if not len(self._index):
-            return []
+            return [], []
         width = _EXPANSION_SEARCH if len(self._index) < _LARGE else _EXPANSION_SEARCH_LARGE
         self._index.expansion_search = width  # type: ignore[misc]  # its types miss the setter
         found = self._index.search(row, count, threads=1)
         cosines = 1.0 - np.atleast_1d(found.distances)
-        return list(zip(cosines.tolist(), np.atleast_1d(found.keys).tolist(), strict=True))
+        return np.atleast_1d(found.keys).tolist(), cosines.tolist()
 
     def save(self, path: Path, place: Place) -> None:
         """Write the file (0600), whole or not at all. Raises OSError."""

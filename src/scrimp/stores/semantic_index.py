@@ -84,9 +84,14 @@ class ScopeIndex:
     def near(self, row: Row, count: int) -> list[int]:
         """Numbers of the likeliest nearest, nearest first, at most so many."""
         with self._lock:
-            found = self._compare(row, count)
             if self.graph is not None:
-                found += self.graph.near(row, count)
+                numbers, cosines = self.graph.near(row, count)
+                if not self._count:
+                    return numbers
+                found = list(zip(cosines, numbers, strict=True))
+            else:
+                found = []
+            found += self._compare(row, count)
         found.sort(reverse=True)
         return list(dict.fromkeys(number for _, number in found))[:count]
 

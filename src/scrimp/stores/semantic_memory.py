@@ -89,13 +89,13 @@ class MemorySemantic:
             candidates = (
                 index.near(row, asked) if few else await asyncio.to_thread(index.near, row, asked)
             )
-            found = self._compared(row, candidates)
+            found = self._compared(row, candidates, count)
             if len(found) >= count or len(candidates) < asked or asked > _MOST:
                 break
             asked *= 8  # many of them are past their time
         if index.crowded and not self._closed and (self._tended is None or self._tended.done()):
             self._tended = self._tending.submit(index.settle)
-        return found[:count]
+        return found
 
     async def facts(self, scope: bytes, groups: tuple[int, ...]) -> tuple[GroupFacts, ...]:
         """What is known of these groups, in order; groups that are gone are left out."""
@@ -270,7 +270,7 @@ class MemorySemantic:
         if self._closed:
             raise StoreError("the semantic cache is closed")
 
-    def _compared(self, row: Row, candidates: list[int]) -> tuple[Neighbour, ...]:
+    def _compared(self, row: Row, candidates: list[int], count: int) -> tuple[Neighbour, ...]:
         now = self._clock.now()
         found = []
         for number in candidates:
@@ -278,7 +278,7 @@ class MemorySemantic:
             if group is not None and group.answer.expires_at > now:
                 question = group.questions[number]
                 found.append((number, group.number, question.vector, question.sketch))
-        return ranked(row, found)
+        return ranked(row, found, count)
 
     def _alive(self, scope: bytes, number: int) -> Group | None:
         group = self._groups.get(number)

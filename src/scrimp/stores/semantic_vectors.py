@@ -64,23 +64,28 @@ def dims_of(kept: bytes) -> int:
     return len(kept) // _NARROW.itemsize
 
 
-def ranked(row: Row, found: Sequence[tuple[int, int, bytes, bytes]]) -> tuple[Neighbour, ...]:
-    """(number, group, kept vector, sketch) as neighbours of a vector, nearest first."""
-    found = [one for one in found if dims_of(one[2]) == len(row)]
+def ranked(
+    row: Row, found: Sequence[tuple[int, int, bytes, bytes]], count: int
+) -> tuple[Neighbour, ...]:
+    """(number, group, kept vector, sketch) as the nearest neighbours of a vector, nearest first."""
+    size = len(row) * _NARROW.itemsize
+    kept = [one[2] for one in found]
+    if any(len(one) != size for one in kept):
+        found = [one for one in found if len(one[2]) == size]
+        kept = [one[2] for one in found]
     if not found:
         return ()
-    rows = wide([vector for _, _, vector, _ in found])
+    rows = wide(kept)
     cosines = np.clip(rows @ row, -1.0, 1.0)
-    order = np.argsort(-cosines, kind="stable").tolist()
-    exact = cosines.tolist()
-    vectors, size = rows.tobytes(), len(row) * _WHOLE.itemsize
+    order = np.argsort(-cosines, kind="stable")[:count]
+    vectors, size = rows[order].tobytes(), len(row) * _WHOLE.itemsize
     return tuple(
-        Neighbour(
-            found[at][0],
-            found[at][1],
-            exact[at],
-            vectors[at * size : (at + 1) * size],
-            found[at][3],
-        )
-        for at in order
+        [
+            Neighbour(
+                found[at][0], found[at][1], cosine, vectors[start : start + size], found[at][3]
+            )
+            for at, cosine, start in zip(
+                order.tolist(), cosines[order].tolist(), range(0, len(vectors), size), strict=True
+            )
+        ]
     )

@@ -89,7 +89,7 @@ class Searcher:
                 return (), None
             found = self._nearest(connection, followed.index, row, count)
         busy = followed.index.crowded or followed.unsaved
-        return found[:count], followed if busy else None
+        return found, followed if busy else None
 
     def tend(self, followed: Followed) -> None:
         """Move what is new into the graph, and save it when that is due."""
@@ -197,19 +197,19 @@ class Searcher:
         asked = count + _SPARE
         while True:
             candidates = index.near(row, asked)
-            found = self._compared(connection, row, candidates)
+            found = self._compared(connection, row, candidates, count)
             if len(found) >= count or len(candidates) < asked or asked > _MOST:
                 return found
             asked *= 8  # many of them are past their time
 
     def _compared(
-        self, connection: sqlite3.Connection, row: Row, candidates: Sequence[int]
+        self, connection: sqlite3.Connection, row: Row, candidates: Sequence[int], count: int
     ) -> tuple[Neighbour, ...]:
         if not candidates:
             return ()
         query = _ROWS.format(",".join("?" * len(candidates)))
         values = (*candidates, micros(self._clock.now()))
-        return ranked(row, connection.execute(query, values).fetchall())
+        return ranked(row, connection.execute(query, values).fetchall(), count)
 
     def _make_room(self, needed: int) -> None:
         """Indexes that were used longest ago leave memory; their graphs were saved as they grew."""

@@ -55,12 +55,13 @@ def test_neighbours_are_ranked_by_exact_cosines() -> None:
         (8, 80, narrow(read(scattered(1))), b"same"),
         (9, 90, narrow(read(scattered(1, 8))), b"of another size"),
     ]
-    near = ranked(asked, found)
+    near = ranked(asked, found, 9)
     assert [(one.id, one.group, one.sketch) for one in near] == [(8, 80, b"same"), (7, 70, b"far")]
     assert near[0].cosine == pytest.approx(1, abs=1e-6)
     assert near[1].cosine == pytest.approx(cosine(scattered(1), scattered(2)), abs=1e-5)
-    assert ranked(asked, []) == ()
-    assert ranked(asked, found[2:]) == ()
+    assert ranked(asked, [], 9) == ()
+    assert ranked(asked, found[2:], 9) == ()
+    assert ranked(asked, found, 1) == near[:1]
 
 
 def test_an_index_moves_what_is_crowded_into_a_graph() -> None:
