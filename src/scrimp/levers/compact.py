@@ -167,7 +167,7 @@ class _Made:
         if type(items) is not list or type(old) is not list:
             return fields
         where, found = "output" if name == "input" else "content", list(items)
-        for number, item in enumerate(items):
-            if item is not old[number] and type(text := item.get(where)) is str and text in known:
+        for number, (item, was) in enumerate(zip(items, old, strict=True)):
+            if item is not was and type(text := item.get(where)) is str and text in known:
                 found[number] = {**item, where: known[text]}
         return {**fields, name: found}

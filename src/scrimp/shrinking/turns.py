@@ -50,21 +50,35 @@ def units_of(items: Sequence[Any]) -> list[Unit]:
     joins = False
     for number, item in enumerate(items):
         kind, calls, answers, with_last, with_next = _read(item)
-        first = min([called.get(one, number) for one in answers]) if answers else number
+        first = number
+        for one in answers:
+            first = min(first, called.get(one, number))
         if begins and first == number:
             orphan = answers and kinds[-1] == "answer"
             if joins or with_last or orphan:
                 first = begins[-1]
-        begin, asks = number, kind == "question"
-        while begin > first:
-            begin, kind, asks = begins.pop(), _joined(kinds.pop(), kind), asking.pop() or asks
-        begins.append(begin)
-        kinds.append(kind)
-        asking.append(asks)
+        if first == number:
+            begins.append(number)
+            kinds.append(kind)
+            asking.append(kind == "question")
+        elif kind != "answer" or begins[-1] > first:  # an answer adds nothing to the last unit
+            _join(begins, kinds, asking, first, kind)
         for one in calls:
             called[one] = number
         joins = with_next
     return list(map(Unit, begins, [*begins[1:], len(items)], kinds, asking))
+
+
+def _join(begins: list[int], kinds: list[Kind], asking: list[bool], first: int, kind: Kind) -> None:
+    """Units from the one that holds `first` on become one, with a message of that kind."""
+    asks = kind == "question"
+    while True:
+        begin, kind, asks = begins.pop(), _joined(kinds.pop(), kind), asking.pop() or asks
+        if begin <= first:
+            break
+    begins.append(begin)
+    kinds.append(kind)
+    asking.append(asks)
 
 
 def removable(units: Sequence[Unit]) -> list[int]:
@@ -91,10 +105,9 @@ def legal_cuts(units: Sequence[Unit], order: Sequence[int]) -> list[bool]:
         return [True] * (len(order) + 1)
     may_go = set(order)
     kept = [at for at, unit in enumerate(units) if at not in may_go and unit.kind != "fixed"]
-    if not kept:
-        return [*[units[at].kind == "question" for at in order], True]
-    stays = kept[0]
-    return [units[min(at, stays)].kind == "question" for at in (*order, stays)]
+    stays = kept[0] if kept else len(units)
+    firsts = [min(at, stays) for at in (*order[1:], stays)][: len(order)]
+    return [True, *[at == len(units) or units[at].kind == "question" for at in firsts]]
 
 
 def tool_names(items: Sequence[Any]) -> dict[str, str]:
@@ -103,18 +116,17 @@ def tool_names(items: Sequence[Any]) -> dict[str, str]:
     for item in items:
         if not isinstance(item, dict):
             continue
-        if (called := item.get("tool_calls")) is not None:
-            for call in _objects(called):
-                tool = call.get("function") or call.get("custom")
-                _name(found, call.get("id"), tool.get("name") if isinstance(tool, dict) else None)
-        content = item.get("content")
+        called, content = item.get("tool_calls"), item.get("content")
+        if called is not None:
+            _name_calls(found, called)
         if type(content) is str:
             continue
-        if isinstance(item.get("call_id"), str):
-            _name(found, item["call_id"], item.get("name"))
-        for block in _objects(content) if content is not None else ():
-            if block.get("type") in _USED:
-                _name(found, block.get("id"), block.get("name"))
+        if isinstance(key := item.get("call_id"), str):
+            _name(found, key, item.get("name"))
+        if content is not None:
+            for block in _objects(content):
+                if block.get("type") in _USED:
+                    _name(found, block.get("id"), block.get("name"))
     return found
 
 
@@ -200,6 +212,13 @@ def _ids(called: Any) -> tuple[str, ...]:
 
 def _texts(values: Sequence[Any]) -> tuple[str, ...]:
     return tuple([value for value in values if value and isinstance(value, str)])
+
+
+def _name_calls(found: dict[str, str], called: Any) -> None:
+    for call in called if isinstance(called, list | tuple) else ():
+        if isinstance(call, dict):
+            tool = call.get("function") or call.get("custom")
+            _name(found, call.get("id"), tool.get("name") if isinstance(tool, dict) else None)
 
 
 def _name(found: dict[str, str], key: Any, name: Any) -> None:
