@@ -14,6 +14,7 @@ from scrimp.errors import StoreError
 from scrimp.meanings import About, Chosen, Judged
 from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.remembered import LOG_S, matcher
+from scrimp.stores.reply_codec import belongs
 from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS
 from scrimp.stores.semantic_plan import SemanticLimits
 from scrimp.stores.semantic_rules import (
@@ -102,12 +103,12 @@ DELETE FROM groups WHERE id = (
   ORDER BY used LIMIT 1)
 """
 _CHOSEN = """
-SELECT groups.id, groups.name, groups.tags FROM groups JOIN books ON books.id = groups.book
+SELECT groups.id, groups.name, groups.tags, CASE WHEN books.tenant = $8 THEN groups.reply END
+FROM groups JOIN books ON books.id = groups.book
 WHERE groups.expires_us > $1
   AND ($2 = '' OR groups.name = $2)
   AND ($3 = '' OR groups.model = $3)
-  AND ($4 = '' OR books.tenant = $4)
-  AND ($5 = '' OR books.task = $5)
+  AND (books.tenant = $8 OR (($4 = '' OR books.tenant = $4) AND ($5 = '' OR books.task = $5)))
   AND ($6::BIGINT IS NULL OR groups.stored_us < $6)
   AND ($7 = '' OR groups.tags @> ARRAY[$7])
 """
@@ -238,9 +239,10 @@ class Rows:
         found = await self._connection.fetch(
             _CHOSEN,
             *(self._now_us(), chosen.key, chosen.model, chosen.tenant, chosen.task),
-            *(None if before is None else micros(before), chosen.tag),
+            *(None if before is None else micros(before), chosen.tag, OTHERS.tenant),
         )
-        doomed = [group for group, _, _ in found]
+        found = [row for row in found if row[3] is None or belongs(row[3], chosen)]
+        doomed = [row[0] for row in found]
         if chosen.pattern:
             doomed = await self._matching(chosen.pattern, found)
         if not dry_run:
@@ -270,10 +272,10 @@ class Rows:
     async def _matching(self, pattern: str, found: Sequence[Any]) -> list[int]:
         """Those whose names, tags or texts match. Raises InvalidRequest as the store does."""
         match, doomed, textless = matcher(pattern), set[int](), 0
-        for group, name, tags in found:
+        for group, name, tags, _ in found:
             if any(match(word) for word in (name, *tags) if word):
                 doomed.add(group)
-        groups = [group for group, _, _ in found]
+        groups = [row[0] for row in found]
         for start in range(0, len(groups), _AT_ONCE):
             part = groups[start : start + _AT_ONCE]
             for group, text in await self._connection.fetch(_TEXTS, part):

@@ -12,6 +12,7 @@ import zlib
 import msgspec
 
 from scrimp.ports import StoredReply
+from scrimp.remembered import Chosen
 
 _FORMAT = b"\x01"
 _LEVEL = 1  # level 6 is no smaller for replies, and slower
@@ -75,3 +76,14 @@ def unpack(data: bytes) -> StoredReply | None:
         return _decode(plain)
     except (zlib.error, msgspec.MsgspecError, ValueError):
         return None
+
+
+def belongs(data: bytes, chosen: Chosen) -> bool:
+    """Whether tenant and task type of the reply are those that are chosen.
+
+    It says so itself: where tenants are too many to count, the books have them in one line.
+    """
+    stored = unpack(data)
+    return stored is not None and (
+        chosen.tenant in ("", stored.scope.tenant) and chosen.task in ("", stored.scope.task)
+    )

@@ -9,16 +9,18 @@ from scrimp.ports import StoredReply
 from scrimp.remembered import Chosen
 from scrimp.stores.reply_choice import check_pattern, chooser, meets
 from scrimp.stores.reply_codec import unpack
+from scrimp.stores.scope_counts import OTHERS
 from scrimp.stores.sqlite_forgotten import forgotten_since, micros, write_down
 
 __all__ = ["doomed", "is_forgotten", "micros", "write_down"]
 
-# a row from before names were kept is looked at itself
+# a row from before names were kept is looked at itself, and one of tenants that are not counted
 _CANDIDATES = """
 SELECT replies.id, stored_us, {reply} FROM replies JOIN scopes ON scopes.id = replies.scope
 WHERE expires_us > :now
-  AND coalesce(scopes.tenant = nullif(:tenant, ''), 1)
-  AND coalesce(scopes.task = nullif(:task, ''), 1)
+  AND (scopes.tenant = :others OR (
+    coalesce(scopes.tenant = nullif(:tenant, ''), 1)
+    AND coalesce(scopes.task = nullif(:task, ''), 1)))
   AND (stored_us = 0 OR (
     coalesce(name = nullif(:key, ''), 1)
     AND (:model = '' OR model = :model OR served = :model)
@@ -27,7 +29,7 @@ WHERE expires_us > :now
   ))
 """
 _TAGGED = "replies.id IN (SELECT reply FROM tags WHERE tag = :tag)"
-_PACKED = "iif(stored_us = 0, reply, NULL)"
+_PACKED = "iif(stored_us = 0 OR scopes.tenant = :others, reply, NULL)"
 
 
 def doomed(connection: sqlite3.Connection, chosen: Chosen, now_us: int) -> list[tuple[int]]:
@@ -35,6 +37,7 @@ def doomed(connection: sqlite3.Connection, chosen: Chosen, now_us: int) -> list[
     before = chosen.stored_before
     values = {
         "now": now_us,
+        "others": OTHERS.tenant,
         "tenant": chosen.tenant,
         "task": chosen.task,
         "key": chosen.key,

@@ -12,6 +12,7 @@ from scrimp.errors import StoreError
 from scrimp.meanings import About, Chosen, Judged
 from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.remembered import matcher
+from scrimp.stores.reply_codec import belongs
 from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS
 from scrimp.stores.semantic_plan import SemanticLimits
 from scrimp.stores.semantic_rules import (
@@ -77,8 +78,9 @@ SELECT groups.id FROM groups JOIN books ON books.id = groups.book
 WHERE groups.expires_us > :now
   AND (:key = '' OR groups.name = :key)
   AND (:model = '' OR groups.model = :model)
-  AND (:tenant = '' OR books.tenant = :tenant)
-  AND (:task = '' OR books.task = :task)
+  AND iif(books.tenant = :others,
+    (SELECT belongs(reply) FROM answers WHERE answers.id = groups.id),
+    (:tenant = '' OR books.tenant = :tenant) AND (:task = '' OR books.task = :task))
   AND (:before IS NULL OR groups.stored_us < :before)
   AND (:tag = '' OR EXISTS (SELECT 1 FROM tags WHERE tag = :tag AND grp = groups.id))
 """
@@ -226,12 +228,14 @@ class Rows:
             "now": self._now_us(),
             "key": chosen.key,
             "model": chosen.model,
+            "others": OTHERS.tenant,
             "tenant": chosen.tenant,
             "task": chosen.task,
             "tag": chosen.tag,
             "before": None if before is None else micros(before),
         }
         statement = _CHOSEN
+        self.connection.create_function("belongs", 1, lambda reply: belongs(reply, chosen))
         if chosen.pattern:
             match = matcher(chosen.pattern)
             self.connection.create_function("matches", 1, match, deterministic=True)
