@@ -75,6 +75,25 @@ def test_a_shared_system_prompt_is_written_once_and_read(*, stream: bool) -> Non
     assert content[0]["text"] == RULES
 
 
+@pytest.mark.parametrize("marked", [False, True])
+def test_claude_codes_line_for_anthropic_breaks_no_prefix(*, marked: bool) -> None:
+    """It differs in every call and stands in front of all; another model never sees it."""
+
+    def talk(sdk: Clients) -> None:
+        for number in range(5):
+            line = f"x-anthropic-billing-header: cc_version=2.1.330.{number}; cch={number}a9f3;"
+            rules: Any = MARKED if marked else [{"type": "text", "text": RULES}]
+            ask(sdk, f"Question {number}?", [{"type": "text", "text": line}, *rules])
+
+    def quiet(sdk: Clients) -> None:
+        for number in range(5):
+            ask(sdk, f"Question {number}?", MARKED if marked else RULES)
+
+    told, saved, sent = spent(ON, talk)
+    assert not any("billing" in json.dumps(one) for one in sent)
+    assert (told, saved) == spent(ON, quiet)[:2]
+
+
 def test_marks_of_the_clients_own_are_read_where_it_set_them() -> None:
     """Without the lever they are left out, and every question is written anew."""
 

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 from msgspec.structs import replace
 
 from scrimp.calls import Call, Reply
+from scrimp.dialects.attribution import ATTRIBUTION, without_attribution
 from scrimp.dialects.json_body import encode
 from scrimp.errors import UpstreamError
 from scrimp.ledger.marked import by_itself
@@ -83,7 +84,7 @@ class PrefixCache:
         """Pass on a call that says how it is cached, or the same one."""
         terms = self._terms_of(call)
         if terms is None:
-            return await next(call)
+            return await next(self._unattributed(call))
         look = self._look(call, terms)
         silent = look.own and not _is_passed_on(call, terms.way)
         reply = await (next(call) if silent else self._tell(call, next, terms, look))
@@ -159,6 +160,20 @@ class PrefixCache:
         if call.operation != "chat" or call.request.stateful:
             return None
         return self._terms(call)
+
+    def _unattributed(self, call: Call) -> Call:
+        """Where no Claude is asked: without the line that Claude Code writes for Anthropic."""
+        given, target = call.request, call.target
+        if target.dialect != "anthropic.messages" or "claude" in target.model.lower():
+            return call
+        system = given.fields.get("system")
+        if (kept := without_attribution(system)) is system:
+            return call
+        fields = {name: one for name, one in given.fields.items() if name != "system"}
+        if kept:
+            fields["system"] = kept
+        call.trace.note(self.name, "left_out", {"line": ATTRIBUTION})
+        return replace(call, request=replace(given, body=encode(fields), fields=fields))
 
     def _note(self, call: Call, made: Told, found: Plan, rules: Rules, first: int) -> None:
         if made.verdict == "keyed":

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from scrimp.dialects.attribution import without_attribution
 from scrimp.dialects.json_body import encode
 from scrimp.prefixes.prompt import Ends, Part, Place
 
@@ -29,7 +30,7 @@ def control_of(life: str) -> Control:
 
 def claude_parts(fields: Mapping[str, Any]) -> Iterator[Part]:
     """The parts of a prompt in their order."""
-    tools, system = fields.get("tools"), fields.get("system")
+    tools, system = fields.get("tools"), without_attribution(fields.get("system"))
     if isinstance(tools, list) and tools:
         last, loaded = _loaded(tools)
         if last >= 0:

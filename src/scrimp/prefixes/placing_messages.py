@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from scrimp.dialects.attribution import without_attribution
 from scrimp.dialects.json_body import encode
 from scrimp.prefixes.prompt import Ends, Part
 
@@ -23,7 +24,7 @@ _BLOCKS = frozenset({"text", "image", "document"})
 def messages_parts(fields: Fields) -> Iterator[Part]:
     """The parts of a prompt as OpenAI renders it."""
     yield Part(("choices", -1), encode([fields.get(name) for name in _SHAPES]), "no")
-    tools, system = fields.get("tools"), fields.get("system")
+    tools, system = fields.get("tools"), without_attribution(fields.get("system"))
     if isinstance(tools, list) and tools:
         yield Part(("tools", len(tools) - 1), tools, "no")
     if system:
@@ -81,7 +82,7 @@ def _is(block: object, types: Collection[str]) -> bool:
 def _input_blocks(fields: Fields) -> Iterator[Fields]:
     """Every block of what goes in, those within results of tools too."""
     said = [one for one in fields["messages"] if isinstance(one, dict)]
-    held = [fields.get("system")]
+    held = [without_attribution(fields.get("system"))]
     held += [one.get("content") for one in said if one.get("role") != "assistant"]
     while held:
         content = held.pop()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from scrimp.dialects.attribution import without_attribution
 from scrimp.dialects.json_body import encode
 from scrimp.translation.chat_turns import UNREADABLE_INPUT, Blocks
 from scrimp.translation.draft import Draft, Fields, items, mapping, text, wrong
@@ -18,7 +19,7 @@ _BARE = {"type", "text"}
 def turns(fields: Fields, draft: Draft) -> list[dict[str, Any]]:
     """All messages. Raises InvalidRequest."""
     out: list[dict[str, Any]] = []
-    system = fields.get("system")
+    system = without_attribution(fields.get("system"))
     if parts := _texts(system, "system", draft) if system is not None else []:
         out.append({"role": "system", "content": _slim(parts)})
     listed = fields["messages"]

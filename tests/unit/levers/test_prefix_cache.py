@@ -141,6 +141,36 @@ async def test_other_errors_are_passed_on_and_asked_once() -> None:
     assert asked_for == 1
 
 
+@pytest.mark.parametrize(
+    ("model", "left"),
+    [
+        ("deepseek-v4", {"system": "Be kind."}),
+        ("claude-sonnet-5", None),
+        ("anthropic/Claude-X", None),
+    ],
+)
+async def test_claude_codes_line_stays_off_endpoints_of_others(
+    model: str, left: dict[str, str] | None
+) -> None:
+    """They take it for instructions, and keep no prefix; a Claude gets every call as it came."""
+    below, marking = Below(), PrefixCache(lambda _: None, FakeClock(), Seen())
+    line = "x-anthropic-billing-header: cc_version=2; cch=36ee5;"
+    call = asked("one", model=model, system=f"{line}\nBe kind.")
+    call = replace(call, target=replace(call.target, model=model))
+    await marking(call, below)
+    sent = below.calls[0]
+    if left is None:
+        assert sent is call
+        return
+    assert json.loads(sent.request.body)["system"] == left["system"]
+    assert verdicts(call, "prefix_cache") == ["left_out"]
+    only = replace(
+        call, request=replace(call.request, fields={**call.request.fields, "system": line})
+    )
+    await marking(only, below)
+    assert "system" not in json.loads(below.calls[1].request.body)
+
+
 async def test_tenants_share_no_memory() -> None:
     """What one sends is new when another sends it."""
     below, marking = Below(), lever()

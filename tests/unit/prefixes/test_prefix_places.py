@@ -63,6 +63,16 @@ def test_a_longer_conversation_begins_with_the_same_pieces() -> None:
     assert not {one.digest for one in other} & {one.digest for one in first}
 
 
+def test_claude_codes_line_is_no_part_of_a_prompt() -> None:
+    """Anthropic takes it out; what stands behind it is the same prompt, whatever it says."""
+    plain, _ = places_of(FIELDS, "m")
+    for nonce in ("36ee5", "0aaa9"):
+        line = {"type": "text", "text": f"x-anthropic-billing-header: cch={nonce};"}
+        assert places_of({**FIELDS, "system": [line, *FIELDS["system"]]}, "m")[0] == plain
+    alone = "x-anthropic-billing-header: cch=1;"
+    assert ("system", 0) not in places_of({**FIELDS, "system": alone}, "m")[1]
+
+
 def test_texts_of_the_same_bytes_in_memory_are_two_prompts() -> None:
     """Python hashes how a text lies in memory: wide characters may lie there as others do."""
     plain = "aAbB" * 500

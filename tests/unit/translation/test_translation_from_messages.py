@@ -54,6 +54,24 @@ def test_the_system_prompt_is_the_first_message() -> None:
     assert to_chat(system="") == to_chat()
 
 
+@pytest.mark.parametrize(
+    ("system", "left"),
+    [
+        ("x-anthropic-billing-header: cch=1;", None),
+        ("x-anthropic-billing-header: cch=1;\n\nBe kind", "Be kind"),
+        (
+            "Be kind\nx-anthropic-billing-header: cch=1;",
+            "Be kind\nx-anthropic-billing-header: cch=1;",
+        ),
+    ],
+)
+def test_what_claude_code_tells_anthropic_is_not_told(system: str, left: str | None) -> None:
+    """Its first line is for Anthropic's books; a line further down may be anything."""
+    for given in (system, [{"type": "text", "text": system}]):
+        first = to_chat(system=given)["messages"][0]
+        assert first == (USER if left is None else {"role": "system", "content": left})
+
+
 def test_images_and_documents() -> None:
     """Base64 as data URLs, links as links, documents as files with a name."""
     (message,) = asked(
