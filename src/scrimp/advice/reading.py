@@ -12,8 +12,8 @@ from scrimp.calls import Call
 from scrimp.dialects.base import Dialect
 from scrimp.dialects.json_body import encode
 from scrimp.fingerprint import body_bytes, fingerprint, why_not
-from scrimp.likeness import STAMPS, alike_fields
-from scrimp.shrinking.blocks import RESULT_SIGNS, results_changed
+from scrimp.likeness import STAMPS, alike, alike_fields
+from scrimp.shrinking.blocks import RESULT_SIGNS, prompts_changed, results_changed
 from scrimp.traits import Traits
 
 MOST_BYTES: Final = 32 * 1024
@@ -22,6 +22,8 @@ does not come again."""
 MOST_BEGINNING_BYTES: Final = 256 * 1024
 """Of the beginning of a longer body, which comes again; the long ones cost most."""
 _MOST_LONG: Final = 256  # that are the same again need not be read again
+_MOST_TEXTS: Final = 16_384
+_LEAST_CHARACTERS: Final = 256  # shorter texts are as soon read as hashed
 _MOST_LOOSE_BYTES: Final = 8 * 1024  # people who type the same in other ways type less
 _LOWER: Final = bytes(code + 32 if 0x41 <= code <= 0x5A else code for code in range(256))
 _SPACES: Final = b" \t\r\n"
@@ -37,12 +39,13 @@ class Reader:
         self._dialects = dialects
         self._secret = secret
         self._long: dict[int, int | None] = {}
+        self._bare_texts: set[int] = set()
 
     def __call__(self, call: Call) -> Traits:
         """Raises RecursionError for what nobody nests like this."""
         request, name = call.request, call.target.dialect
         fields, size = request.fields, len(request.body)
-        bare = alike_fields(fields, name, STAMPS) if size <= MOST_BYTES else None
+        bare = prompts_changed(fields, name, self._alike) if size <= MOST_BYTES else None
         prompt = stamped = loose = None
         if _may_come_again(call):
             dialect = self._dialects[name]
@@ -68,6 +71,20 @@ class Reader:
             max_output_tokens=request.max_output_tokens,
             own_marks=_OWN_MARK in request.body,
         )
+
+    def _alike(self, text: str) -> str:
+        """Without its stamps. A text that has none comes again: it is known by a hash of it."""
+        if len(text) < _LEAST_CHARACTERS:
+            return alike(text, STAMPS)
+        key = hash((text, len(text)))
+        if key in self._bare_texts:
+            return text
+        new = alike(text, STAMPS)
+        if new == text:
+            if len(self._bare_texts) >= _MOST_TEXTS:
+                self._bare_texts.clear()
+            self._bare_texts.add(key)
+        return new
 
     def _bare(
         self, call: Call, bare: Mapping[str, Any] | None, said: bytes, system: int

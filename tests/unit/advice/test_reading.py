@@ -59,6 +59,21 @@ def test_a_stamp_in_the_instructions_is_seen() -> None:
     assert one.system_stamped == other.system_stamped is not None
 
 
+def test_what_was_read_before_is_read_as_at_first() -> None:
+    """With a stamp and without one."""
+    rules = "Answer by the handbook. " * 20
+    calls = [
+        asked(text, system=system)
+        for system in (rules, rules + STAMP.format(1), rules + STAMP.format(2), rules + "\0")
+        for text in ("x", STAMP.format(3), rules)
+    ]
+    reader = Reader(DIALECTS, b"another secret")
+    first = [reader(call) for call in calls]
+    assert [reader(call) for call in calls] == first
+    assert [Reader(DIALECTS, b"another secret")(call) for call in calls] == first
+    assert first[3].system_stamped == first[6].system_stamped is not None
+
+
 def test_a_stamp_in_long_instructions_is_seen_too() -> None:
     """They cost the most when their prefix breaks, though such a body is compared with no other."""
     rules = "Answer by the handbook. " * (2 * MOST_BYTES // 24)
