@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -129,6 +130,23 @@ def test_a_graph_is_searched_where_it_lies(tmp_path: Path) -> None:
     assert index.near(read(scattered(100)), 1) == [100]
     assert index.graph.frozen
     assert path.read_bytes() == before
+
+
+def test_a_saved_graph_leaves_nothing_beside_it(tmp_path: Path) -> None:
+    """Saved again over what a killed process left, it is whole; where it cannot be, it goes."""
+    path = tmp_path / "one.graph"
+    for end in ("raw", "new"):
+        (tmp_path / f"one.graph.{os.getpid()}.{end}").write_bytes(b"x" * 1_000_000)
+    assert frozen(path).graph is not None
+    assert [file.name for file in tmp_path.iterdir()] == ["one.graph"]
+    assert path.stat().st_mode & 0o777 == 0o600
+    index = filled(100)
+    index.settle()
+    assert index.graph is not None
+    (tmp_path / "two.graph").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        index.graph.save(tmp_path / "two.graph", Place(b"s" * 16, 1, 99))
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["one.graph", "two.graph"]
 
 
 @pytest.mark.parametrize("why", ["many came", "many went"])
