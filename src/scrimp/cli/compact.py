@@ -94,7 +94,7 @@ def _are_messages(value: Any) -> bool:
 def _given(file: str) -> str:
     data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
     try:
-        return data.decode()
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place = "standard input" if file == "-" else file
         raise click.ClickException(f"{place} is not UTF-8 at byte {error.start:,}") from None

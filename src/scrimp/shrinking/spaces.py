@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 
-from scrimp.shrinking.prose import in_lines
+from scrimp.shrinking.prose import in_lines, in_prose
 
 _BLANKS = re.compile(r"\n{3,}")
-_INNER = re.compile(r"(?<=[^\s|]) {2,}(?=[^\s|])")
+_LOOSE = "\x00"
+"""A space of plain prose, while the lines are looked through."""
+_INNER = re.compile(r"(?<=[^\s|\x00])\x00{2,}(?=[^\s|\x00])")
 
 
 def tidied(text: str) -> str:
@@ -19,8 +21,14 @@ def tidied(text: str) -> str:
 
 
 def single_spaced(text: str) -> str:
-    """One space between words, in lines that are neither indented nor tables."""
-    return in_lines(text, lambda run: "\n".join(map(_single, run.split("\n"))))
+    """One space between words, in lines that are neither indented nor tables, and in no quotation.
+
+    A text of two spaces may be meant.
+    """
+    if "  " not in text or _LOOSE in text:
+        return text
+    loose = in_prose(text, lambda run: run.replace(" ", _LOOSE))
+    return "\n".join(map(_single, loose.split("\n"))).replace(_LOOSE, " ")
 
 
 def _tidied(run: str) -> str:
@@ -29,6 +37,7 @@ def _tidied(run: str) -> str:
 
 
 def _single(line: str) -> str:
-    if "  " not in line or line[:1].isspace() or "|" in line or "\t" in line or "`" in line:
+    begins = line[:1]
+    if begins == _LOOSE or begins.isspace() or "|" in line or "\t" in line or "`" in line:
         return line
     return _INNER.sub(" ", line)

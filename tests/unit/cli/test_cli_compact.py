@@ -39,6 +39,13 @@ def test_without_lossy_only_white_space_goes() -> None:
     assert "sort, do" in shown.stdout
 
 
+def test_a_mark_of_byte_order_is_no_character(tmp_path: Path) -> None:
+    """JSON that an editor of Windows wrote is JSON."""
+    file = tmp_path / "rows.json"
+    file.write_bytes(b"\xef\xbb\xbf" + ROWS.encode())
+    assert compact(str(file)).stdout.startswith('{"columns":["alpha","beta"]')
+
+
 def test_a_request_stays_a_request() -> None:
     """With its messages in fewer tokens, and for machines both numbers."""
     called = {"id": "c", "type": "function", "function": {"name": "find", "arguments": "{}"}}

@@ -179,6 +179,23 @@ def test_a_lone_return_is_no_end_of_a_line() -> None:
         assert reworded(once, wording) == once
 
 
+@pytest.mark.parametrize(
+    ("text", "short"),
+    [
+        ('Put  "a  b" there.', 'Put "a  b" there.'),
+        ('{"name": "a  b",  "n": 1}', '{"name": "a  b", "n": 1}'),
+        ("“one\ntwo  three\nfour” and  five", "“one\ntwo  three\nfour” and five"),
+        ('  key: "v",  other:  5', '  key: "v",  other:  5'),
+        ('a | "q" b  c', 'a | "q" b  c'),
+        ("a\x00  b", "a\x00  b"),
+    ],
+)
+def test_spaces_in_quotations_stay(text: str, short: str) -> None:
+    """What stands there may be meant to the letter; a line is a table or indented as a whole."""
+    assert single_spaced(text) == short
+    assert single_spaced(short) == short
+
+
 QUOTED = [
     "He said \u2018in order to win\u2019.",
     "It\u2019s late, isn\u2019t it? \u2018it\u2019s in order to win\u2019",
