@@ -6,9 +6,10 @@ looks at it without that (a notebook, whose cells run on a loop) waits for them 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterable
 from dataclasses import dataclass
-from typing import Any, SupportsIndex, overload
+from functools import wraps
+from typing import Any, SupportsIndex
 
 from scrimp.many.results import Result
 
@@ -24,7 +25,7 @@ class Later:
 
 
 class Results(list[Result]):
-    """Results in the order of their calls."""
+    """Results in the order of their calls. All that a list can do waits for them (`_OF_A_LIST`)."""
 
     __slots__ = ("_begun", "_later")
 
@@ -56,32 +57,40 @@ class Results(list[Result]):
         if self._later is not None and (later := self._take()) is not None:
             self._keep(later.waited())
 
-    def __iter__(self) -> Iterator[Result]:
-        self._whole()
-        return super().__iter__()
+    def __radd__(self, other: Found) -> Found:
+        if not isinstance(other, list):
+            return NotImplemented
+        return [*other, *self]
 
-    def __reversed__(self) -> Iterator[Result]:
-        self._whole()
-        return super().__reversed__()
-
-    def __len__(self) -> int:
-        self._whole()
-        return super().__len__()
-
-    @overload
-    def __getitem__(self, at: SupportsIndex, /) -> Result: ...
-    @overload
-    def __getitem__(self, at: slice[Any, Any, Any], /) -> Found: ...
-    def __getitem__(self, at: SupportsIndex | slice[Any, Any, Any], /) -> Result | Found:
-        self._whole()
-        return super().__getitem__(at)
-
-    def __eq__(self, other: object, /) -> bool:
-        self._whole()
-        return super().__eq__(other)
-
-    __hash__ = None
+    def __reduce_ex__(self, protocol: SupportsIndex, /) -> tuple[type[Found], tuple[Found]]:
+        """Copies and pickles are plain lists: calls are made for one."""
+        return list, (list(self),)
 
     def __repr__(self) -> str:
         """Without making calls: debuggers ask for it."""
         return "<results to be awaited>" if self._later is not None else super().__repr__()
+
+
+_OF_A_LIST = (
+    *("__add__", "__contains__", "__delitem__", "__eq__", "__ge__", "__getitem__", "__gt__"),
+    *("__iadd__", "__imul__", "__iter__", "__le__", "__len__", "__lt__", "__mul__", "__ne__"),
+    *("__reversed__", "__rmul__", "__setitem__", "append", "clear", "copy", "count", "extend"),
+    *("index", "insert", "pop", "remove", "reverse", "sort"),
+)
+"""What reads or changes what is in a list."""
+
+
+def _waiting(name: str) -> Callable[..., Any]:
+    """A method of a list that waits for the results first."""
+    plain = getattr(list, name)
+
+    @wraps(plain)
+    def wait(self: Results, /, *given: Any, **named: Any) -> Any:
+        self._whole()
+        return plain(self, *given, **named)
+
+    return wait
+
+
+for _name in _OF_A_LIST:
+    setattr(Results, _name, _waiting(_name))
