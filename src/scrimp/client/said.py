@@ -11,14 +11,20 @@ from typing import Any
 
 from scrimp.errors import InvalidRequest
 
+_LANGCHAIN = ("human", "ai", "system", "tool", "function", "chat", "remove")
+"""Types of its messages, which no API knows: they would stay, all of them, as what nobody knows."""
+
 
 class Said:
-    """A conversation. `items` are its messages as JSON has them; what is such already is itself."""
+    """A conversation. `items` are its messages as JSON has them; what is such already is itself.
+
+    Raises InvalidRequest for what is no message of any of the three APIs.
+    """
 
     __slots__ = ("_given", "items")
 
     def __init__(self, messages: Sequence[Any]) -> None:
-        self.items: list[Any] = [as_sent(one) for one in messages]
+        self.items: list[Any] = [_message(one, at) for at, one in enumerate(messages)]
         self._given = {id(one): given for one, given in zip(self.items, messages, strict=True)}
 
     def back(self, items: Sequence[Any]) -> list[Any]:
@@ -32,6 +38,17 @@ def said(messages: object) -> Said:
         kind = type(messages).__name__
         raise InvalidRequest(f"messages are a list of messages, and this is a {kind}")
     return Said(messages)
+
+
+def _message(given: object, number: int) -> Any:
+    found = as_sent(given)
+    if isinstance(found, dict) and getattr(given, "type", None) not in _LANGCHAIN:
+        return found
+    kind = type(given).__name__
+    raise InvalidRequest(
+        f"message {number} is a {kind}: messages are mappings, or an SDK's objects "
+        "(LangChain's: convert_to_openai_messages)"
+    )
 
 
 def as_sent(value: Any) -> Any:

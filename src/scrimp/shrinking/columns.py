@@ -23,6 +23,8 @@ _COLUMNS, _ROWS = "columns", "rows"
 _OBJECTS = {dict}
 _HOLDERS = frozenset((dict, list))
 _OWN_SIGN = '"rows":'
+_SPELLED = re.compile(r"\\u00[67]")
+"""A letter by its number: a key may be `rows`, spelled so that nobody sees it."""
 _FRAME = len('{"columns":,"rows":}') + len("[]")
 _ESCAPE = re.compile(
     r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\."
@@ -69,7 +71,7 @@ def in_columns(text: str) -> str:
     JSON that is not spelled as it would be again (a key twice, odd escapes) stays as it is; of one
     list of objects only keys are looked at.
     """
-    if "[{" not in text or _OWN_SIGN in text:
+    if "[{" not in text or _OWN_SIGN in text or ("\\u00" in text and _SPELLED.search(text)):
         return text
     data = text.encode("utf-8", "surrogatepass")
     try:

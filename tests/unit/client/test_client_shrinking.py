@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from anthropic.types import TextBlock, ToolUseBlock
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages.utils import convert_to_openai_messages
 from openai.types.chat import ChatCompletionMessage
 from openai.types.responses import ResponseFunctionToolCall, ResponseReasoningItem
 from openai.types.responses.parsed_response import ParsedResponseFunctionToolCall
@@ -262,3 +264,13 @@ def test_brief_speaks_the_dialect_of_pictures() -> None:
     """Beside a picture of OpenAI's responses the line is a text of theirs."""
     seen = [{"role": "user", "content": [{"type": "input_image", "image_url": "data:,"}]}]
     assert scrimp.brief(seen)[0]["content"][1]["type"] == "input_text"
+
+
+@pytest.mark.parametrize(
+    "message", [None, "hello", 7, ["role", "user"], HumanMessage("hello"), AIMessage("yes")]
+)
+def test_what_is_no_message_is_refused(message: Any) -> None:
+    """Messages of LangChain have other names: all would stay, and nothing would be counted."""
+    with pytest.raises(InvalidRequest, match="message 1 is a"):
+        scrimp.trim([SYSTEM, message])
+    assert len(scrimp.trim([SYSTEM, *convert_to_openai_messages([HumanMessage("hello")])])) == 2

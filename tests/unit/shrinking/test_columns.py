@@ -7,6 +7,7 @@ import json
 import pytest
 
 from scrimp.shrinking.columns import expanded, in_columns, minified, unescaped
+from scrimp.shrinking.compacting import STEPS, compacted
 
 
 def short(value: object) -> str:
@@ -101,3 +102,13 @@ def test_absurd_nesting_is_left_alone() -> None:
     deep = "[" * 10_000 + '[{"a":1},{"a":2}]' + "]" * 10_000
     assert minified(deep) in (None, deep)
     assert in_columns(deep) == deep
+
+
+def test_a_key_that_is_spelled_by_numbers_is_not_overlooked() -> None:
+    """JSON that looks like columns already, once it is read, is not put beside others that are."""
+    rows = json.dumps([{"alpha": n, "beta": n} for n in range(9)])
+    own = '{"r\\u006fws": [[1]], "columns": ["z"]}'
+    text = f'{{"a": {rows}, "b": {own}}}'
+    found = compacted(text, STEPS)
+    assert "columns" not in found.partition('"b"')[0]
+    assert json.loads(found) == json.loads(text)
