@@ -29,10 +29,14 @@ from scrimp.stores.semantic_vectors import Row
 # Share of searches that find the nearest: 99.7 % of 22,119 real questions, 99.15 % of 100,000 (most
 # of them mixtures of two real ones); a wider search finds 99.45 % of those and takes twice as long.
 _CONNECTIVITY = 16
+_METRIC = "ip"
+"""The inner product: a search takes a quarter less than by cosine, and finds as much, since vectors
+of length 1 have about one length in 8 bits too."""
 _EXPANSION_ADD = 128
 _EXPANSION_SEARCH = 96
 _EXPANSION_SEARCH_LARGE = 192
 _LARGE = 150_000
+_ONE = 127
 _STEP = 1 << 24
 _TURN = 4096
 """The library keeps every other thread out while it moves so many vectors: a few milliseconds."""
@@ -61,7 +65,7 @@ class Graph:
         self._frozen = frozen
         self._index = Index(
             ndim=dims,
-            metric="cos",
+            metric=_METRIC,
             dtype="i8",
             connectivity=_CONNECTIVITY,
             expansion_add=_EXPANSION_ADD,
@@ -70,6 +74,7 @@ class Graph:
 
         if frozen is not None:
             self._index.view(memoryview(frozen), progress=_let_others_in)
+            self._index.metric = _METRIC  # not what the file says
 
     @property
     def frozen(self) -> bool:
@@ -81,6 +86,7 @@ class Graph:
         graph = Graph(self.dims)
         if self._frozen is not None:
             graph._index.load(memoryview(self._frozen), progress=_let_others_in)
+            graph._index.metric = _METRIC
         return graph
 
     def __len__(self) -> int:
@@ -110,7 +116,8 @@ class Graph:
         width = _EXPANSION_SEARCH if len(self._index) < _LARGE else _EXPANSION_SEARCH_LARGE
         self._index.expansion_search = width  # type: ignore[misc]  # its types miss the setter
         found = self._index.search(row, count, threads=1)
-        cosines = 1.0 - np.atleast_1d(found.distances)
+        asked = np.trunc(row * _ONE)  # as the library keeps it
+        cosines = (1.0 - np.atleast_1d(found.distances)) / float(asked @ asked)
         return np.atleast_1d(found.keys).tolist(), cosines.tolist()
 
     def save(self, path: Path, place: Place) -> None:

@@ -132,6 +132,21 @@ def test_a_graph_is_searched_where_it_lies(tmp_path: Path) -> None:
     assert path.read_bytes() == before
 
 
+def test_a_graph_says_about_how_near_something_is(tmp_path: Path) -> None:
+    """As a cosine, which what is compared one by one is ranked with: new, mapped and thawed."""
+    index = frozen(tmp_path / "one.graph")
+    assert index.graph is not None
+    fresh = Graph(DIMS)
+    for number in range(20):
+        fresh.add(number, read(scattered(number)))
+    for graph in (fresh, index.graph, index.graph.thawed()):
+        (number, *others), (nearest, *further) = graph.near(read(scattered(7)), 5)
+        assert number == 7
+        assert nearest == pytest.approx(1, abs=0.05)
+        for other, about in zip(others, further, strict=True):
+            assert about == pytest.approx(cosine(scattered(7), scattered(other)), abs=0.05)
+
+
 def test_a_saved_graph_leaves_nothing_beside_it(tmp_path: Path) -> None:
     """Saved again over what a killed process left, it is whole; where it cannot be, it goes."""
     path = tmp_path / "one.graph"
