@@ -40,6 +40,7 @@ class Reader:
         self._secret = secret
         self._long: dict[int, int | None] = {}
         self._bare_texts: set[int] = set()
+        self._systems: dict[int, int] = {}
 
     def __call__(self, call: Call) -> Traits:
         """Raises RecursionError for what nobody nests like this."""
@@ -58,7 +59,7 @@ class Reader:
                 loose = self._digest(call, fingerprint(call, dialect, _loose(body)))
         first = _beginning(fields)
         said = encode(first) if first else b""
-        system = self._digest(call, said) if said else None
+        system = self._system(call, said) if said else None
         return Traits(
             body_bytes=size,
             prompt=prompt,
@@ -85,6 +86,15 @@ class Reader:
                 self._bare_texts.clear()
             self._bare_texts.add(key)
         return new
+
+    def _system(self, call: Call, said: bytes) -> int:
+        """The digest of a beginning: most come again, and are known by a hash."""
+        key = hash((call.caller.tenant, said))
+        if (found := self._systems.get(key)) is None:
+            if len(self._systems) >= _MOST_TEXTS:
+                self._systems.clear()
+            found = self._systems[key] = self._digest(call, said)
+        return found
 
     def _bare(
         self, call: Call, bare: Mapping[str, Any] | None, said: bytes, system: int

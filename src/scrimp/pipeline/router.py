@@ -12,8 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from msgspec.structs import replace
-
 from scrimp.budgets.admissible import why_not
 from scrimp.calls import Call, Target, Usage
 from scrimp.choosing import Wish
@@ -25,7 +23,7 @@ from scrimp.prices.book import PriceBook
 from scrimp.prices.rates import ModelPrice
 from scrimp.routing.by_rules import Subject
 from scrimp.routing.filters import Admitted, Needs, Offer, admitted, none_left
-from scrimp.routing.question import Asked, asked_of
+from scrimp.routing.question import Asked, Prompts, asked_of
 from scrimp.routing.regions import Regions
 from scrimp.routing.tables import ModelFacts, RouteSection, reference_of
 from scrimp.routing.wanted import Wanted, subject_of, wanted
@@ -108,6 +106,7 @@ class Router:
     def __init__(self, means: RouterMeans) -> None:
         self._means = means
         self._regions = Regions(means.residency, means.section.facts, means.targets)
+        self._prompts = Prompts()
         self.seen = Seen()
 
     def plan(self, call: Call) -> Plan | None:
@@ -118,13 +117,13 @@ class Router:
         own = not is_choice(call.request.model)
         if own and section.calls == "auto" and not (chooses(call.wish) or demands(call.wish)):
             return None
-        asked = asked_of(call, self._means.dialects[call.target.dialect])
+        asked = asked_of(call, self._means.dialects[call.target.dialect], self._prompts)
         subject = subject_of(call, asked)
         held = wanted(call.wish, section, subject, own=own)
         if held is None:
             return None
         name = call.wish.required or self._name_of(call, own=own)
-        reference = self._offer(call, asked, name, call.target)
+        reference = self._offer(call, asked, name, call.target, sure=held.own)
         found = admitted(self._needs(call, asked, held), self._offers(call, asked, held, reference))
         if not found.kept:
             raise none_left(self._needs(call, asked, held), found)
@@ -132,7 +131,7 @@ class Router:
 
     def _offers(self, call: Call, asked: Asked, held: Wanted, reference: Offer) -> list[Offer]:
         """The candidates; of a call that names a model, only those that cost less."""
-        found = [replace(reference, unable="") if held.own else reference]
+        found = [reference]
         if held.stays:
             return found
         for name in held.wish.models or self._means.section.models:
@@ -157,20 +156,28 @@ class Router:
                     return name
         return call.request.model if own else target.model
 
-    def _offer(self, call: Call, asked: Asked, name: str, target: Target) -> Offer:
+    def _offer(
+        self, call: Call, asked: Asked, name: str, target: Target, *, sure: bool = False
+    ) -> Offer:
+        """A model for a call; it is able to answer one that names it, which is `sure`."""
         facts = self._means.section.facts.get(name, _NO_FACTS)
-        found = self._known(target, facts)
-        unable = why_not(call.request, call.target, target, found, sees=facts.images)
-        spoken = self._means.targets.spoken(target.provider, target.dialect)
-        if not unable and spoken != target.dialect and why_unsaid(call.request, target, spoken):
-            unable = "translation"
+        unable = "" if sure else self._unable(call, target, facts)
         stay = self._means.section.stay and asked.turn
         last = self.seen.models.get(asked.conversation) if stay else None
         stays = last is not None and same_place(last, target)
         cost = self._cost(call, asked, target, stays=stays)
-        if cost is None and not unable and self._means.refuses_unpriced:
+        if cost is None and not (unable or sure) and self._means.refuses_unpriced:
             unable = "unpriced"
         return Offer(name, target, facts, cost, unable, stays, self._regions.of(target))
+
+    def _unable(self, call: Call, target: Target, facts: ModelFacts) -> str:
+        """What it cannot take, in a word; empty where it can answer."""
+        found = self._known(target, facts)
+        unable = why_not(call.request, call.target, target, found, sees=facts.images)
+        spoken = self._means.targets.spoken(target.provider, target.dialect)
+        if not unable and spoken != target.dialect and why_unsaid(call.request, target, spoken):
+            return "translation"
+        return unable
 
     def _known(self, target: Target, facts: ModelFacts) -> ModelPrice | None:
         """What the price book says of a model, the settings' facts over it."""

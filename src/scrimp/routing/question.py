@@ -16,6 +16,7 @@ _BYTES_PER_TOKEN = 4
 _SYSTEMS = ("system", "developer")
 _TURNS = {"openai.responses": "input"}
 _MOST_CHARS = 20_000
+_MOST_PROMPTS = 4_096
 
 
 class Asked(Value, frozen=True):
@@ -37,14 +38,33 @@ class Asked(Value, frozen=True):
     structured: bool
 
 
-def asked_of(call: Call, dialect: Dialect) -> Asked:
+class Prompts:
+    """Digests of system prompts, known by a hash of their texts: most come again. Bounded."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        self._known: dict[int, str] = {}
+
+    def of(self, texts: list[str]) -> str:
+        """The digest of a prompt; empty where it says nothing."""
+        key = hash((*texts, *map(len, texts)))
+        if (found := self._known.get(key)) is None:
+            if len(self._known) >= _MOST_PROMPTS:
+                self._known.clear()
+            system = "\0".join(texts).encode("utf-8", "surrogatepass")
+            found = hashlib.blake2b(system, digest_size=8).hexdigest() if system else ""
+            self._known[key] = found
+        return found
+
+
+def asked_of(call: Call, dialect: Dialect, prompts: Prompts | None = None) -> Asked:
     """What is asked, by whom, within what."""
     request = call.request
     fields, text = request.fields, dialect.last_user_text(request)[:_MOST_CHARS]
     turns = fields.get(_TURNS.get(dialect.name, "messages"))
     turns = turns if isinstance(turns, list) else []
-    system = _system(fields, turns)
-    prompt = hashlib.blake2b(system, digest_size=8).hexdigest() if system else ""
+    prompt = (prompts or Prompts()).of(_system(fields, turns))
     caller = call.caller
     return Asked(
         text=text,
@@ -61,14 +81,14 @@ def _role(turn: object) -> object:
     return turn.get("role") if isinstance(turn, dict) else None
 
 
-def _system(fields: Mapping[str, Any], turns: list[Any]) -> bytes:
+def _system(fields: Mapping[str, Any], turns: list[Any]) -> list[str]:
     """The texts that set the task: of their own field, or of turns before the first question."""
     texts = part_texts(fields.get("system")) + part_texts(fields.get("instructions"))
     for turn in turns:
         if _role(turn) not in _SYSTEMS:
             break
         texts += part_texts(turn.get("content"))
-    return "\0".join(texts).encode("utf-8", "surrogatepass")
+    return texts
 
 
 def _conversation(call: Call, prompt: str, turns: list[Any]) -> bytes:
