@@ -12,8 +12,11 @@ from typing import Any
 ATTRIBUTION = "x-anthropic-billing-header:"
 
 
-def without_attribution(system: Any) -> Any:
-    """A system prompt of Anthropic's messages without that line; itself where it has none."""
+def without_attribution(system: Any, *, marked: bool = False) -> Any:
+    """A system prompt of Anthropic's messages without that line; itself where it has none.
+
+    A block that its client marks for a prefix cache stays, unless `marked` ones go, too.
+    """
     if isinstance(system, str):
         return _rest(system)
     if not isinstance(system, list):
@@ -21,6 +24,8 @@ def without_attribution(system: Any) -> Any:
     found, changed = list[Any](), False
     for block in system:
         text = block.get("text") if isinstance(block, dict) else None
+        if not marked and isinstance(text, str) and "cache_control" in block:
+            text = None
         rest = _rest(text) if isinstance(text, str) else text
         changed = changed or rest is not text
         if rest is text:

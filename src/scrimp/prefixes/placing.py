@@ -63,7 +63,12 @@ def claude_marked(
 
 def _loaded(tools: list[Any]) -> tuple[int, list[Any]]:
     """Where the last tool stands that is in the prompt from its beginning (-1: none), and those."""
-    late = [isinstance(tool, dict) and tool.get("defer_loading") is True for tool in tools]
+    late = [
+        isinstance(tool, dict)
+        and tool.get("defer_loading") is True
+        and "cache_control" not in tool  # its client says itself how the call is cached
+        for tool in tools
+    ]
     if True not in late:
         return len(tools) - 1, tools
     found = [at for at, is_late in enumerate(late) if not is_late]

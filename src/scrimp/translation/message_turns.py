@@ -19,7 +19,7 @@ _BARE = {"type", "text"}
 def turns(fields: Fields, draft: Draft) -> list[dict[str, Any]]:
     """All messages. Raises InvalidRequest."""
     out: list[dict[str, Any]] = []
-    system = without_attribution(fields.get("system"))
+    system = without_attribution(fields.get("system"), marked=True)
     if parts := _texts(system, "system", draft) if system is not None else []:
         out.append({"role": "system", "content": _slim(parts)})
     listed = fields["messages"]

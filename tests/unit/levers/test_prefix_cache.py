@@ -82,6 +82,22 @@ async def test_the_first_goes_on_as_it_came_the_second_is_marked() -> None:
         {"cache_control": {"type": "ephemeral"}},
         {"system": [{"type": "text", "text": SYSTEM, "cache_control": {"type": "ephemeral"}}]},
         {"container": "c"},
+        {
+            "tools": [
+                {"name": "a", "input_schema": {}},
+                {"name": "b", "defer_loading": True, "cache_control": {"type": "ephemeral"}},
+            ]
+        },
+        {
+            "system": [
+                {
+                    "type": "text",
+                    "text": "x-anthropic-billing-header: cch=1;",
+                    "cache_control": {"type": "ephemeral"},
+                },
+                {"type": "text", "text": SYSTEM},
+            ]
+        },
     ],
 )
 async def test_calls_with_marks_or_state_of_their_own_are_never_touched(

@@ -67,7 +67,8 @@ def test_the_system_prompt_is_the_first_message() -> None:
 )
 def test_what_claude_code_tells_anthropic_is_not_told(system: str, left: str | None) -> None:
     """Its first line is for Anthropic's books; a line further down may be anything."""
-    for given in (system, [{"type": "text", "text": system}]):
+    block = {"type": "text", "text": system}
+    for given in (system, [block], [{**block, "cache_control": {"type": "ephemeral"}}]):
         first = to_chat(system=given)["messages"][0]
         assert first == (USER if left is None else {"role": "system", "content": left})
 
