@@ -54,14 +54,15 @@ def results_changed(fields: Mapping[str, Any], dialect: str, by_tool: ByTool) ->
     items = fields.get(list_name(dialect))
     if not isinstance(items, list):
         return None
-    names: dict[str, str] | None = None
+    names, named = dict[str, str](), 0
     found: list[Any] | None = None
     has_results = _HAS_RESULTS.get(dialect, _has_blocks)
     for number, item in enumerate(items):
         if not isinstance(item, dict) or not has_results(item):
             continue
-        if names is None:
-            names = tool_names(items)
+        if named < number:  # by the calls before it alone: a later one may have its id again
+            tool_names(items[named:number], names)
+            named = number
         new = _result_changed(item, dialect, names, by_tool)
         if new is not None:
             found = list(items) if found is None else found

@@ -110,9 +110,12 @@ def legal_cuts(units: Sequence[Unit], order: Sequence[int]) -> list[bool]:
     return [True, *[at == len(units) or units[at].kind == "question" for at in firsts]]
 
 
-def tool_names(items: Sequence[Any]) -> dict[str, str]:
-    """The name of the tool behind each call, by the id of the call."""
-    found: dict[str, str] = {}
+def tool_names(items: Sequence[Any], found: dict[str, str] | None = None) -> dict[str, str]:
+    """The name of the tool behind each call, by the id of the call; put to those of `found`.
+
+    Some providers give the same ids again in each turn: the last call is meant.
+    """
+    found = {} if found is None else found
     for item in items:
         if not isinstance(item, dict):
             continue

@@ -126,3 +126,54 @@ def test_odd_conversations_are_left_alone(items: Any) -> None:
     fields = {"messages": items}
     assert results_changed(fields, "openai.chat", lambda _, text: text + "!") is None
     assert results_changed(fields, "anthropic.messages", lambda _, text: text + "!") is None
+
+
+AGAIN: dict[str, list[list[dict[str, Any]]]] = {
+    "openai.chat": [
+        [
+            {
+                "role": "assistant",
+                "tool_calls": [{"id": "c", "type": "function", "function": {"name": name}}],
+            },
+            {"role": "tool", "tool_call_id": "c", "content": "out"},
+        ]
+        for name in ("find", "read_file", "find")
+    ],
+    "openai.responses": [
+        [
+            {"type": "function_call", "call_id": "c", "name": name, "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c", "output": "out"},
+        ]
+        for name in ("find", "read_file", "find")
+    ],
+    "anthropic.messages": [
+        [
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "c", "name": name}]},
+            {
+                "role": "user",
+                "content": [{"type": "tool_result", "tool_use_id": "c", "content": "out"}],
+            },
+        ]
+        for name in ("find", "read_file", "find")
+    ],
+}
+
+
+@pytest.mark.parametrize("dialect", AGAIN)
+def test_ids_that_come_again_name_the_tool_of_their_own_turn(dialect: str) -> None:
+    """Some providers call each turn's first tool `call_0`: an earlier result stays what it was."""
+    items = [item for turn in AGAIN[dialect] for item in turn]
+    name = "input" if dialect == "openai.responses" else "messages"
+    before: list[Any] = []
+    for past in (2, 4, 6):
+        seen: list[str] = []
+
+        def by_tool(tool: str, text: str, seen: list[str] = seen) -> str:
+            seen.append(tool)
+            return f"{tool}: {text}"
+
+        found = results_changed({name: items[:past]}, dialect, by_tool)
+        assert found is not None
+        assert seen == ["find", "read_file", "find"][: past // 2]
+        assert found[: len(before)] == before
+        before = found
