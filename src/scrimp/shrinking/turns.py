@@ -167,7 +167,9 @@ def _of_blocks(item: Mapping[str, Any], role: Any) -> _Read:
     answers += [block.get("tool_use_id") for block in blocks]
     asks = role == "user" and not any(map(_is_result, blocks))
     kind: Kind = "question" if asks else "answer"
-    return kind, _texts(calls), _texts(answers), role == "function", False
+    given = _texts(answers)
+    nameless = not given and not asks and role != "assistant"  # it answers what stands before it
+    return kind, _texts(calls), given, nameless or role == "function", False
 
 
 def _of_type(item: Mapping[str, Any]) -> _Read:
@@ -176,7 +178,7 @@ def _of_type(item: Mapping[str, Any]) -> _Read:
     if kind == "reasoning":
         return "answer", (), (), False, True
     if kind.endswith("_output"):
-        return "answer", (), ids, False, False
+        return "answer", (), ids, not ids, False
     if kind.endswith("_call"):
         return "answer", ids, (), False, False
     return _KEPT

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from scrimp.shrinking.turns import is_legal, removable, tool_names, units_of
 
 
@@ -105,3 +107,23 @@ def test_names_of_tools_are_found_in_every_shape() -> None:
         "text",
     ]
     assert tool_names(items) == {"a": "f_a", "b": "g", "c": "h"}
+
+
+@pytest.mark.parametrize("key", ["", None, 5, "again"])
+def test_results_without_an_id_of_their_own_stay_with_the_call_before_them(key: Any) -> None:
+    """Some servers give empty ids, or the same in each turn."""
+    call = {"role": "assistant", "tool_calls": [{"id": key, "function": {"name": "f"}}]}
+    shapes: list[list[dict[str, Any]]] = [
+        [call, {"role": "tool", "tool_call_id": key, "content": "x"}],
+        [
+            {"type": "function_call", "call_id": key, "name": "f"},
+            {"type": "function_call_output", "call_id": key, "output": "x"},
+        ],
+        [
+            {"role": "assistant", "content": [{"type": "tool_use", "id": key, "name": "f"}]},
+            {"role": "user", "content": [{"type": "tool_result", "tool_use_id": key}]},
+        ],
+    ]
+    for turn in shapes:
+        units = units_of([{"role": "user", "content": "go"}, *turn, *turn])
+        assert [(unit.first, unit.past) for unit in units] == [(0, 1), (1, 3), (3, 5)]
