@@ -71,7 +71,9 @@ def in_columns(text: str) -> str:
     JSON that is not spelled as it would be again (a key twice, odd escapes) stays as it is; of one
     list of objects only keys are looked at.
     """
-    if "[{" not in text or _OWN_SIGN in text or ("\\u00" in text and _SPELLED.search(text)):
+    if "[{" not in text or _OWN_SIGN in text:
+        return text
+    if "\\" in text and "\\u00" in text and _SPELLED.search(text):
         return text
     data = text.encode("utf-8", "surrogatepass")
     try:
