@@ -91,6 +91,7 @@ def fit(
     Raises InvalidRequest where what must stay is larger than that.
     """
     limit = _whole("window", window, least=1) - _whole("reserve_output", reserve_output)
+    _named(model)
     if first not in _FIRST:
         raise InvalidRequest(f"first is {first!r}: {' or '.join(_FIRST)}")
     given = said(messages)
@@ -133,6 +134,7 @@ def compact(
     and at most `examples` (0: all) of the examples in a prompt, or of exemplary turns before the
     question.
     """
+    _named(model)
     most = _whole("examples", examples)
     wording = Wording(phrases=lossy, examples=most if lossy else 0)
     if isinstance(prompt, str):
@@ -161,6 +163,12 @@ def _whole(name: str, value: object, *, least: int = 0) -> int:
     if type(value) is not int or value < least:
         raise InvalidRequest(f"{name}={value!r}: a whole number is needed, {least} or more")
     return value
+
+
+def _named(model: object) -> None:
+    """Raises InvalidRequest for what is no model's name."""
+    if not isinstance(model, str) or not model:
+        raise InvalidRequest(f"model={model!r}: the name of a model is needed, to count tokens by")
 
 
 def _lines(prompt: str | list[Any]) -> list[str]:

@@ -236,6 +236,17 @@ def test_fit_takes_no_other_numbers(options: dict[str, Any]) -> None:
         scrimp.fit(talk(1), **options)
 
 
+@pytest.mark.parametrize("model", [None, "", 4])
+def test_a_model_has_a_name(model: Any) -> None:
+    """Without one nobody can count."""
+    for work in (
+        lambda: scrimp.fit(talk(1), 900, model=model),
+        lambda: scrimp.compact("", model=model),
+    ):
+        with pytest.raises(InvalidRequest, match="name of a model"):
+            work()
+
+
 @pytest.mark.parametrize("last", [True, 2.0, "3", None])
 def test_trim_takes_whole_numbers(last: Any) -> None:
     """And says so of anything else."""
