@@ -32,11 +32,11 @@ from scrimp.meanings import (
 from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.remembered import check_chosen
 from scrimp.stores.postgres_link import LinkOptions, PostgresLink, Script
-from scrimp.stores.postgres_semantic_rows import Looks, NewGroup, Rows, other_size
+from scrimp.stores.postgres_semantic_rows import NewGroup, Rows, other_size
 from scrimp.stores.reply_codec import pack, unpack
-from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
 from scrimp.stores.semantic_rules import kept, micros
+from scrimp.stores.semantic_untold import Untold
 from scrimp.stores.semantic_vectors import Row, ranked, read
 from scrimp.stores.sqlite_semantic_file import BOOKS, books_of
 
@@ -106,8 +106,7 @@ class PostgresSemantic:
         self._options = options or SemanticOptions()
         self._clock = clock
         self._link = PostgresLink(url, SCRIPT, self._options.link, tell)
-        self._touched: dict[int, None] = {}
-        self._looks: dict[CacheScope, Looks] = {}
+        self._untold = Untold()
         self._crowded = True  # perhaps: another process may have filled it
         self._stop = asyncio.Event()
 
@@ -139,8 +138,7 @@ class PostgresSemantic:
             data = await connection.fetchval(_ANSWER, group, scope, self._now_us())
         if data is None:
             return None
-        self._touched.pop(group, None)  # so that it stands last
-        self._touched[group] = None
+        self._untold.use(group)
         return unpack(data)
 
     async def add_root(
@@ -165,10 +163,7 @@ class PostgresSemantic:
 
     def tally(self, scope: CacheScope, *, hits: int = 0, misses: int = 0, audits: int = 0) -> None:
         """Count look-ups in the cache's books; the server learns of them within a second."""
-        if scope not in self._looks and len(self._looks) >= MAX_SCOPES:
-            scope = OTHERS
-        before = self._looks.get(scope, (0, 0, 0))
-        self._looks[scope] = (before[0] + hits, before[1] + misses, before[2] + audits)
+        self._untold.look(scope, (hits, misses, audits))
 
     async def verdicts(self, scope: bytes, last: int) -> tuple[Judged, ...]:
         """The newest verdicts of a scope, oldest first."""
@@ -233,7 +228,7 @@ class PostgresSemantic:
                 async with asyncio.timeout(_TALLY_S):
                     await self._stop.wait()
             with suppress(StoreError):  # it is told once, and waits for the next time
-                if self._touched or self._looks:
+                if self._untold:
                     async with self._writing():
                         pass
                 if self._clock.monotonic() - purged_s >= purge_s:
@@ -264,7 +259,7 @@ class PostgresSemantic:
         if not self._stop.is_set():
             self._stop.set()
             with suppress(StoreError):
-                if self._touched or self._looks:
+                if self._untold:
                     async with self._writing():
                         pass
             await self._link.close()
@@ -287,8 +282,7 @@ class PostgresSemantic:
     @asynccontextmanager
     async def _writing(self) -> AsyncIterator[Rows]:
         """The tables, with uses and look-ups told first. Raises StoreError."""
-        touched, looks = tuple(self._touched), self._looks
-        self._touched, self._looks = {}, {}
+        touched, looks = self._untold.take()
         try:
             async with self._link.writing() as connection:
                 options = self._options
@@ -299,12 +293,8 @@ class PostgresSemantic:
                     await rows.tally(looks)
                 yield rows
         except BaseException:
-            self._give_back(looks)
+            self._untold.give_back(looks)
             raise
-
-    def _give_back(self, looks: dict[CacheScope, Looks]) -> None:
-        for scope, (hits, misses, audits) in looks.items():
-            self.tally(scope, hits=hits, misses=misses, audits=audits)
 
     def _now_us(self) -> int:
         return micros(self._clock.now())

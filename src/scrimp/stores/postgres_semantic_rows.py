@@ -25,9 +25,7 @@ from scrimp.stores.semantic_rules import (
     micros,
     refuse_pattern,
 )
-
-Looks = tuple[int, int, int]
-"""Hits, misses, audits."""
+from scrimp.stores.semantic_untold import Looks
 
 _SECOND_US = 1_000_000
 _MICROSECOND = timedelta(microseconds=1)

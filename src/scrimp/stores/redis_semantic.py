@@ -33,7 +33,6 @@ from scrimp.remembered import check_chosen
 from scrimp.stores.redis_lanes import RedisLanes
 from scrimp.stores.redis_link import Argument, Command, LinkOptions
 from scrimp.stores.redis_semantic_rows import (
-    Looks,
     Writing,
     book_of,
     command_of,
@@ -43,9 +42,9 @@ from scrimp.stores.redis_semantic_rows import (
 )
 from scrimp.stores.redis_semantic_scripts import PURGE, ROWS, TELL
 from scrimp.stores.reply_codec import unpack
-from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
 from scrimp.stores.semantic_rules import kept, micros
+from scrimp.stores.semantic_untold import Looks, Untold
 from scrimp.stores.semantic_vectors import Row, ranked, read
 
 _log = logging.getLogger("scrimp.cache")
@@ -100,8 +99,7 @@ class RedisSemantic:
         limits, margin_s = self._options.limits, self._options.margin_s
         self._writing = Writing(self._run, clock, limits, margin_s)
         self._sizes: dict[str, int] = {}
-        self._touched: dict[int, None] = {}
-        self._looks: dict[CacheScope, Looks] = {}
+        self._untold = Untold()
         self._stop = asyncio.Event()
 
     async def nearest(self, scope: bytes, vector: bytes, count: int) -> tuple[Neighbour, ...]:
@@ -138,8 +136,7 @@ class RedisSemantic:
         facts = _alive(row, self._now_us())
         if facts is None or facts[3] or data is None:
             return None
-        self._touched.pop(group, None)  # so that it stands last
-        self._touched[group] = None
+        self._untold.use(group)
         return unpack(data)
 
     async def add_root(
@@ -160,10 +157,7 @@ class RedisSemantic:
 
     def tally(self, scope: CacheScope, *, hits: int = 0, misses: int = 0, audits: int = 0) -> None:
         """Count look-ups in the cache's books; the server learns of them within a second."""
-        if scope not in self._looks and len(self._looks) >= MAX_SCOPES:
-            scope = OTHERS
-        before = self._looks.get(scope, (0, 0, 0))
-        self._looks[scope] = (before[0] + hits, before[1] + misses, before[2] + audits)
+        self._untold.look(scope, (hits, misses, audits))
 
     async def verdicts(self, scope: bytes, last: int) -> tuple[Judged, ...]:
         """The newest verdicts of a scope, oldest first."""
@@ -228,7 +222,7 @@ class RedisSemantic:
                     async with asyncio.timeout(_TALLY_S):
                         await self._stop.wait()
                 with suppress(StoreError):
-                    if self._touched or self._looks:
+                    if self._untold:
                         await self._write([])
                     if self._clock.monotonic() - purged_s >= _PURGE_S:
                         purged_s = self._clock.monotonic()
@@ -238,8 +232,8 @@ class RedisSemantic:
         """Tell what waits, let go of the server. May be called twice."""
         if not self._stop.is_set():
             self._stop.set()
-            if (telling := self._telling()) is not None:
-                self._lanes.post(*telling)
+            if self._untold:
+                self._lanes.post(*self._telling(*self._untold.take()))
             self._lanes.close()
 
     async def _candidates(self, name: str, row: Row, asked: int) -> Sequence[bytes]:
@@ -300,24 +294,20 @@ class RedisSemantic:
 
     async def _write(self, commands: Sequence[Command]) -> list[Any]:
         """Answers to commands, after uses and look-ups were told."""
-        looks = self._looks
-        if (telling := self._telling()) is None:
+        if not self._untold:
             return await self._lanes.write(commands)
+        used, looks = self._untold.take()
         try:
-            return (await self._lanes.write([telling, *commands]))[1:]
+            return (await self._lanes.write([self._telling(used, looks), *commands]))[1:]
         except BaseException:
-            for scope, (hits, misses, audits) in looks.items():
-                self.tally(scope, hits=hits, misses=misses, audits=audits)
+            self._untold.give_back(looks)
             raise
 
-    def _telling(self) -> Command | None:
-        """Uses and look-ups as a command; none of them waits any more."""
-        touched, looks = [str(group) for group in self._touched], self._looks
-        if not touched and not looks:
-            return None
-        self._touched, self._looks = {}, {}
+    def _telling(self, used: Sequence[int], looks: Mapping[CacheScope, Looks]) -> Command:
+        """Uses and look-ups as a command."""
         told = [(book_of(scope), *counts) for scope, counts in looks.items()]
-        return command_of(TELL, self._prefix, {"used": touched, "looks": told})
+        words = {"used": [str(group) for group in used], "looks": told}
+        return command_of(TELL, self._prefix, words)
 
     def _name(self, kind: str, of: str = "") -> str:
         return f"{self._prefix}{kind}:{of}" if of else f"{self._prefix}{kind}"

@@ -38,8 +38,6 @@ from scrimp.stores.semantic_rules import (
     refuse_pattern,
 )
 
-Looks = tuple[int, int, int]
-"""Hits, misses, audits."""
 Run = Callable[[str, Mapping[str, Any]], Awaitable[Any]]
 """Does a script with these words."""
 Page = Callable[[int], Awaitable[tuple[int, list[int]]]]

@@ -34,14 +34,14 @@ from scrimp.meanings import (
 from scrimp.ports import CacheScope, Clock, StoredReply
 from scrimp.remembered import check_chosen
 from scrimp.stores.reply_codec import pack, unpack
-from scrimp.stores.scope_counts import MAX_SCOPES, OTHERS
 from scrimp.stores.semantic_plan import IndexOptions, SemanticLimits
 from scrimp.stores.semantic_rules import kept
+from scrimp.stores.semantic_untold import Untold
 from scrimp.stores.sqlite_replies_file import is_damage
 from scrimp.stores.sqlite_replies_rows import micros
 from scrimp.stores.sqlite_rest import Gate
 from scrimp.stores.sqlite_semantic_file import BOOKS, books_of, open_reader
-from scrimp.stores.sqlite_semantic_rows import Looks, NewGroup, Rows
+from scrimp.stores.sqlite_semantic_rows import NewGroup, Rows
 from scrimp.stores.sqlite_semantic_search import Searcher
 from scrimp.stores.sqlite_semantic_writer import Job, Leaving, Writer, WriterOptions
 
@@ -88,8 +88,7 @@ class SqliteSemantic:
         self._generation = 0
         self._unread_until = 0.0
         self._why_unread = ""
-        self._touched: dict[int, None] = {}
-        self._looks: dict[CacheScope, Looks] = {}
+        self._untold = Untold()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._gate = Gate(self._disconnect)
@@ -153,8 +152,7 @@ class SqliteSemantic:
         data: bytes = rows[0][0]
         few = len(data) < _LARGE_BYTES
         stored = unpack(data) if few else await asyncio.to_thread(unpack, data)
-        self._touched.pop(group, None)  # so that it stands last
-        self._touched[group] = None
+        self._untold.use(group)
         self._arm()
         return stored
 
@@ -180,10 +178,7 @@ class SqliteSemantic:
 
     def tally(self, scope: CacheScope, *, hits: int = 0, misses: int = 0, audits: int = 0) -> None:
         """Count look-ups in the cache's books; the file learns of them within a second."""
-        if scope not in self._looks and len(self._looks) >= MAX_SCOPES:
-            scope = OTHERS
-        before = self._looks.get(scope, (0, 0, 0))
-        self._looks[scope] = (before[0] + hits, before[1] + misses, before[2] + audits)
+        self._untold.look(scope, (hits, misses, audits))
         self._arm()
 
     async def verdicts(self, scope: bytes, last: int) -> tuple[Judged, ...]:
@@ -328,9 +323,8 @@ class SqliteSemantic:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if (self._touched or self._looks) and not self._closed:
-            touched, looks = tuple(self._touched), self._looks
-            self._touched, self._looks = {}, {}
+        if self._untold and not self._closed:
+            touched, looks = self._untold.take()
 
             def work(rows: Rows) -> None:
                 rows.touch(touched)

@@ -22,10 +22,8 @@ from scrimp.stores.semantic_rules import (
     is_forgotten,
     refuse_pattern,
 )
+from scrimp.stores.semantic_untold import Looks
 from scrimp.stores.sqlite_forgotten import forgotten_since, micros, write_down
-
-Looks = tuple[int, int, int]
-"""Hits, misses, audits."""
 
 _AT_ONCE = 1000
 _GONE_KEPT = 200_000
