@@ -75,7 +75,7 @@ def _checkup(config: Path | None, *, as_json: bool) -> int:
         console.print(
             Text.assemble(
                 (f"{finding.status:<5}", colours[finding.status]),
-                (f"{finding.name:<12}", "dim"),
+                (f"{finding.name:<11} ", "dim"),
                 finding.said,
             ),
             soft_wrap=True,

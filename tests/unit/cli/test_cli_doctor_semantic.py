@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from scrimp.cli.doctor_semantic import semantic_cache
+from scrimp.cli.main import cli
 from scrimp.settings import Loaded, parse
 
 
@@ -39,3 +41,14 @@ def test_the_doctor_says_whether_it_can_be_used(
 def test_switched_off_there_is_nothing_to_say() -> None:
     """No line at all."""
     assert list(semantic_cache(Loaded(parse(b"", source="x"), "x", {}))) == []
+
+
+def test_a_long_name_stands_apart_from_what_is_said(tmp_path: Path) -> None:
+    """The doctor's columns leave room for the shorter names only."""
+    config = tmp_path / "scrimp.toml"
+    config.write_text(
+        f'state_dir = "{tmp_path}"\n[server]\nport = 1\n'
+        '[semantic_cache]\nenabled = true\nengine = "sqlite"\nthreshold = 0.9\n'
+    )
+    shown = CliRunner().invoke(cli, ["doctor", "--config", str(config)]).stdout
+    assert f" semantic cache {tmp_path}/semantic.sqlite; " in shown.replace("~", str(Path.home()))
