@@ -10,6 +10,7 @@ whole neighbourhood, against which it is a ratio.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import exp, log
 from typing import Final
 
 import numpy as np
@@ -45,25 +46,28 @@ class Shared:
         there = _there(np.array(words, np.uint32), sketches)
         groups = np.zeros((count, len(sketches)))
         groups[member, np.arange(len(sketches))] = 1.0
-        have, size = groups @ there, groups.sum(axis=1)[:, None]
+        have = groups @ there
         often = there.sum(axis=0)
         usual = (often + 0.5) / (len(sketches) + 1.0)
-        logs = np.log((have + _SMOOTH * usual) / ((size + _SMOOTH) * usual))
-        self._score: Floats = logs.sum(axis=1) / (len(words) + 1.0) ** 0.5
+        spread = (groups.sum(axis=1) + _SMOOTH)[:, None] * usual
+        logs = np.log((have + _SMOOTH * usual) / spread)
         rare = -np.log(usual)
-        self._covered: Floats = (have > 0) @ rare / rare.sum()
-        self._all = float((often > 0) @ rare / rare.sum())
+        rare /= rare.sum()
+        self._score: list[float] = (logs.sum(axis=1) / (len(words) + 1.0) ** 0.5).tolist()
+        self._covered: list[float] = ((have > 0) @ rare).tolist()
+        self._all = float((often > 0) @ rare)
 
     def features(self, best: int) -> tuple[float, ...]:
         """`SHARED` of one group, beside the others; zeros where the question has no words."""
         if not self._known:
             return (0.0,) * len(SHARED)
-        shares = np.exp(self._score - self._score.max())
-        share = min(max(float(shares[best] / shares.sum()), 1e-4), 1 - 1e-4)
+        top = max(self._score)
+        share = exp(self._score[best] - top) / sum(exp(one - top) for one in self._score)
+        share = min(max(share, 1e-4), 1 - 1e-4)
         return (
-            float(np.log(share / (1 - share))),
+            log(share / (1 - share)),
             _lead(self._score, best),
-            float(self._covered[best]),
+            self._covered[best],
             _lead(self._covered, best),
             self._all,
         )
@@ -72,14 +76,14 @@ class Shared:
 def _there(words: NDArray[np.uint32], sketches: Sequence[bytes]) -> Floats:
     """1.0 where a word (sorted) stands in a sketch: a row for each sketch."""
     kept = [_words(one) for one in sketches]
-    sizes = [len(one) // WORD_BYTES for one in kept]
-    found = np.frombuffer(b"".join(kept), _ROW)["word"].astype(np.uint32)
-    places = np.searchsorted(words, found)
-    places[places == len(words)] = 0
-    same = words[places] == found
-    there = np.zeros((len(sketches), len(words)))
-    there[np.repeat(np.arange(len(sketches)), sizes)[same], places[same]] = 1.0
-    return there
+    found = np.frombuffer(b"".join(kept), _ROW)["word"]
+    places = words.searchsorted(found)
+    same = words.take(places, mode="clip") == found
+    starts = np.arange(0, len(kept) * len(words), len(words))
+    rows = starts.repeat([len(one) // WORD_BYTES for one in kept])
+    there = np.zeros(len(kept) * len(words))
+    there[(rows + places)[same]] = 1.0
+    return there.reshape(len(kept), len(words))
 
 
 def _words(kept: bytes) -> bytes:
@@ -89,10 +93,7 @@ def _words(kept: bytes) -> bytes:
     return kept[HEAD_BYTES:]
 
 
-def _lead(values: Floats, best: int) -> float:
+def _lead(values: list[float], best: int) -> float:
     """How far one is above the largest of the others; above 0 where there are none."""
-    if len(values) == 1:
-        return float(values[best])
-    others = values.copy()
-    others[best] = -np.inf
-    return float(values[best] - others.max())
+    others = (one for at, one in enumerate(values) if at != best)
+    return values[best] - max(others, default=0.0)
