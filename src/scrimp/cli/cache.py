@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from scrimp.settings import Loaded
 
+_Engine = Literal["sqlite", "redis", "postgres", "memory"]
 _KEY_ENV = "SCRIMP_KEY"
 
 tenant_option = click.option(
@@ -126,18 +127,28 @@ def places_of(loaded: Loaded, found: Iterable[str]) -> dict[str, str]:
 
 def _meanings_place(loaded: Loaded) -> str:
     """Where answers by meaning are, for people; never with a password."""
-    from scrimp.cli.console import short_path
     from scrimp.semantics.tables import url_env_of
 
-    settings = loaded.settings
-    section = settings.semantic_cache
-    match section.engine:
+    section = loaded.settings.semantic_cache
+    return _place(loaded, section.engine, loaded.settings.semantic_path, url_env_of(section))
+
+
+def place_of(loaded: Loaded) -> str:
+    """Where replies by word are, for people; never with a password."""
+    section = loaded.settings.exact_cache
+    return _place(loaded, section.engine, loaded.settings.cache_path, section.url_env)
+
+
+def _place(loaded: Loaded, engine: _Engine, path: Path, url_env: str) -> str:
+    from scrimp.cli.console import short_path
+
+    match engine:
         case "sqlite":
-            return short_path(settings.semantic_path)
+            return short_path(path)
         case "redis":
-            return f"the Redis of ${url_env_of(section)}"
+            return f"the Redis of ${url_env}"
         case "postgres":
-            return f"the PostgreSQL of ${url_env_of(section)}"
+            return f"the PostgreSQL of ${url_env}"
         case "memory":
             return _gateway_memory(loaded)
 
@@ -145,21 +156,6 @@ def _meanings_place(loaded: Loaded) -> str:
 def _gateway_memory(loaded: Loaded) -> str:
     server = loaded.settings.server
     return f"the memory of the gateway at {server.host}:{server.port}"
-
-
-def place_of(loaded: Loaded) -> str:
-    """Where replies by word are, for people; never with a password."""
-    from scrimp.cli.console import short_path
-
-    settings = loaded.settings
-    section = settings.exact_cache
-    match section.engine:
-        case "sqlite":
-            return short_path(settings.cache_path)
-        case "redis":
-            return f"the Redis of ${section.url_env}"
-        case "memory":
-            return _gateway_memory(loaded)
 
 
 def _both_stats(loaded: Loaded, tenant: str | None) -> tuple[dict[str, Any], dict[str, Any] | None]:

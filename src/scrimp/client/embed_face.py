@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from functools import partial
-from typing import Unpack
+from typing import Any, Unpack
 
 from scrimp.client.desk import Desk
 from scrimp.client.engine import Engine
@@ -59,11 +59,7 @@ class EmbedFace:
         is priced, budgeted and booked; asked again, those that were answered come from the exact
         cache. Raises what the first request raised that failed.
         """
-        given, kind = checked(texts), kind_of(options)
-        work = partial(
-            _many, texts=given, kind=kind, batch=_size(batch), progress=called("progress", progress)
-        )
-        return self._engine.call(work)
+        return self._engine.call(_all_of(texts, batch, progress, options))
 
     async def aembed_many(
         self,
@@ -74,11 +70,7 @@ class EmbedFace:
         **options: Unpack[EmbedOptions],
     ) -> Embeddings:
         """The same, awaited."""
-        given, kind = checked(texts), kind_of(options)
-        work = partial(
-            _many, texts=given, kind=kind, batch=_size(batch), progress=called("progress", progress)
-        )
-        return await self._engine.acall(work)
+        return await self._engine.acall(_all_of(texts, batch, progress, options))
 
 
 def kind_of(options: EmbedOptions) -> Kind:
@@ -96,6 +88,14 @@ def _size(batch: int) -> int:
     if type(batch) is not int or not 1 <= batch <= MOST:
         raise InvalidRequest(f"batch is {batch}: a request holds 1 to {MOST} texts")
     return batch
+
+
+def _all_of(
+    texts: Iterable[str], batch: int, progress: OnProgress | None, options: EmbedOptions
+) -> Callable[[Desk], Coroutine[Any, Any, Embeddings]]:
+    """What is to be done with many texts. Raises InvalidRequest."""
+    given, kind, size = checked(texts), kind_of(options), _size(batch)
+    return partial(_many, texts=given, kind=kind, batch=size, progress=called("progress", progress))
 
 
 async def _one(desk: Desk, *, text: str, kind: Kind) -> Embedded:

@@ -47,8 +47,8 @@ def called(name: str, value: C) -> C:
     return value
 
 
-def whole(name: str, value: object) -> int:
-    """A number of something, from 1. Raises InvalidRequest."""
-    if type(value) is not int or value < 1:
-        raise InvalidRequest(f"{name}={value!r}: a whole number is needed, 1 or more")
+def whole(name: str, value: object, *, least: int = 1) -> int:
+    """A number of something, such as tokens or messages. Raises InvalidRequest."""
+    if type(value) is not int or value < least:
+        raise InvalidRequest(f"{name}={value!r}: a whole number is needed, {least} or more")
     return value

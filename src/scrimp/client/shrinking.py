@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, get_args
 
 from scrimp.client.functions import now_encoder
+from scrimp.client.given import whole
 from scrimp.client.said import as_sent, said
 from scrimp.errors import InvalidRequest
 from scrimp.ports import Count
@@ -69,7 +70,7 @@ def trim(messages: Sequence[Any], last: int = 10) -> list[Any]:
     So there may be fewer than `last`, and more where the newest turn alone has more. Messages may
     be those of OpenAI chat or responses, or of Anthropic.
     """
-    _whole("last", last, least=1)
+    whole("last", last)
     given = said(messages)
     return given.back(last_of(given.items, last).items)
 
@@ -90,7 +91,7 @@ def fit(
     results go before any turn does. Counted for `model`, at most where its tokenizer is not public.
     Raises InvalidRequest where what must stay is larger than that.
     """
-    limit = _whole("window", window, least=1) - _whole("reserve_output", reserve_output)
+    limit = whole("window", window) - whole("reserve_output", reserve_output, least=0)
     _named(model)
     if first not in _FIRST:
         raise InvalidRequest(f"first is {first!r}: {' or '.join(_FIRST)}")
@@ -135,7 +136,7 @@ def compact(
     question.
     """
     _named(model)
-    most = _whole("examples", examples)
+    most = whole("examples", examples, least=0)
     wording = Wording(phrases=lossy, examples=most if lossy else 0)
     if isinstance(prompt, str):
         new = compacted(prompt, STEPS) if is_json(prompt) else reworded(prompt, wording)
@@ -156,13 +157,6 @@ def compact(
 def _result(tool: str, text: str) -> str:
     steps = steps_for(tool, STEPS)
     return text if steps is None else compacted(text, steps)
-
-
-def _whole(name: str, value: object, *, least: int = 0) -> int:
-    """A number of tokens or messages. Raises InvalidRequest for anything else."""
-    if type(value) is not int or value < least:
-        raise InvalidRequest(f"{name}={value!r}: a whole number is needed, {least} or more")
-    return value
 
 
 def _named(model: object) -> None:

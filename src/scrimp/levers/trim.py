@@ -165,13 +165,10 @@ class Trim:
 
     def _limit(self, call: Call) -> tuple[int, int] | None:
         """Tokens of input that fit, and the window; None where nothing is to be counted."""
-        window, settings, reserve = (
-            self._window(call),
-            self._settings,
-            call.request.max_output_tokens,
-        )
+        window, settings = self._window(call), self._settings
         if window is None:
             return None
+        reserve = call.request.max_output_tokens
         if reserve is None:
             most = window // 2 if settings.auto else settings.reserve_output
             reserve = min(settings.reserve_output, most)
@@ -179,8 +176,8 @@ class Trim:
             told = {"limit": 0, "window": window, "reserve": reserve}
             call.trace.note(self.name, "cannot_fit", told)
             return None
-        limit = window - reserve  # no text has more tokens than bytes
-        fits = len(call.request.body) + _FRAMING_TOKENS <= limit
+        limit = window - reserve
+        fits = len(call.request.body) + _FRAMING_TOKENS <= limit  # no text has more than bytes
         return None if fits else (limit, window)
 
     async def _summed_up(self, call: Call, found: Trimmed, limit: int) -> tuple[Call, Count] | None:

@@ -108,9 +108,7 @@ class Scopes:
             facts = await self._store.facts(scope, weighed.groups) if weighed.groups else ()
             if len(facts) == len(weighed.groups):
                 return policy.decide(weighed, facts)
-            gone = set(weighed.groups).difference(
-                fact.group for fact in facts
-            )  # since they were found
+            gone = set(weighed.groups) - {fact.group for fact in facts}  # since they were found
             left = tuple(one for one in nearby.neighbours if one.group not in gone)
             nearby = replace(nearby, neighbours=left)
 

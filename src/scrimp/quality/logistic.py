@@ -6,6 +6,7 @@ Undamped steps diverge on separable data, and a diverged score serves wrong answ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import log
 from typing import Final
 
 import numpy as np
@@ -69,6 +70,12 @@ def folds(features: Floats, right: Floats, weights: Floats, *, count: int = 5) -
         model = fit(features[~out], right[~out], weights[~out])
         chances[out] = model.chances(features[out])
     return chances
+
+
+def logit(share: float) -> float:
+    """The log of its odds, of a share from 1e-4 to 1 - 1e-4: beyond, it is cut off."""
+    clipped = min(max(share, 1e-4), 1 - 1e-4)
+    return log(clipped / (1 - clipped))
 
 
 def _design(features: Floats, means: Floats, scales: Floats) -> Floats:

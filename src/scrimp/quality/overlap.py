@@ -10,15 +10,14 @@ whole neighbourhood, against which it is a ratio.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import exp, log
+from math import exp
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scrimp.quality.sketch import HEAD_BYTES, VERSION, WORD_BYTES, Sketch
-
-Floats = NDArray[np.float64]
+from scrimp.quality.logistic import Floats, logit
+from scrimp.quality.sketch import WORD_BYTES, Sketch, word_rows
 
 SHARED: Final = ["words_for", "words_lead", "words_covered", "words_covered_lead", "words_known"]
 _ROW: Final = np.dtype([("word", "<u4"), ("kind", "<u2")])
@@ -63,9 +62,8 @@ class Shared:
             return (0.0,) * len(SHARED)
         top = max(self._score)
         share = exp(self._score[best] - top) / sum(exp(one - top) for one in self._score)
-        share = min(max(share, 1e-4), 1 - 1e-4)
         return (
-            log(share / (1 - share)),
+            logit(share),
             _lead(self._score, best),
             self._covered[best],
             _lead(self._covered, best),
@@ -75,22 +73,15 @@ class Shared:
 
 def _there(words: NDArray[np.uint32], sketches: Sequence[bytes]) -> Floats:
     """1.0 where a word (sorted) stands in a sketch: a row for each sketch."""
-    kept = [_words(one) for one in sketches]
+    kept = [word_rows(one) or b"" for one in sketches]
     found = np.frombuffer(b"".join(kept), _ROW)["word"]
     places = words.searchsorted(found)
     same = words.take(places, mode="clip") == found
     starts = np.arange(0, len(kept) * len(words), len(words))
-    rows = starts.repeat([len(one) // WORD_BYTES for one in kept])
+    places += starts.repeat([len(one) // WORD_BYTES for one in kept])
     there = np.zeros(len(kept) * len(words))
-    there[(rows + places)[same]] = 1.0
+    there[places[same]] = 1.0
     return there.reshape(len(kept), len(words))
-
-
-def _words(kept: bytes) -> bytes:
-    """The rows of a sketch; none of one that cannot be read."""
-    if len(kept) < HEAD_BYTES or (len(kept) - HEAD_BYTES) % WORD_BYTES or kept[0] != VERSION:
-        return b""
-    return kept[HEAD_BYTES:]
 
 
 def _lead(values: list[float], best: int) -> float:

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scrimp.quality.lexical import Conflict, conflicts, inversions, jaccard, opposites, reworded
+from scrimp.quality.logistic import logit
 from scrimp.quality.overlap import SHARED, Shared
 from scrimp.quality.sketch import Sketch, read
 
@@ -207,9 +208,9 @@ class Field:
             cosine - second,
             nearest,
             float(at == 0),
-            _logit(float(self._vote[best])),
-            _logit(float(self._sharp[best])),
-            _logit(float(self._both[best])),
+            logit(float(self._vote[best])),
+            logit(float(self._sharp[best])),
+            logit(float(self._both[best])),
             log1p(tally.size),
             float(self._counts[best]) / len(cosines),
             (tally.different + 0.2) / (judged + 1.0),
@@ -309,8 +310,3 @@ def _lexical(asked: Sketch | None, known: Sketch | None) -> tuple[float, ...]:
         abs(log(mine / theirs)),
         log(mine),
     )
-
-
-def _logit(share: float) -> float:
-    clipped = min(max(share, 1e-4), 1 - 1e-4)
-    return log(clipped / (1 - clipped))

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
-from struct import Struct, unpack_from
+from struct import Struct, unpack
 
 from scrimp.quality.measures import amounts
 from scrimp.quality.wordlists import (
@@ -41,7 +41,8 @@ _WORDS = re.compile(
 _HALVES = {"am": "a.m", "pm": "p.m"}
 _HEAD = Struct("<BBHH8s8s")
 _WORD = Struct("<IH")
-HEAD_BYTES, WORD_BYTES = _HEAD.size, _WORD.size
+WORD_BYTES = _WORD.size
+"""A word in `word_rows`: its hash (4 bytes, little-endian) and what it is (2)."""
 
 
 @dataclass(frozen=True)
@@ -141,16 +142,23 @@ def sketch(text: str, salt: bytes = b"") -> bytes:
     return head + b"".join(_WORD.pack(*row) for row in rows)
 
 
+def word_rows(kept: bytes) -> bytes | None:
+    """The words of a sketch, as they are kept; None for one of another version, or damaged."""
+    if len(kept) < _HEAD.size or (len(kept) - _HEAD.size) % WORD_BYTES or kept[0] != VERSION:
+        return None
+    return kept[_HEAD.size :]
+
+
 def read(kept: bytes) -> Sketch | None:
     """A sketch from its bytes; None for one of another version, or damaged."""
-    if len(kept) < _HEAD.size or (len(kept) - _HEAD.size) % _WORD.size or kept[0] != VERSION:
+    if (rows := word_rows(kept)) is None:
         return None
     _, language, length, measured, numbers, whole = _HEAD.unpack_from(kept)
-    size = (len(kept) - _HEAD.size) // _WORD.size
+    size = len(rows) // WORD_BYTES
     count = size - measured
     if count < 0:
         return None
-    row = unpack_from("<" + "IH" * size, kept, _HEAD.size)
+    row = unpack("<" + "IH" * size, rows)
     words, kinds, found = row[: 2 * count : 2], row[1 : 2 * count : 2], row[2 * count :: 2]
     return Sketch(language, length, words, kinds, numbers, whole, frozenset(found))
 

@@ -75,6 +75,15 @@ def test_sketches_that_cannot_be_read_have_no_words() -> None:
     assert [one[SHARED.index("words_covered")] for one in features[1:]] == [0.0, 0.0]
 
 
+@pytest.mark.parametrize("kept", [[b""], [sketch("?!", SALT)], [b"\x02" * 40, b"", b"\x00" * 21]])
+def test_a_neighbourhood_without_a_readable_word_tells_nothing(kept: list[bytes]) -> None:
+    """Nothing of the question is known there: numbers that are finite, and nothing covered."""
+    member = np.arange(len(kept))
+    features = Shared(read(sketch(CARD[0], SALT)), kept, member, len(kept)).features(0)
+    assert np.isfinite(features).all()
+    assert features[2:] == (0.0, 0.0, 0.0)
+
+
 def test_one_group_leads_by_all_it_has() -> None:
     """There is no other to be ahead of."""
     alone = shares("freeze my card", [(text, 0) for text in CARD], 0)
